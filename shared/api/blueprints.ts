@@ -1,0 +1,69 @@
+// Routes of ShipBlueprints: the templates of ships.
+import { createRoute } from '@hono/zod-openapi'
+import { z } from 'zod'
+import { Blueprint, BlueprintSpec } from '../model/blueprint.ts'
+import { PrefixName } from '../model/name.ts'
+import { answer, body, failures, operators, readers } from './route.ts'
+
+const tags = ['blueprints']
+const params = z.object({ blueprint: PrefixName })
+
+export const putBlueprint = createRoute({
+  method: 'put',
+  path: '/v1/blueprints/{blueprint}',
+  tags,
+  roles: operators,
+  summary: 'Publish a blueprint',
+  description: 'Makes the next revision; the same spec as the latest revision makes none.',
+  request: { params, body: body(BlueprintSpec) },
+  responses: { 200: answer(Blueprint, 'The latest revision'), ...failures('conflict') },
+})
+
+export const listBlueprints = createRoute({
+  method: 'get',
+  path: '/v1/blueprints',
+  tags,
+  roles: readers,
+  summary: 'List the latest revision of every blueprint',
+  responses: { 200: answer(z.strictObject({ blueprints: z.array(Blueprint) }), 'By name'), ...failures() },
+})
+
+export const getBlueprint = createRoute({
+  method: 'get',
+  path: '/v1/blueprints/{blueprint}',
+  tags,
+  roles: readers,
+  summary: 'Look up a blueprint',
+  request: {
+    params,
+    query: z.object({ revision: z.coerce.number().int().min(1).optional().describe('Default: the latest') }),
+  },
+  responses: { 200: answer(Blueprint, 'The revision'), ...failures('not_found') },
+})
+
+export const listRevisions = createRoute({
+  method: 'get',
+  path: '/v1/blueprints/{blueprint}/revisions',
+  tags,
+  roles: readers,
+  summary: 'List all revisions of a blueprint, oldest first',
+  request: { params },
+  responses: {
+    200: answer(z.strictObject({ revisions: z.array(Blueprint) }), 'The revisions'),
+    ...failures('not_found'),
+  },
+})
+
+export const deleteBlueprint = createRoute({
+  method: 'delete',
+  path: '/v1/blueprints/{blueprint}',
+  tags,
+  roles: operators,
+  summary: 'Delete a blueprint with all its revisions',
+  description: 'Refused while a fleet or a ship uses it.',
+  request: { params },
+  responses: {
+    200: answer(z.strictObject({ deleted: PrefixName }), 'It is gone'),
+    ...failures('not_found', 'conflict'),
+  },
+})

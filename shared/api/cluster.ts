@@ -1,0 +1,54 @@
+// Routes of the cluster as a whole, and of the health of one ApiServer.
+import { createRoute } from '@hono/zod-openapi'
+import { z } from 'zod'
+import { Resources } from '../model/resources.ts'
+import { ShipState } from '../model/shipState.ts'
+import { answer, anyone, failures, readers } from './route.ts'
+
+export const getCluster = createRoute({
+  method: 'get',
+  path: '/v1/cluster',
+  tags: ['cluster'],
+  roles: readers,
+  summary: 'The cluster at a glance',
+  responses: {
+    200: answer(
+      z.strictObject({
+        hosts: z.strictObject({ online: z.int(), degraded: z.int(), silent: z.int() }),
+        ships: z.partialRecord(ShipState, z.int()).describe('Number of ships in each state'),
+        capacity: Resources.describe('Of all hosts'),
+        used: Resources.describe('Requested by the ships aboard'),
+        queueDepth: z
+          .int()
+          .nullable()
+          .describe('Entries in the scheduler queue; null when it cannot be read'),
+        stormBrake: z.string().nullable().describe('Why lost ships are not replaced at present'),
+      }),
+      'The cluster',
+    ),
+    ...failures(),
+  },
+})
+
+export const healthz = createRoute({
+  method: 'get',
+  path: '/healthz',
+  tags: ['health'],
+  roles: anyone,
+  summary: 'Is this process alive?',
+  responses: { 200: answer(z.strictObject({ status: z.literal('ok') }), 'It is') },
+})
+
+const Readiness = z.strictObject({
+  ready: z.boolean(),
+  stores: z.record(z.string(), z.strictObject({ ok: z.boolean(), detail: z.string().nullable() })),
+})
+
+export const readyz = createRoute({
+  method: 'get',
+  path: '/readyz',
+  tags: ['health'],
+  roles: anyone,
+  summary: 'Can this process serve? Names the store that does not answer',
+  responses: { 200: answer(Readiness, 'It can'), 503: answer(Readiness, 'It cannot') },
+})

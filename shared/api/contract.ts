@@ -1,0 +1,38 @@
+// The whole API as one type, put together from the declarations of its routes.
+import type { OpenAPIHono, RouteConfig } from '@hono/zod-openapi'
+import type { Hono } from 'hono'
+import type { BlankEnv } from 'hono/types'
+import type * as blueprints from './blueprints.ts'
+import type * as cluster from './cluster.ts'
+import type * as fleets from './fleets.ts'
+import type * as hosts from './hosts.ts'
+import type * as monitor from './monitor.ts'
+import type * as moves from './moves.ts'
+import type * as placements from './placements.ts'
+import type * as ships from './ships.ts'
+
+declare const app: OpenAPIHono
+
+/** What mounting a route adds to the type of an app. */
+type Mounted<R extends RouteConfig> =
+  ReturnType<typeof app.openapi<R>> extends OpenAPIHono<infer _E, infer Schema, infer _B> ? Schema : never
+
+type RoutesOf<Module> = {
+  [Name in keyof Module]: Module[Name] extends RouteConfig ? Mounted<Module[Name]> : never
+}[keyof Module]
+
+type Both<Union> = (Union extends unknown ? (one: Union) => void : never) extends (all: infer All) => void
+  ? All
+  : never
+
+type Routes =
+  | RoutesOf<typeof blueprints>
+  | RoutesOf<typeof cluster>
+  | RoutesOf<typeof fleets>
+  | RoutesOf<typeof hosts>
+  | RoutesOf<typeof monitor>
+  | RoutesOf<typeof moves>
+  | RoutesOf<typeof placements>
+  | RoutesOf<typeof ships>
+
+export type Api = Hono<BlankEnv, Both<Routes>, '/'>

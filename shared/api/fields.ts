@@ -1,0 +1,15 @@
+// Fields that several routes share.
+import { z } from 'zod'
+
+export const IdempotencyKey = z
+  .string()
+  .regex(/^[\x21-\x7e]{1,128}$/, 'must be 1 to 128 printable characters without spaces')
+  .describe('The same key with the same body gives the same answer; choose a new one for each intention')
+
+export const Limit = z.coerce.number().int().min(1).max(1_000).default(100).describe('Most entries in a page')
+export const Cursor = z.string().max(128).optional().describe('`nextCursor` of the page before')
+
+export const Epoch = z
+  .int()
+  .min(1)
+  .describe("czxid of the leader's election node. Older ones than the cluster has seen are refused")

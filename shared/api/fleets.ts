@@ -1,0 +1,109 @@
+// Routes of fleets: N ships of one blueprint, kept at N.
+import { createRoute } from '@hono/zod-openapi'
+import { z } from 'zod'
+import { Fleet, FleetView } from '../model/fleet.ts'
+import { Labels, Name, PrefixName } from '../model/name.ts'
+import { Epoch } from './fields.ts'
+import { answer, body, failures, operators, readers, runners } from './route.ts'
+
+const tags = ['fleets']
+const params = z.object({ fleet: PrefixName })
+
+export const FleetRequest = z.strictObject({
+  name: PrefixName,
+  blueprint: PrefixName,
+  revision: z.int().min(1).optional().describe('Default: the latest'),
+  replicas: Fleet.shape.replicas.default(1),
+  labels: Labels.default({}).describe("Added to the blueprint's labels"),
+  priority: Fleet.shape.priority.default(50),
+})
+export type FleetRequest = z.infer<typeof FleetRequest>
+
+export const createFleet = createRoute({
+  method: 'post',
+  path: '/v1/fleets',
+  tags,
+  roles: operators,
+  summary: 'Create a fleet',
+  description: 'The same request again answers with the same fleet.',
+  request: { body: body(FleetRequest) },
+  responses: { 201: answer(FleetView, 'The fleet; its ships follow'), ...failures('not_found', 'conflict') },
+})
+
+export const listFleets = createRoute({
+  method: 'get',
+  path: '/v1/fleets',
+  tags,
+  roles: readers,
+  summary: 'List fleets by name',
+  responses: { 200: answer(z.strictObject({ fleets: z.array(FleetView) }), 'All fleets'), ...failures() },
+})
+
+export const getFleet = createRoute({
+  method: 'get',
+  path: '/v1/fleets/{fleet}',
+  tags,
+  roles: readers,
+  summary: 'Look up a fleet',
+  request: { params },
+  responses: { 200: answer(FleetView, 'The fleet'), ...failures('not_found') },
+})
+
+export const FleetPatch = z
+  .strictObject({
+    replicas: Fleet.shape.replicas.optional(),
+    revision: z.int().min(1).optional().describe('Ships made from now on use it; those that run stay'),
+  })
+  .refine((patch) => Object.keys(patch).length > 0, 'name replicas, revision or both')
+export type FleetPatch = z.infer<typeof FleetPatch>
+
+export const patchFleet = createRoute({
+  method: 'patch',
+  path: '/v1/fleets/{fleet}',
+  tags,
+  roles: operators,
+  summary: 'Scale a fleet, or give its new ships another revision',
+  request: {
+    params,
+    headers: z.object({ 'if-match': z.string().max(64).optional().describe('`revision` as it was read') }),
+    body: body(FleetPatch),
+  },
+  responses: {
+    200: answer(FleetView, 'The fleet'),
+    ...failures('not_found', 'conflict', 'revision_mismatch'),
+  },
+})
+
+export const deleteFleet = createRoute({
+  method: 'delete',
+  path: '/v1/fleets/{fleet}',
+  tags,
+  roles: operators,
+  summary: 'Stop all ships of a fleet, then forget it',
+  request: { params },
+  responses: { 202: answer(FleetView, 'The fleet, being deleted'), ...failures('not_found') },
+})
+
+export const FleetStep = z.strictObject({
+  epoch: Epoch,
+  revision: z
+    .string()
+    .describe('Of the fleet as the controller saw it: a fleet that has moved on refuses the step'),
+  create: z.int().min(0).max(50).describe('Ships to make'),
+  stop: z.array(Name).max(100).describe('Ships to stop; one that is Allocated by then is left alone'),
+  forget: z.boolean().describe('Delete the record of a fleet without ships'),
+})
+export type FleetStep = z.infer<typeof FleetStep>
+
+export const stepFleet = createRoute({
+  method: 'post',
+  path: '/v1/fleets/{fleet}/steps',
+  tags,
+  roles: runners,
+  summary: 'One step of the fleet controller',
+  request: { params, body: body(FleetStep) },
+  responses: {
+    200: answer(z.strictObject({ created: z.array(Name), stopped: z.array(Name) }), 'What was done'),
+    ...failures('not_found', 'stale_epoch', 'revision_mismatch', 'queue_full'),
+  },
+})

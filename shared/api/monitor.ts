@@ -1,0 +1,152 @@
+// Routes of the MonitorService: the only ones a host's agent uses.
+import { createRoute } from '@hono/zod-openapi'
+import { z } from 'zod'
+import { BlueprintRef, BlueprintSpec } from '../model/blueprint.ts'
+import { Holding } from '../model/holding.ts'
+import { HostDescription, HostSample } from '../model/host.ts'
+import { Labels, Name } from '../model/name.ts'
+import { Port, PortChoice } from '../model/port.ts'
+import { ShipExit, ShipSample } from '../model/ship.ts'
+import { ShipState } from '../model/shipState.ts'
+import { answer, anyone, body, failures, hosts } from './route.ts'
+
+const tags = ['monitor']
+const attempt = z.int().min(1)
+const ShipAttempt = z.strictObject({ ship: Name, attempt })
+
+export const join = createRoute({
+  method: 'post',
+  path: '/v1/monitor/join',
+  tags,
+  roles: anyone,
+  summary: 'Exchange a one-time join token for a host credential',
+  request: { body: body(z.strictObject({ token: z.string().min(1).max(256), host: HostDescription })) },
+  responses: {
+    201: answer(z.strictObject({ credential: z.string().describe('Bearer token of this host') }), 'Joined'),
+    ...failures('conflict'),
+  },
+})
+
+export const Grant = z.strictObject({
+  ship: Name,
+  attempt,
+  state: ShipState,
+  fleet: Name.nullable(),
+  labels: Labels,
+  blueprint: BlueprintRef,
+  spec: BlueprintSpec,
+  ports: z.array(Port),
+})
+/** All a Worker needs to run a ship. */
+export type Grant = z.infer<typeof Grant>
+
+export const hello = createRoute({
+  method: 'post',
+  path: '/v1/monitor/hello',
+  tags,
+  roles: hosts,
+  summary: 'Say what this host is and which ships it carries; learn which it should carry',
+  description:
+    'Asked at every start of the agent, after every reconnection of its stream and at every `resync` event.',
+  request: { body: body(z.strictObject({ host: HostDescription, ships: z.array(ShipAttempt).max(5_000) })) },
+  responses: {
+    200: answer(
+      z.strictObject({
+        wanted: z
+          .array(Grant)
+          .describe(
+            'Ships that belong here. State Stopping: stop it. Starting: start it if there is no container',
+          ),
+        strays: z
+          .array(ShipAttempt)
+          .describe('Ships that were listed and do not belong here (any more): stop them'),
+      }),
+      'What should be on this host',
+    ),
+    ...failures(),
+  },
+})
+
+export const claim = createRoute({
+  method: 'post',
+  path: '/v1/monitor/claims',
+  tags,
+  roles: hosts,
+  summary: 'Claim ships before starting them',
+  description: 'The same host asking again for the same attempt gets the same answer.',
+  request: {
+    body: body(z.strictObject({ claims: z.array(ShipAttempt.extend({ ports: PortChoice })).max(1_000) })),
+  },
+  responses: {
+    200: answer(
+      z.strictObject({
+        granted: z.array(Grant),
+        refused: z.array(ShipAttempt.extend({ reason: z.string() })).describe('Not yours: drop the job'),
+      }),
+      'The answers',
+    ),
+    ...failures(),
+  },
+})
+
+export const ShipReport = z.discriminatedUnion('state', [
+  ShipAttempt.extend({ state: z.literal('Ready') }),
+  ShipAttempt.extend({ state: z.literal('Unhealthy'), reason: z.string().max(1_000) }),
+  ShipAttempt.extend({
+    state: z.literal('Stopped'),
+    reason: z.string().max(1_000),
+    exit: ShipExit.nullable(),
+  }),
+  ShipAttempt.extend({
+    state: z.literal('Failed'),
+    reason: z.string().max(1_000),
+    exit: ShipExit.nullable(),
+  }),
+  ShipAttempt.extend({
+    state: z.literal('Returned'),
+    reason: z.string().max(1_000),
+    fault: z.boolean().describe('The start failed: counts as a failed start and this host is avoided'),
+    exit: ShipExit.nullable(),
+  }).describe('Given back: queued again with the next attempt, or Failed when its attempts are used up'),
+])
+/** A change of a ship's state, as its agent saw it. */
+export type ShipReport = z.infer<typeof ShipReport>
+
+export const report = createRoute({
+  method: 'post',
+  path: '/v1/monitor/reports',
+  tags,
+  roles: hosts,
+  summary: 'Report state changes and measurements',
+  description: 'At once when a state changes, else every few seconds. Repeating a report changes nothing.',
+  request: {
+    body: body(
+      z.strictObject({
+        changes: z.array(ShipReport).max(1_000),
+        holdings: z.array(Holding).max(5_000).nullable().describe('All ships aboard; null when unchanged'),
+        host: HostSample.nullable(),
+        ships: z.array(ShipSample).max(5_000),
+      }),
+    ),
+  },
+  responses: {
+    200: answer(
+      z.strictObject({ stale: z.array(ShipAttempt).describe('Not yours any more: stop them') }),
+      'Recorded',
+    ),
+    ...failures(),
+  },
+})
+
+export const stream = createRoute({
+  method: 'get',
+  path: '/v1/monitor/stream',
+  tags,
+  roles: hosts,
+  summary: 'Server-sent events for the agent',
+  description: 'Event `resync`: say hello again. Event `ping` every 10 s: the stream is alive.',
+  responses: {
+    200: { description: 'The stream', content: { 'text/event-stream': { schema: z.string() } } },
+    ...failures(),
+  },
+})

@@ -1,0 +1,110 @@
+// Routes of the controllers: what they see of ships that wait, and what they decide.
+import { createRoute } from '@hono/zod-openapi'
+import { z } from 'zod'
+import { Name } from '../model/name.ts'
+import { Ship } from '../model/ship.ts'
+import { Epoch } from './fields.ts'
+import { answer, body, failures, runners } from './route.ts'
+
+const tags = ['controllers']
+
+export const Decision = z.strictObject({
+  ship: Name,
+  attempt: z.int().min(1).describe('As the controller saw it; passed over when the ship has moved on'),
+  to: z
+    .enum(['Queued', 'Lost', 'Failed', 'Stopped', 'Forgotten'])
+    .describe(
+      'Queued raises the attempt and writes a new ticket; Forgotten deletes the record of a finished ship',
+    ),
+  reason: z.string().max(1_000),
+})
+export type Decision = z.infer<typeof Decision>
+
+export const decide = createRoute({
+  method: 'post',
+  path: '/v1/controllers/decisions',
+  tags,
+  roles: runners,
+  summary: 'Move ships as the controllers decided',
+  request: { body: body(z.strictObject({ epoch: Epoch, decisions: z.array(Decision).max(500) })) },
+  responses: {
+    200: answer(
+      z.strictObject({
+        moved: z.array(Name),
+        stale: z.array(Name).describe('Moved on meanwhile: left alone'),
+      }),
+      'What was done',
+    ),
+    ...failures('stale_epoch', 'queue_full'),
+  },
+})
+
+const Brief = Ship.pick({ id: true, attempt: true, state: true, host: true, stateSince: true })
+
+export const watchlist = createRoute({
+  method: 'get',
+  path: '/v1/controllers/watchlist',
+  tags,
+  roles: runners,
+  summary: 'Ships that may need a decision',
+  request: {
+    query: z.object({
+      queuedMs: z.coerce
+        .number()
+        .int()
+        .min(0)
+        .describe('Queued for longer and no scheduler says it holds the ticket'),
+      scheduledMs: z.coerce.number().int().min(0).describe('Scheduled for longer without a claim'),
+      finishedMs: z.coerce.number().int().min(0).describe('Stopped or Failed for longer'),
+      limit: z.coerce.number().int().min(1).max(1_000).default(500).describe('Most ships of each kind'),
+    }),
+  },
+  responses: {
+    200: answer(
+      z.strictObject({
+        withoutTicket: z.array(Brief),
+        unclaimed: z.array(Brief),
+        finished: z.array(Brief),
+        lost: z.array(Brief.extend({ policy: z.enum(['replace', 'wait', 'fail']) })),
+      }),
+      'The ships',
+    ),
+    ...failures(),
+  },
+})
+
+export const hostShips = createRoute({
+  method: 'get',
+  path: '/v1/controllers/hosts/{host}/ships',
+  tags,
+  roles: runners,
+  summary: 'Ships aboard a host, with what to do when it is lost',
+  request: { params: z.object({ host: Name }) },
+  responses: {
+    200: answer(
+      z.strictObject({
+        lastReportAt: z.iso.datetime().nullable(),
+        ships: z.array(
+          Brief.extend({
+            policy: z.enum(['replace', 'wait', 'fail']),
+            afterMs: z.int().describe('hostLost.afterMs'),
+          }),
+        ),
+      }),
+      'The ships',
+    ),
+    ...failures(),
+  },
+})
+
+export const putNotice = createRoute({
+  method: 'put',
+  path: '/v1/controllers/notice',
+  tags,
+  roles: runners,
+  summary: 'Say what people should know of the cluster',
+  request: {
+    body: body(z.strictObject({ epoch: Epoch, stormBrake: z.string().max(500).nullable() })),
+  },
+  responses: { 200: answer(z.strictObject({ ok: z.literal(true) }), 'Noted'), ...failures('stale_epoch') },
+})

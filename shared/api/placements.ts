@@ -1,0 +1,43 @@
+// Routes between the scheduler and the ApiServer.
+import { createRoute } from '@hono/zod-openapi'
+import { z } from 'zod'
+import { Name } from '../model/name.ts'
+import { PortChoice } from '../model/port.ts'
+import { Epoch } from './fields.ts'
+import { answer, body, failures, runners } from './route.ts'
+
+const attempt = z.int().min(1)
+
+export const PlacementReport = z.strictObject({
+  epoch: Epoch,
+  placed: z
+    .array(z.strictObject({ ship: Name, attempt, host: Name, ports: PortChoice }))
+    .max(2_000)
+    .describe('Ships that were put on the queue of a host'),
+  refused: z
+    .array(z.strictObject({ ship: Name, attempt, reason: z.string().max(1_000) }))
+    .max(2_000)
+    .describe('Ships that fit nowhere now, and why. Only when the reason is new'),
+  waiting: z
+    .array(Name)
+    .max(100_000)
+    .describe('All ships whose tickets the scheduler holds unplaced; it says so at least every 15 s'),
+})
+export type PlacementReport = z.infer<typeof PlacementReport>
+
+export const reportPlacements = createRoute({
+  method: 'post',
+  path: '/v1/placements',
+  tags: ['placements'],
+  roles: runners,
+  summary: 'Report what the scheduler decided',
+  description: 'Entries whose attempt is no longer the current one are passed over and listed as stale.',
+  request: { body: body(PlacementReport) },
+  responses: {
+    200: answer(
+      z.strictObject({ stale: z.array(Name).describe('Ships that have moved on: drop their tickets') }),
+      'Recorded',
+    ),
+    ...failures('stale_epoch'),
+  },
+})

@@ -1,0 +1,67 @@
+// The parts that route declarations are put together from: roles, JSON bodies and answers, problems.
+import { z } from 'zod'
+import { type ProblemCode, problems } from '../errors.ts'
+
+/**
+ * What a token may do. admin: everything people may; operator: run ships and fleets; viewer: read;
+ * runner: the scheduler and the controllers; host: one host's agent, for its own ships only.
+ */
+export const Role = z.enum(['admin', 'operator', 'viewer', 'runner', 'host'])
+export type Role = z.infer<typeof Role>
+
+/** Who may call a route. An empty list: everybody, without a token. */
+export const anyone: readonly Role[] = []
+export const readers: readonly Role[] = ['viewer', 'operator', 'admin', 'runner']
+export const operators: readonly Role[] = ['operator', 'admin']
+export const admins: readonly Role[] = ['admin']
+export const runners: readonly Role[] = ['runner']
+export const hosts: readonly Role[] = ['host']
+
+export const Problem = z
+  .strictObject({
+    type: z.string().describe('A stable URI of the kind of problem'),
+    title: z.string(),
+    status: z.int(),
+    code: z.enum(Object.keys(problems) as [ProblemCode, ...ProblemCode[]]),
+    detail: z.string().describe('What happened and what to do'),
+    requestId: z.string(),
+    issues: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
+  })
+  .meta({ id: 'Problem' })
+/** RFC 9457 problem document. */
+export type Problem = z.infer<typeof Problem>
+
+/** A JSON request body. */
+export function body<T extends z.ZodType>(schema: T) {
+  return { required: true, content: { 'application/json': { schema } } } as const
+}
+
+/** A JSON answer. */
+export function answer<T extends z.ZodType>(schema: T, description: string) {
+  return { description, content: { 'application/json': { schema } } } as const
+}
+
+const everywhere: readonly ProblemCode[] = [
+  'invalid_request',
+  'unauthenticated',
+  'forbidden',
+  'internal',
+  'unavailable',
+]
+
+/**
+ * The problem documents that a route can answer, beside those that every route can.
+ * Typed as no responses at all: handlers throw them, and clients get them thrown.
+ */
+export function failures(...codes: ProblemCode[]): Record<never, never> {
+  const responses: Record<number, { description: string; content: object }> = {}
+  for (const code of [...everywhere, ...codes]) {
+    const { status, title } = problems[code]
+    const others = responses[status] ? `${responses[status].description}; ` : ''
+    responses[status] = {
+      description: `${others}${code}: ${title}`,
+      content: { 'application/problem+json': { schema: Problem } },
+    }
+  }
+  return responses
+}

@@ -1,0 +1,89 @@
+// Routes of ships: single gameservers.
+import { createRoute } from '@hono/zod-openapi'
+import { z } from 'zod'
+import { Labels, Name, PrefixName } from '../model/name.ts'
+import { ShipView } from '../model/ship.ts'
+import { ShipState } from '../model/shipState.ts'
+import { Cursor, IdempotencyKey, Limit } from './fields.ts'
+import { answer, body, failures, operators, readers } from './route.ts'
+
+export const ShipRequest = z.strictObject({
+  blueprint: PrefixName,
+  revision: z.int().min(1).optional().describe('Default: the latest'),
+  count: z.int().min(1).max(1_000).default(1).describe('Ships to make'),
+  labels: Labels.default({}).describe("Added to the blueprint's labels"),
+  priority: z.int().min(0).max(100).default(50).describe('Ships of higher priority are placed first'),
+})
+export type ShipRequest = z.infer<typeof ShipRequest>
+
+const tags = ['ships']
+const params = z.object({ ship: Name })
+
+export const createShips = createRoute({
+  method: 'post',
+  path: '/v1/ships',
+  tags,
+  roles: operators,
+  summary: 'Make one ship or many',
+  description:
+    'The ships are recorded and queued before the answer. The same Idempotency-Key gives the same ships.',
+  request: { headers: z.object({ 'idempotency-key': IdempotencyKey.optional() }), body: body(ShipRequest) },
+  responses: {
+    201: answer(z.strictObject({ ships: z.array(ShipView) }), 'The ships, Queued'),
+    ...failures('not_found', 'queue_full', 'key_reused', 'conflict'),
+  },
+})
+
+export const listShips = createRoute({
+  method: 'get',
+  path: '/v1/ships',
+  tags,
+  roles: readers,
+  summary: 'List ships, ordered by id',
+  request: {
+    query: z.object({
+      state: z
+        .string()
+        .transform((text) => text.split(','))
+        .pipe(z.array(ShipState))
+        .optional()
+        .describe('One state or several, separated by commas'),
+      fleet: PrefixName.optional(),
+      host: Name.optional(),
+      blueprint: PrefixName.optional(),
+      limit: Limit,
+      cursor: Cursor,
+    }),
+  },
+  responses: {
+    200: answer(
+      z.strictObject({
+        ships: z.array(ShipView),
+        nextCursor: z.string().nullable().describe('Pass it as `cursor` to get the next page'),
+      }),
+      'A page of ships',
+    ),
+    ...failures(),
+  },
+})
+
+export const getShip = createRoute({
+  method: 'get',
+  path: '/v1/ships/{ship}',
+  tags,
+  roles: readers,
+  summary: 'Look up one ship',
+  request: { params },
+  responses: { 200: answer(ShipView, 'The ship'), ...failures('not_found') },
+})
+
+export const deleteShip = createRoute({
+  method: 'delete',
+  path: '/v1/ships/{ship}',
+  tags,
+  roles: operators,
+  summary: 'Stop a ship',
+  description: 'SIGTERM, the grace of its blueprint, then SIGKILL. A ship that has ended stays as it is.',
+  request: { params },
+  responses: { 202: answer(ShipView, 'The ship, Stopping or ended'), ...failures('not_found', 'conflict') },
+})

@@ -1,0 +1,115 @@
+// ShipBlueprint: the template of ships. A revision never changes; every change makes a new one.
+import { createHash } from 'node:crypto'
+import { z } from 'zod'
+import { Labels, Name } from './name.ts'
+import { Placement } from './placement.ts'
+import { PortRequest } from './port.ts'
+import { Probe, probedPort } from './probe.ts'
+
+const Request = z.strictObject({
+  cpuMillis: z.int().min(10).max(1_024_000).default(500).describe('CPU, in thousandths of a core'),
+  memoryMiB: z.int().min(8).max(16_777_216).default(512).describe('Memory limit, in MiB, without swap'),
+})
+
+const Lifecycle = z.strictObject({
+  graceMs: z.int().min(0).max(600_000).default(10_000).describe('Between SIGTERM and SIGKILL'),
+  startAttempts: z
+    .int()
+    .min(1)
+    .max(100)
+    .default(5)
+    .describe('Starts that may fail, each on another host if there is one, before the ship is Failed'),
+  hostLost: z
+    .strictObject({
+      policy: z
+        .enum(['replace', 'wait', 'fail'])
+        .default('replace')
+        .describe('replace: start it elsewhere; wait: until the host is back; fail: give up'),
+      afterMs: z
+        .int()
+        .min(2_000)
+        .max(86_400_000)
+        .default(30_000)
+        .describe('A silent host is lost after this'),
+    })
+    .prefault({}),
+})
+
+export const BlueprintSpec = z
+  .strictObject({
+    image: z
+      .string()
+      .regex(/^[a-zA-Z0-9][a-zA-Z0-9._:/@-]{0,254}$/, 'must be an image reference such as "repo/game:1.4"'),
+    command: z
+      .array(z.string().max(4_096))
+      .max(64)
+      .optional()
+      .describe("Replaces the image's command; $(NAME) is replaced by the ship's environment variable"),
+    env: z
+      .record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/), z.string().max(8_192))
+      .refine((env) => Object.keys(env).every((name) => !name.startsWith('ARMADA_')), {
+        message: 'names that begin with ARMADA_ are set by Armada',
+      })
+      .refine((env) => Object.keys(env).length <= 64, 'at most 64 variables')
+      .default({}),
+    user: z
+      .string()
+      .regex(/^\d{1,9}(:\d{1,9})?$/, 'must be "uid" or "uid:gid" in numbers')
+      .optional()
+      .describe("User inside the container; the image's own if left out"),
+    readOnlyRoot: z
+      .boolean()
+      .default(false)
+      .describe('The root file system is read-only; /tmp stays writable'),
+    network: z.enum(['bridge', 'host']).default('bridge'),
+    resources: Request.prefault({}),
+    ports: z.array(PortRequest).max(16).default([]),
+    probe: Probe.default({ type: 'none' }),
+    placement: Placement.prefault({}),
+    lifecycle: Lifecycle.prefault({}),
+    labels: Labels.default({}).describe('Given to every ship'),
+  })
+  .superRefine((spec, context) => {
+    const names = spec.ports.map((port) => port.name)
+    const doubled = names.find((name, i) => names.indexOf(name) !== i)
+    if (doubled)
+      context.addIssue({ code: 'custom', path: ['ports'], message: `two ports are named "${doubled}"` })
+    const probed = probedPort(spec.probe)
+    if (probed !== undefined && !names.includes(probed)) {
+      const known = names.length > 0 ? `its ports are ${names.join(', ')}` : 'it has no ports'
+      context.addIssue({
+        code: 'custom',
+        path: ['probe', 'port'],
+        message: `the blueprint has no port "${probed}"; ${known}`,
+      })
+    }
+    const inside = spec.ports.find((port) => spec.network === 'host' && port.policy === 'dynamic')
+    if (inside) {
+      context.addIssue({
+        code: 'custom',
+        path: ['ports'],
+        message: `port "${inside.name}": with network "host" use policy "passthrough" or "static"`,
+      })
+    }
+  })
+export type BlueprintSpec = z.infer<typeof BlueprintSpec>
+
+export const Blueprint = z.strictObject({
+  name: Name,
+  revision: z.int().min(1).describe('1, 2, 3 …; a revision never changes'),
+  spec: BlueprintSpec,
+  createdAt: z.iso.datetime(),
+})
+export type Blueprint = z.infer<typeof Blueprint>
+
+export const BlueprintRef = z.strictObject({ name: Name, revision: z.int().min(1) })
+export type BlueprintRef = z.infer<typeof BlueprintRef>
+
+/** Tells whether two specs say the same, whatever the order of their keys. */
+export function specDigest(spec: BlueprintSpec): string {
+  const sorted = (_: string, value: unknown): unknown =>
+    value && typeof value === 'object' && !Array.isArray(value)
+      ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : value
+  return createHash('sha256').update(JSON.stringify(spec, sorted)).digest('hex')
+}

@@ -1,0 +1,29 @@
+// Fleet: N ships of one blueprint, kept at N.
+import { z } from 'zod'
+import { BlueprintRef } from './blueprint.ts'
+import { Labels, PrefixName } from './name.ts'
+import { ShipState } from './shipState.ts'
+
+export const Fleet = z.strictObject({
+  name: PrefixName,
+  blueprint: BlueprintRef.describe('What new ships of this fleet are made of'),
+  replicas: z.int().min(0).max(10_000).describe('Ships to keep'),
+  labels: Labels,
+  priority: z.int().min(0).max(100).describe('Ships of higher priority are placed first'),
+  deleting: z.boolean().describe('Its ships are being stopped; then the fleet goes'),
+  generation: z
+    .int()
+    .min(0)
+    .describe('Raised with every batch of ships made for it: fences doubled creation'),
+  createdAt: z.iso.datetime(),
+})
+/** The record in etcd. */
+export type Fleet = z.infer<typeof Fleet>
+
+export const FleetView = Fleet.extend({
+  revision: z.string().describe('Changes with every change of the record'),
+  ships: z.partialRecord(ShipState, z.int()).describe('Number of ships in each state'),
+  message: z.string().nullable().describe('Why the fleet is not complete'),
+})
+/** A fleet as the API shows it. */
+export type FleetView = z.infer<typeof FleetView>

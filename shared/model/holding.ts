@@ -1,0 +1,22 @@
+// Holding: what one ship occupies on its host. The list of them is what placement knows of a host's use.
+import { z } from 'zod'
+import { Name } from './name.ts'
+import { PortNumber } from './port.ts'
+import { Resources } from './resources.ts'
+
+export const Holding = z.strictObject({
+  ship: Name,
+  attempt: z.int().min(1),
+  fleet: Name.nullable(),
+  resources: Resources,
+  hostPorts: z.array(PortNumber),
+})
+export type Holding = z.infer<typeof Holding>
+
+export const Advice = z.strictObject({
+  v: z.literal(1),
+  degraded: z.string().nullable().describe('Why the host takes no new ships'),
+  holdings: z.array(Holding),
+})
+/** The value of a host's advisor node in ZooKeeper: written by the ApiServer when it changes. */
+export type Advice = z.infer<typeof Advice>

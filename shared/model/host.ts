@@ -1,0 +1,46 @@
+// Host: a machine that carries ships, as its agent describes it and as the cluster sees it.
+import { z } from 'zod'
+import { Labels, Name } from './name.ts'
+import { Taint } from './placement.ts'
+import { PortRange } from './port.ts'
+import { Resources } from './resources.ts'
+
+export const HostDescription = z.strictObject({
+  id: Name,
+  address: z.string().min(1).max(255).describe('Where players reach its ships: an IP address or a name'),
+  capacity: Resources.describe('What ships may use: the machine less what it reserves'),
+  ports: PortRange,
+  labels: Labels.default({}),
+  taints: z.array(Taint).max(16).default([]),
+  agentVersion: z.string().max(64),
+})
+/** What the agent registers: static between two starts of the agent. */
+export type HostDescription = z.infer<typeof HostDescription>
+
+export const HostSample = z.strictObject({
+  cpuMillis: z.number().min(0).describe('CPU used on the whole machine, in thousandths of a core'),
+  memoryMiB: z.number().min(0).describe('Memory used on the whole machine'),
+  load1: z.number().min(0),
+  diskFreeMiB: z.number().min(0).nullable().describe('Free space where Docker keeps its data'),
+  degraded: z.string().max(512).nullable().describe('Why the host takes no new ships; null when it is well'),
+})
+/** What the Advisor measures every few seconds. */
+export type HostSample = z.infer<typeof HostSample>
+
+export const Host = HostDescription.extend({
+  joinedAt: z.iso.datetime(),
+  credentialDigest: z.string().describe('SHA-256 of the credential of its agent'),
+})
+/** The record in etcd. */
+export type Host = z.infer<typeof Host>
+
+export const HostView = Host.omit({ credentialDigest: true }).extend({
+  state: z
+    .enum(['Online', 'Degraded', 'Silent'])
+    .describe('Silent: no report for 15 s, so that what it shows may be out of date'),
+  lastReportAt: z.iso.datetime().nullable(),
+  ships: z.int().min(0).describe('Ships that are on it'),
+  sample: HostSample.nullable(),
+})
+/** A host as the API shows it. */
+export type HostView = z.infer<typeof HostView>

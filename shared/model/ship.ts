@@ -1,0 +1,57 @@
+// Ship: one gameserver, one container on one host, with an id that never changes.
+import { z } from 'zod'
+import { BlueprintRef } from './blueprint.ts'
+import { Labels, Name } from './name.ts'
+import { Port } from './port.ts'
+import { ShipState } from './shipState.ts'
+
+export const ShipExit = z.strictObject({
+  code: z.int().nullable().describe("The container's exit code; null when nobody saw it end"),
+  oomKilled: z.boolean().describe('Ended by the memory limit'),
+  logTail: z.array(z.string()).describe('The last lines it printed, oldest first'),
+  at: z.iso.datetime(),
+})
+export type ShipExit = z.infer<typeof ShipExit>
+
+export const Ship = z.strictObject({
+  id: Name,
+  fleet: Name.nullable(),
+  blueprint: BlueprintRef,
+  labels: Labels,
+  priority: z.int().min(0).max(100).describe('Higher is placed first'),
+  state: ShipState,
+  stateSince: z.iso.datetime(),
+  attempt: z.int().min(1).describe('Raised each time the ship is queued again; fences everything older'),
+  failedStarts: z.int().min(0).describe('Starts that failed so far; see lifecycle.startAttempts'),
+  reason: z.string().nullable().describe('Why it is in this state, or why it cannot be placed yet'),
+  host: Name.nullable(),
+  address: z.string().nullable().describe("The host's address for players"),
+  ports: z.array(Port),
+  avoidHosts: z.array(Name).describe('Hosts that could not start it'),
+  exit: ShipExit.nullable(),
+  createdAt: z.iso.datetime(),
+  readyAt: z.iso.datetime().nullable().describe('First time this attempt was Ready'),
+  requestDigest: z
+    .string()
+    .describe('Digest of the request that made it; tells a repeated request from another'),
+})
+/** The record in etcd. */
+export type Ship = z.infer<typeof Ship>
+
+export const ShipSample = z.strictObject({
+  ship: Name,
+  players: z.int().min(0).nullable(),
+  maxPlayers: z.int().min(0).nullable(),
+  map: z.string().max(128).nullable(),
+  cpuMillis: z.number().min(0).nullable().describe('CPU used, in thousandths of a core'),
+  memoryMiB: z.number().min(0).nullable(),
+})
+/** What the Advisor last measured of a ship. */
+export type ShipSample = z.infer<typeof ShipSample>
+
+export const ShipView = Ship.omit({ requestDigest: true }).extend({
+  revision: z.string().describe('Changes with every change of the record'),
+  sample: ShipSample.omit({ ship: true }).nullable().describe('Last measurement; null when there is none'),
+})
+/** A ship as the API shows it. */
+export type ShipView = z.infer<typeof ShipView>

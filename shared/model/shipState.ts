@@ -1,0 +1,123 @@
+// The states of a ship, and who may move it from one to the next.
+//
+// INVARIANTS
+// - Within an attempt a ship only moves forward along this table (Ready ⇄ Reserved ⇄ Allocated and
+//   Ready ⇄ Unhealthy are the only ways back).
+// - Going back to Queued always raises the attempt, which makes everything older powerless.
+// - Stopped and Failed are ends.
+import { z } from 'zod'
+
+export const ShipState = z.enum([
+  'Queued',
+  'Scheduled',
+  'Starting',
+  'Ready',
+  'Reserved',
+  'Allocated',
+  'Unhealthy',
+  'Stopping',
+  'Stopped',
+  'Failed',
+  'Lost',
+])
+export type ShipState = z.infer<typeof ShipState>
+
+/** Who decides a move: the ApiServer for a user, the Scheduler, the Controllers, or the host's agent. */
+export type Mover = 'api' | 'scheduler' | 'controllers' | 'agent'
+
+type Row = Partial<Record<ShipState, readonly Mover[]>>
+
+/** from -> to -> who may. What is not here does not happen. */
+export const moves: Readonly<Record<ShipState, Row>> = {
+  Queued: {
+    Scheduled: ['scheduler'],
+    Starting: ['agent'], // the claim may overtake the scheduler's report
+    Queued: ['controllers', 'agent'], // its ticket was lost, or a host gave it back before it heard of it
+    Stopped: ['api'],
+    Failed: ['agent'],
+  },
+  Scheduled: {
+    Starting: ['agent'],
+    Queued: ['agent', 'controllers'],
+    Failed: ['agent'],
+    Stopping: ['api'],
+    Lost: ['controllers'],
+  },
+  Starting: {
+    Ready: ['agent'],
+    Queued: ['agent'],
+    Stopped: ['agent'],
+    Failed: ['agent'],
+    Stopping: ['api', 'agent'],
+    Lost: ['controllers'],
+  },
+  Ready: {
+    Reserved: ['api', 'agent'],
+    Allocated: ['api', 'agent'],
+    Unhealthy: ['agent'],
+    Queued: ['agent'],
+    Stopping: ['api', 'agent', 'controllers'],
+    Stopped: ['agent'],
+    Failed: ['agent'],
+    Lost: ['controllers'],
+  },
+  Reserved: {
+    Ready: ['api', 'agent'],
+    Allocated: ['api', 'agent'],
+    Unhealthy: ['agent'],
+    Queued: ['agent'],
+    Stopping: ['api', 'agent'],
+    Stopped: ['agent'],
+    Failed: ['agent'],
+    Lost: ['controllers'],
+  },
+  Allocated: {
+    Ready: ['api', 'agent'],
+    Unhealthy: ['agent'],
+    Queued: ['agent'],
+    Stopping: ['api', 'agent'],
+    Stopped: ['agent'],
+    Failed: ['agent'],
+    Lost: ['controllers'],
+  },
+  Unhealthy: {
+    Ready: ['agent'],
+    Queued: ['agent'],
+    Stopping: ['api', 'agent', 'controllers'],
+    Stopped: ['agent'],
+    Failed: ['agent'],
+    Lost: ['controllers'],
+  },
+  Stopping: {
+    Stopped: ['agent', 'controllers'], // controllers: its host is gone
+    Failed: ['agent'],
+  },
+  Lost: {
+    Queued: ['controllers'],
+    Failed: ['controllers'],
+    Ready: ['agent'], // the host came back and the ship had run on
+    Unhealthy: ['agent'],
+    Stopped: ['api', 'agent'],
+  },
+  Stopped: {},
+  Failed: {},
+}
+
+export function mayMove(from: ShipState, to: ShipState, by: Mover): boolean {
+  return moves[from][to]?.includes(by) ?? false
+}
+
+/** Ended for ever: the record is kept for a while and then forgotten. */
+export function isFinished(state: ShipState): boolean {
+  return state === 'Stopped' || state === 'Failed'
+}
+
+/** Has, or may have, a container on its host. */
+export function isAboard(state: ShipState): boolean {
+  return !isFinished(state) && state !== 'Queued' && state !== 'Lost'
+}
+
+/** Counts towards the replicas of its fleet. */
+export function isLive(state: ShipState): boolean {
+  return !isFinished(state) && state !== 'Stopping'
+}

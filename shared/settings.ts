@@ -1,0 +1,216 @@
+// Every setting of every process in one table, read once from the environment and frozen.
+import { hostname } from 'node:os'
+import { type ZodType, z } from 'zod'
+import { Name } from './model/name.ts'
+
+export type ProcessRole = 'api' | 'runner' | 'agent'
+
+interface Setting<T> {
+  /** Name of the environment variable. */
+  env: string
+  /** The processes that read it. No other is given it: only the ApiServer knows etcd and Redis. */
+  roles: readonly ProcessRole[]
+  schema: ZodType<T>
+  about: string
+}
+
+function setting<T>(
+  env: string,
+  roles: readonly ProcessRole[],
+  schema: ZodType<T>,
+  about: string,
+): Setting<T> {
+  return { env, roles, schema, about }
+}
+
+const all: readonly ProcessRole[] = ['api', 'runner', 'agent']
+const milliseconds = (byDefault: number) => z.coerce.number().int().min(1).default(byDefault)
+const address = z
+  .string()
+  .regex(/^[^\s:,]+:\d+(,[^\s:,]+:\d+)*$/, 'must be host:port, or several with commas')
+const secret = z.string().min(16, 'must have at least 16 characters')
+
+export const settings = {
+  logLevel: setting(
+    'ARMADA_LOG',
+    all,
+    z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
+    'Least level that is logged',
+  ),
+  zookeeper: setting(
+    'ARMADA_ZOOKEEPER',
+    all,
+    z.string().regex(/^[^\s:,]+:\d+(,[^\s:,]+:\d+)*(\/[\w/-]+)?$/, 'must be host:port[,host:port…][/chroot]'),
+    'Addresses of ZooKeeper',
+  ),
+  zookeeperSecret: setting(
+    'ARMADA_ZOOKEEPER_SECRET',
+    all,
+    secret.optional(),
+    'Protects the ZooKeeper tree with digest ACLs; the same for all processes',
+  ),
+  sessionMs: setting(
+    'ARMADA_SESSION_MS',
+    all,
+    milliseconds(10_000),
+    'ZooKeeper session timeout: how soon a dead leader or agent is noticed',
+  ),
+
+  listenHost: setting(
+    'ARMADA_LISTEN_HOST',
+    ['api'],
+    z.string().default('127.0.0.1'),
+    'Address the ApiServer listens on',
+  ),
+  listenPort: setting(
+    'ARMADA_LISTEN_PORT',
+    ['api'],
+    z.coerce.number().int().min(0).max(65_535).default(7700),
+    'Port the ApiServer listens on; 0 picks a free one',
+  ),
+  etcd: setting('ARMADA_ETCD', ['api'], address, 'Addresses of etcd'),
+  redis: setting('ARMADA_REDIS', ['api'], address, 'Address of Redis'),
+  adminToken: setting('ARMADA_ADMIN_TOKEN', ['api'], secret, 'Bearer token with every right of a person'),
+  runnerToken: setting(
+    'ARMADA_RUNNER_TOKEN',
+    ['api', 'runner'],
+    secret,
+    'Bearer token of the scheduler and the controllers',
+  ),
+  queueLimit: setting(
+    'ARMADA_QUEUE_LIMIT',
+    ['api'],
+    z.coerce.number().int().min(1).default(2_000),
+    'Entries in the scheduler queue past which new ships are refused with 429',
+  ),
+  drainMs: setting(
+    'ARMADA_DRAIN_MS',
+    ['api'],
+    milliseconds(5_000),
+    'At shutdown, time for requests under way',
+  ),
+
+  api: setting(
+    'ARMADA_API',
+    ['runner', 'agent'],
+    z.url({ protocol: /^https?$/ }).default('http://127.0.0.1:7700'),
+    'URL of the ApiServer, or of the load balancer before it',
+  ),
+
+  ticketLostMs: setting(
+    'ARMADA_TICKET_LOST_MS',
+    ['runner'],
+    milliseconds(45_000),
+    'A Queued ship that no scheduler holds for so long is queued again',
+  ),
+  unclaimedMs: setting(
+    'ARMADA_UNCLAIMED_MS',
+    ['runner'],
+    milliseconds(20_000),
+    'A Scheduled ship that no agent claims for so long is queued again',
+  ),
+  forgetMs: setting(
+    'ARMADA_FORGET_MS',
+    ['runner'],
+    milliseconds(3_600_000),
+    'How long records of ended ships are kept',
+  ),
+
+  hostId: setting(
+    'ARMADA_HOST_ID',
+    ['agent'],
+    Name.default(() =>
+      hostname()
+        .toLowerCase()
+        .replace(/[^a-z0-9-]/g, '-'),
+    ),
+    'Name of this host',
+  ),
+  hostAddress: setting(
+    'ARMADA_HOST_ADDRESS',
+    ['agent'],
+    z.string().min(1).max(255).optional(),
+    'Where players reach its ships; default: the first address that is not loopback',
+  ),
+  joinToken: setting(
+    'ARMADA_JOIN_TOKEN',
+    ['agent'],
+    z.string().optional(),
+    'One-time token; needed at the first start only',
+  ),
+  stateDir: setting(
+    'ARMADA_STATE_DIR',
+    ['agent'],
+    z.string().default('/var/lib/armada'),
+    'Where the agent keeps its credential',
+  ),
+  docker: setting(
+    'ARMADA_DOCKER',
+    ['agent'],
+    z.string().default('/var/run/docker.sock'),
+    'Socket of the Docker engine',
+  ),
+  cpuMillis: setting(
+    'ARMADA_CPU_MILLIS',
+    ['agent'],
+    z.coerce.number().int().min(1).optional(),
+    'CPU for ships; default: all cores',
+  ),
+  memoryMiB: setting(
+    'ARMADA_MEMORY_MIB',
+    ['agent'],
+    z.coerce.number().int().min(1).optional(),
+    'Memory for ships; default: all but 512 MiB or a tenth',
+  ),
+  portRange: setting(
+    'ARMADA_PORTS',
+    ['agent'],
+    z
+      .string()
+      .regex(/^\d+-\d+$/, 'must look like 7000-8000')
+      .default('7000-8000'),
+    'Host ports for ships',
+  ),
+  hostLabels: setting(
+    'ARMADA_HOST_LABELS',
+    ['agent'],
+    z.string().default(''),
+    'Labels as key=value,key=value',
+  ),
+  onStop: setting(
+    'ARMADA_ON_STOP',
+    ['agent'],
+    z.enum(['keep', 'return']).default('keep'),
+    'When the agent is stopped: keep its ships running for the next agent, or return them to the queue',
+  ),
+} as const
+
+type Table = typeof settings
+type NamesFor<R extends ProcessRole> = {
+  [K in keyof Table]: R extends Table[K]['roles'][number] ? K : never
+}[keyof Table]
+export type Settings<R extends ProcessRole> = Readonly<{
+  [K in NamesFor<R>]: Table[K] extends Setting<infer T> ? T : never
+}>
+
+/**
+ * Reads the settings of one role.
+ * @throws Error that names every setting which is missing or wrong, and what it is for.
+ */
+export function readSettings<R extends ProcessRole>(
+  role: R,
+  env: NodeJS.ProcessEnv = process.env,
+): Settings<R> {
+  const values: Record<string, unknown> = {}
+  const wrong: string[] = []
+  for (const [name, { env: variable, roles, schema, about }] of Object.entries(settings)) {
+    if (!roles.includes(role)) continue
+    const raw = env[variable]
+    const read = schema.safeParse(raw === '' ? undefined : raw)
+    if (read.success) values[name] = read.data
+    else if (raw === undefined) wrong.push(`${variable} is not set (${about})`)
+    else wrong.push(`${variable} ${read.error.issues.map((issue) => issue.message).join(', ')} (${about})`)
+  }
+  if (wrong.length > 0) throw new Error(`Armada (${role}) cannot start:\n  ${wrong.join('\n  ')}`)
+  return Object.freeze(values) as Settings<R>
+}

@@ -1,0 +1,213 @@
+// The session: one native connection after another, and an honest word on whether the session lives.
+//
+// STATES  suspended -> connected -> suspended ...   suspended -> lost -> connected (new id)   any -> closed
+//
+// INVARIANTS
+// - suspended: the driver lost its connection, or this process stood still for 2/3 of the session timeout.
+// - connected is only said after a sync round trip, so what is read then is not older than what had been
+//   committed before, on whichever server.
+// - lost: the server said so, or our own clock did after a whole session timeout of suspension. A session
+//   called lost is never used again: should it turn out to be alive, it is closed before a new one begins.
+// - One native object serves one connection. Left alone, the driver's timer would wait up to a third of the
+//   session between two attempts, and one packet with all watches would have to fit into 1 MB. The price:
+//   watches end with the connection, and whoever watches reads again on every connected.
+// - Native objects are closed and opened outside of their own callbacks: inside, close() would not tell the
+//   server, and a new socket could get the number of one that libuv still polls.
+
+import type { Log } from '../log.ts'
+import { backoffMs, sleep } from '../loop.ts'
+import { KeeperError } from './keeperError.ts'
+import { type Credentials, driverState, type Native, type OpenNative, type WatchEvent } from './native.ts'
+
+export type SessionState = 'connected' | 'suspended' | 'lost' | 'closed'
+
+export interface SessionOptions {
+  open: OpenNative
+  sessionTimeoutMs: number
+  log: Log
+  /** `user:password` of the digest scheme. */
+  auth: string | undefined
+  onState: (state: SessionState) => void
+  onEvent: (event: WatchEvent, path: string) => void
+  onTick: (nowMs: number) => void
+}
+
+export class Session {
+  readonly #options: SessionOptions
+  readonly #over = new AbortController()
+  #state: SessionState = 'suspended'
+  #native: Native | undefined
+  /** Counts native objects; callbacks of earlier ones are not listened to. */
+  #turn = 0
+  #opening = false
+  #attempts = 0
+  #retryAtMs = 0
+  #credentials: Credentials | undefined
+  /** The credentials are of a session that was already called lost. */
+  #condemned = false
+  #timeoutMs: number
+  #tickAtMs = performance.now()
+  #suspendedAtMs: number | undefined
+  id = ''
+
+  constructor(options: SessionOptions) {
+    this.#options = options
+    this.#timeoutMs = options.sessionTimeoutMs
+    this.#replace()
+    void this.#clock()
+  }
+
+  get state(): SessionState {
+    this.check()
+    return this.#state
+  }
+
+  /** The session timeout as the server granted it. */
+  get timeoutMs(): number {
+    return this.#timeoutMs
+  }
+
+  /** The connection to send on. @throws KeeperError when there is none just now; nothing was sent then. */
+  native(request: string): Native {
+    this.check()
+    if (this.#state === 'connected' && this.#native) return this.#native
+    const code =
+      this.#state === 'closed' ? 'closed' : this.#state === 'lost' ? 'session_lost' : 'connection_loss'
+    throw new KeeperError(code, false, request)
+  }
+
+  /** Notices a freeze of this process at once, before the clock's own turn has come. */
+  check(): void {
+    const nowMs = performance.now()
+    const frozenAtMs = this.#tickAtMs
+    if (nowMs - frozenAtMs <= (this.#timeoutMs * 2) / 3) return
+    this.#tickAtMs = nowMs
+    if (this.#state !== 'connected') return
+    this.#options.log.warn({ frozenMs: Math.round(nowMs - frozenAtMs) }, 'this process stood still')
+    this.#suspend(frozenAtMs)
+    setImmediate(() => this.#verify())
+  }
+
+  /** Ends the session on the server when it can be reached, so that its ephemeral nodes go at once. */
+  async close(): Promise<void> {
+    if (this.#state === 'closed') return
+    this.#over.abort()
+    this.#say('closed')
+    await new Promise((resolve) => setImmediate(resolve))
+    this.#turn++
+    this.#native?.close()
+    this.#native = undefined
+  }
+
+  async #clock(): Promise<void> {
+    while (!this.#over.signal.aborted) {
+      await sleep(Math.min(100, Math.max(20, this.#timeoutMs / 40)), this.#over.signal)
+      if (this.#over.signal.aborted) return
+      this.check()
+      const nowMs = performance.now()
+      this.#tickAtMs = nowMs
+      this.#options.onTick(nowMs)
+      if (this.#suspendedAtMs !== undefined && nowMs - this.#suspendedAtMs >= this.#timeoutMs) this.#lose()
+      const idle = !this.#native || driverState.idle.includes(this.#native.state)
+      if (idle && !this.#opening && nowMs >= this.#retryAtMs) this.#replace()
+    }
+  }
+
+  #say(state: SessionState): void {
+    if (this.#state === state || this.#state === 'closed') return
+    this.#state = state
+    this.#options.onState(state)
+  }
+
+  #suspend(sinceMs: number): void {
+    if (this.#state !== 'connected') return
+    this.#suspendedAtMs = sinceMs
+    this.#say('suspended')
+    if (performance.now() - sinceMs >= this.#timeoutMs) this.#lose()
+  }
+
+  #lose(): void {
+    this.#suspendedAtMs = undefined
+    this.#condemned = this.#credentials !== undefined
+    this.#options.log.warn({ session: this.id }, 'the ZooKeeper session is lost')
+    this.#say('lost')
+  }
+
+  #replace(): void {
+    const turn = ++this.#turn
+    const old = this.#native
+    this.#native = undefined
+    this.#opening = true
+    this.#retryAtMs = performance.now() + backoffMs(this.#attempts++, 100, 2_000)
+    old?.close()
+    const { open, sessionTimeoutMs } = this.#options
+    open(this.#credentials, sessionTimeoutMs, (event, argument) => {
+      if (turn === this.#turn) this.#hear(event, argument)
+    })
+      .then((native) => {
+        if (turn === this.#turn) this.#native = native
+        else native.close()
+      })
+      .catch((error: unknown) => this.#options.log.warn({ error }, 'the ZooKeeper servers cannot be found'))
+      .finally(() => {
+        if (turn === this.#turn) this.#opening = false
+      })
+  }
+
+  #hear(event: string, argument: unknown): void {
+    if (event === 'created' || event === 'deleted' || event === 'changed' || event === 'child') {
+      if (this.#state !== 'closed') this.#options.onEvent(event, String(argument))
+      return
+    }
+    const turn = this.#turn
+    setImmediate(() => {
+      if (turn !== this.#turn || this.#state === 'closed') return
+      if (event === 'connect') this.#attached()
+      if (event === 'connecting') {
+        this.#suspend(performance.now())
+        if (this.#native?.state !== driverState.connected) this.#replace()
+      }
+      if (event === 'close') this.#expired()
+    })
+  }
+
+  #attached(): void {
+    const native = this.#native
+    if (!native) return
+    this.#credentials = { client_id: native.client_id, client_password: native.client_password }
+    if (this.#options.auth) native.add_auth('digest', this.#options.auth, () => undefined)
+    this.#verify()
+  }
+
+  #verify(): void {
+    const turn = this.#turn
+    // Without an answer the driver gives this connection up by itself after 2/3 of the session.
+    this.#native?.a_sync('/', (returnCode) =>
+      setImmediate(() => {
+        if (returnCode === 0 && turn === this.#turn && this.#state !== 'closed') this.#alive()
+      }),
+    )
+  }
+
+  #alive(): void {
+    if (this.#condemned) {
+      this.#condemned = false
+      this.#credentials = undefined
+      this.#replace()
+      return
+    }
+    this.#attempts = 0
+    this.#suspendedAtMs = undefined
+    this.#timeoutMs = this.#native?.timeout ?? this.#timeoutMs
+    this.id = this.#credentials?.client_id ?? ''
+    this.#say('connected')
+  }
+
+  #expired(): void {
+    const known = this.#suspendedAtMs !== undefined || this.#state === 'connected'
+    this.#credentials = undefined
+    if (known) this.#lose()
+    this.#condemned = false
+    this.#replace()
+  }
+}
