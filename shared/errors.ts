@@ -10,7 +10,6 @@ export const problems = {
   unauthenticated: { status: 401, title: 'No valid token was sent', retryable: false },
   forbidden: { status: 403, title: 'This token may not do that', retryable: false },
   not_found: { status: 404, title: 'There is no such thing', retryable: false },
-  method_not_allowed: { status: 405, title: 'This path does not answer that method', retryable: false },
   conflict: { status: 409, title: 'The current state does not allow that', retryable: false },
   stale_epoch: { status: 409, title: 'A newer leader has taken over', retryable: false },
   revision_mismatch: { status: 412, title: 'The record has changed since it was read', retryable: false },

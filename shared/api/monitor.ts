@@ -123,7 +123,11 @@ export const report = createRoute({
     body: body(
       z.strictObject({
         changes: z.array(ShipReport).max(1_000),
-        holdings: z.array(Holding).max(5_000).nullable().describe('All ships aboard; null when unchanged'),
+        holdings: z
+          .array(Holding)
+          .max(5_000)
+          .nullable()
+          .describe('All ships aboard; null when neither they nor `host.degraded` changed'),
         host: HostSample.nullable(),
         ships: z.array(ShipSample).max(5_000),
       }),
@@ -131,7 +135,12 @@ export const report = createRoute({
   },
   responses: {
     200: answer(
-      z.strictObject({ stale: z.array(ShipAttempt).describe('Not yours any more: stop them') }),
+      z.strictObject({
+        stale: z.array(ShipAttempt).describe('Not yours any more: stop them'),
+        resendHoldings: z
+          .boolean()
+          .describe('The holdings could not be passed on: send them with the next report'),
+      }),
       'Recorded',
     ),
     ...failures(),

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { BlueprintRef } from './blueprint.ts'
 import { Labels, Name } from './name.ts'
 import { Port } from './port.ts'
+import { Resources } from './resources.ts'
 import { ShipState } from './shipState.ts'
 
 export const ShipExit = z.strictObject({
@@ -27,6 +28,7 @@ export const Ship = z.strictObject({
   host: Name.nullable(),
   address: z.string().nullable().describe("The host's address for players"),
   ports: z.array(Port),
+  resources: Resources.describe('What it asks for'),
   avoidHosts: z.array(Name).describe('Hosts that could not start it'),
   exit: ShipExit.nullable(),
   createdAt: z.iso.datetime(),

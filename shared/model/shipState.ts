@@ -33,14 +33,14 @@ export const moves: Readonly<Record<ShipState, Row>> = {
     Scheduled: ['scheduler'],
     Starting: ['agent'], // the claim may overtake the scheduler's report
     Queued: ['controllers', 'agent'], // its ticket was lost, or a host gave it back before it heard of it
-    Stopped: ['api'],
+    Stopped: ['api', 'controllers'],
     Failed: ['agent'],
   },
   Scheduled: {
     Starting: ['agent'],
     Queued: ['agent', 'controllers'],
     Failed: ['agent'],
-    Stopping: ['api'],
+    Stopping: ['api', 'controllers'],
     Lost: ['controllers'],
   },
   Starting: {
@@ -48,7 +48,7 @@ export const moves: Readonly<Record<ShipState, Row>> = {
     Queued: ['agent'],
     Stopped: ['agent'],
     Failed: ['agent'],
-    Stopping: ['api', 'agent'],
+    Stopping: ['api', 'agent', 'controllers'],
     Lost: ['controllers'],
   },
   Ready: {
@@ -94,10 +94,10 @@ export const moves: Readonly<Record<ShipState, Row>> = {
   },
   Lost: {
     Queued: ['controllers'],
-    Failed: ['controllers'],
+    Failed: ['controllers', 'agent'],
     Ready: ['agent'], // the host came back and the ship had run on
     Unhealthy: ['agent'],
-    Stopped: ['api', 'agent'],
+    Stopped: ['api', 'agent', 'controllers'],
   },
   Stopped: {},
   Failed: {},

@@ -22,6 +22,8 @@ export interface Ticket {
   demand: Demand
   /** Hosts that already failed to start this ship. */
   avoidHosts: string[]
+  /** Not to be placed before this time (ms since 1970); 0: at once. Starts that fail are tried ever later. */
+  notBeforeMs: number
 }
 
 export function demandOf(spec: BlueprintSpec, fleet: string | null): Demand {
@@ -33,7 +35,7 @@ export function demandOf(spec: BlueprintSpec, fleet: string | null): Demand {
 const TicketBatch = z.strictObject({
   v: z.literal(1),
   demands: z.array(Demand),
-  tickets: z.array(z.tuple([Name, z.int().min(1), z.int(), z.int().min(0), z.array(Name)])),
+  tickets: z.array(z.tuple([Name, z.int().min(1), z.int(), z.int().min(0), z.array(Name), z.int().min(0)])),
 })
 
 export function encodeTickets(tickets: readonly Ticket[]): Buffer {
@@ -46,7 +48,7 @@ export function encodeTickets(tickets: readonly Ticket[]): Buffer {
       at = demands.push(ticket.demand) - 1
       index.set(key, at)
     }
-    return [ticket.ship, ticket.attempt, ticket.priority, at, ticket.avoidHosts]
+    return [ticket.ship, ticket.attempt, ticket.priority, at, ticket.avoidHosts, ticket.notBeforeMs]
   })
   return Buffer.from(JSON.stringify({ v: 1, demands, tickets: rows }))
 }
@@ -54,9 +56,9 @@ export function encodeTickets(tickets: readonly Ticket[]): Buffer {
 /** @throws when the bytes are not a batch of tickets. */
 export function decodeTickets(data: Buffer): Ticket[] {
   const batch = TicketBatch.parse(JSON.parse(data.toString()))
-  return batch.tickets.map(([ship, attempt, priority, at, avoidHosts]) => {
+  return batch.tickets.map(([ship, attempt, priority, at, avoidHosts, notBeforeMs]) => {
     const demand = batch.demands[at]
     if (!demand) throw new Error(`ticket of ${ship} points at demand ${at} of ${batch.demands.length}`)
-    return { ship, attempt, priority, demand, avoidHosts }
+    return { ship, attempt, priority, demand, avoidHosts, notBeforeMs }
   })
 }

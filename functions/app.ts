@@ -1,0 +1,63 @@
+// The API: middleware and services put together. Knows stores, and nothing of the process it runs in.
+import { OpenAPIHono } from '@hono/zod-openapi'
+import type { Log } from '../shared/log.ts'
+import { authenticate, type Env } from './middleware/authenticate.ts'
+import { onError, onNotFound } from './middleware/problems.ts'
+import { identify, limitBody } from './middleware/request.ts'
+import type { AgentStreams } from './services/agentStreams.ts'
+import { blueprintService } from './services/blueprints.ts'
+import { clusterService } from './services/cluster.ts'
+import { controllerService } from './services/controllers.ts'
+import { fleetService } from './services/fleets.ts'
+import { hostService } from './services/hosts.ts'
+import { monitorService } from './services/monitor.ts'
+import { placementService } from './services/placements.ts'
+import { shipService } from './services/ships.ts'
+import type { Stores } from './stores/stores.ts'
+
+/** 5,000 holdings of a host, the largest body there is, take about 1 MB. */
+const bodyLimitBytes = 2 * 1024 * 1024
+
+export interface AppOptions {
+  stores: Stores
+  streams: AgentStreams
+  adminToken: string
+  runnerToken: string
+  version: string
+  log: Log
+}
+
+export function createApp({
+  stores,
+  streams,
+  adminToken,
+  runnerToken,
+  version,
+  log,
+}: AppOptions): OpenAPIHono<Env> {
+  const app = new OpenAPIHono<Env>()
+  app.use(identify(log))
+  app.use(
+    authenticate({ adminToken, runnerToken, hostOf: (credential) => stores.hosts.authenticate(credential) }),
+  )
+  app.use('/v1/*', limitBody(bodyLimitBytes))
+  app.onError(onError(log))
+  app.notFound(onNotFound)
+  for (const service of [
+    blueprintService(stores),
+    clusterService(stores),
+    controllerService(stores),
+    fleetService(stores),
+    hostService(stores),
+    monitorService(stores, streams),
+    placementService(stores),
+    shipService(stores),
+  ]) {
+    app.route('/', service)
+  }
+  app.doc31('/openapi.json', {
+    openapi: '3.1.0',
+    info: { title: 'Armada', version, description: 'Deploys and scales gameservers on your own machines.' },
+  })
+  return app
+}

@@ -1,0 +1,73 @@
+// Who is calling: a bearer token becomes a caller with a role.
+import { createHash, timingSafeEqual } from 'node:crypto'
+import { createRoute, type RouteConfig } from '@hono/zod-openapi'
+import type { Context, MiddlewareHandler } from 'hono'
+import type { Role } from '../../shared/api/route.ts'
+import { ArmadaError } from '../../shared/errors.ts'
+
+export interface Caller {
+  role: Role
+  /** Name for logs; of a host: its id. */
+  name: string
+}
+
+export interface Env {
+  Variables: { caller: Caller; requestId: string }
+}
+
+export interface Credentials {
+  adminToken: string
+  runnerToken: string
+  /** The host a credential belongs to. */
+  hostOf: (credential: string) => Promise<string | undefined>
+}
+
+/** Puts the caller into the context. Requests without a token go on as nobody. */
+export function authenticate({ adminToken, runnerToken, hostOf }: Credentials): MiddlewareHandler<Env> {
+  const people: [Buffer, Caller][] = [
+    [digest(adminToken), { role: 'admin', name: 'admin' }],
+    [digest(runnerToken), { role: 'runner', name: 'runner' }],
+  ]
+  return async (c, next) => {
+    const token = c.req.header('authorization')?.match(/^Bearer ([\x21-\x7e]{1,512})$/i)?.[1]
+    const caller = token && (await identify(token))
+    if (caller) c.set('caller', caller)
+    await next()
+  }
+
+  async function identify(token: string): Promise<Caller | undefined> {
+    // All tokens are compared, so that the time taken tells nothing.
+    const sent = digest(token)
+    let found: Caller | undefined
+    for (const [known, caller] of people) if (timingSafeEqual(known, sent)) found = caller
+    if (found) return found
+    const host = await hostOf(token)
+    return host === undefined ? undefined : { role: 'host', name: host }
+  }
+}
+
+/** The route with its guard before it: only callers with one of its roles reach the handler. */
+export function guarded<R extends RouteConfig & { roles: readonly Role[] }>(route: R) {
+  const guard: MiddlewareHandler<Env> = async (c, next) => {
+    if (route.roles.length > 0) allow(c, route.roles)
+    await next()
+  }
+  return createRoute({ ...route, middleware: guard })
+}
+
+function allow(c: Context<Env>, roles: readonly Role[]): void {
+  const caller = c.get('caller')
+  if (!caller) {
+    throw new ArmadaError('unauthenticated', 'Send a valid token as "Authorization: Bearer <token>".')
+  }
+  if (!roles.includes(caller.role)) {
+    throw new ArmadaError(
+      'forbidden',
+      `The role "${caller.role}" may not do that; it takes one of: ${roles.join(', ')}.`,
+    )
+  }
+}
+
+function digest(token: string): Buffer {
+  return createHash('sha256').update(token).digest()
+}

@@ -1,0 +1,109 @@
+// Filters: every rule by which a host cannot take a ship, each able to say so to a person.
+//
+// The same functions decide and explain, so a refusal never names a reason that was not the reason.
+import type { Demand } from '../../../shared/model/ticket.ts'
+import type { HostRow } from './hostRow.ts'
+import { type PortPlan, planPorts } from './portBook.ts'
+import { matches, mismatch } from './selector.ts'
+
+export interface Filter {
+  admits(row: HostRow): boolean
+  /** What is wrong with these hosts, none of which it admits. */
+  phrase(rows: readonly HostRow[]): string
+}
+
+/** One demand as filters, made once for all ships that ask for the same. */
+export interface Rules {
+  demand: Demand
+  ports: PortPlan
+  /** What a host is: these change only with its description. */
+  suits: readonly Filter[]
+  /** What is left of it. */
+  room: readonly Filter[]
+}
+
+export function rulesOf(demand: Demand): Rules {
+  const ports = planPorts(demand.ports)
+  return { demand, ports, suits: suitsFilters(demand, ports), room: roomFilters(demand, ports) }
+}
+
+export function passes(filters: readonly Filter[], row: HostRow): boolean {
+  for (const filter of filters) if (!filter.admits(row)) return false
+  return true
+}
+
+function suitsFilters({ placement }: Demand, { clash }: PortPlan): Filter[] {
+  const { host, require: required, tolerations, spread } = placement
+  const filters: Filter[] = []
+  if (clash !== undefined) filters.push({ admits: () => false, phrase: () => clash })
+  if (host !== undefined) {
+    filters.push({ admits: (row) => row.id === host, phrase: () => `not ${host}, to which it is pinned` })
+  }
+  for (const selector of required) {
+    filters.push({
+      admits: (row) => matches(selector, row.description.labels),
+      phrase: () => mismatch(selector),
+    })
+  }
+  if (spread) {
+    filters.push({
+      admits: (row) => row.description.labels[spread.label] !== undefined,
+      phrase: () => `no label ${spread.label} to spread over`,
+    })
+  }
+  const untolerated = (row: HostRow) => row.description.taints.filter(({ key }) => !tolerations.includes(key))
+  filters.push(
+    {
+      admits: (row) => untolerated(row).length === 0,
+      phrase: (rows) =>
+        `taint ${few(rows.flatMap((row) => untolerated(row).map(({ key }) => key)))} not tolerated`,
+    },
+    {
+      admits: (row) => row.degraded === null,
+      phrase: (rows) => `takes no new ships (${few(rows.map((row) => row.degraded ?? ''))})`,
+    },
+  )
+  return filters
+}
+
+function roomFilters({ resources, placement, fleet }: Demand, ports: PortPlan): Filter[] {
+  const { cpuMillis, memoryMiB } = resources
+  const filters: Filter[] = [
+    {
+      admits: (row) => row.freeMemoryMiB >= memoryMiB,
+      phrase: (rows) =>
+        `not enough memory (wants ${memoryMiB} MiB, best has ${best(rows, (row) => row.freeMemoryMiB)})`,
+    },
+    {
+      admits: (row) => row.freeCpuMillis >= cpuMillis,
+      phrase: (rows) =>
+        `not enough CPU (wants ${cpuMillis} millicores, best has ${best(rows, (row) => row.freeCpuMillis)})`,
+    },
+  ]
+  for (const number of ports.fixedNumbers) {
+    filters.push({ admits: (row) => row.ports.isFree(number), phrase: () => `port ${number} is taken` })
+  }
+  if (ports.any.length > 0) {
+    filters.push({
+      admits: (row) => row.ports.hasEnough(ports),
+      phrase: (rows) =>
+        `not enough free ports (wants ${ports.any.length}, best has ${best(rows, (row) => row.ports.freeInRange)})`,
+    })
+  }
+  if (placement.antiAffinity === 'required' && fleet !== null) {
+    filters.push({
+      admits: (row) => row.mates(fleet) === 0,
+      phrase: () => `already carries a ship of fleet ${fleet}`,
+    })
+  }
+  return filters
+}
+
+function best(rows: readonly HostRow[], free: (row: HostRow) => number): number {
+  return rows.reduce((most, row) => Math.max(most, free(row)), 0)
+}
+
+function few(texts: readonly string[]): string {
+  const different = [...new Set(texts)].sort()
+  return different.length > 3 ? `${different.slice(0, 3).join(', ')} …` : different.join(', ')
+}

@@ -1,0 +1,188 @@
+// Picture: keeps the board like ZooKeeper's tree, by reading again what its watches say has changed.
+//
+// INVARIANTS
+// - Every node of which something is on the board has a watch; reading it leaves the next one.
+// - Watches end with the connection: after every reconnection everything is read again.
+// - A host is on the board while its agent's presence node stands and its description can be read.
+// - Changes that come while others are being read are read together, a few requests at a time.
+import { messageOf } from '../../../shared/errors.ts'
+import type { Log } from '../../../shared/log.ts'
+import { Bell, loop } from '../../../shared/loop.ts'
+import { Advice } from '../../../shared/model/holding.ts'
+import { HostDescription } from '../../../shared/model/host.ts'
+import { namePattern } from '../../../shared/model/name.ts'
+import type { ZooKeeper } from '../../../shared/zookeeper/client.ts'
+import { paths } from '../../../shared/zookeeper/paths.ts'
+import { each, persistently } from '../../../shared/zookeeper/persistence.ts'
+import type { Board } from './board.ts'
+
+const requestsInFlight = 64
+/** Watches do not get lost within a connection, so this is only the longest trust in that. */
+const longestTrustMs = 600_000
+
+type Part = 'description' | 'presence' | 'advice'
+
+interface Known {
+  description: HostDescription | undefined
+  present: boolean
+  advice: Advice | undefined
+  /** What is wrong with its nodes. */
+  unreadable: string | undefined
+}
+
+export interface PictureOptions {
+  zk: ZooKeeper
+  board: Board
+  log: Log
+  /** Called after every change of the board. */
+  onChange: () => void
+}
+
+export class Picture {
+  readonly #options: PictureOptions
+  readonly #hosts = new Map<string, Known>()
+  readonly #watched = new Map<string, { id: string; part: Part }>()
+  readonly #stale = new Map<string, Set<Part>>()
+  readonly #bell = new Bell()
+  #listStale = true
+
+  constructor(options: PictureOptions) {
+    this.#options = options
+  }
+
+  /** Reads everything once; then follows the tree until the signal fires. */
+  async open(signal: AbortSignal): Promise<{ followed: Promise<void> }> {
+    const { zk, log } = this.#options
+    const stopEvents = zk.onEvent((_event, path) => this.#hear(path))
+    const stopStates = zk.onState((state) => {
+      if (state === 'connected') this.#doubtAll()
+    })
+    const stop = (): void => {
+      stopEvents()
+      stopStates()
+    }
+    try {
+      await this.#refresh(signal)
+    } catch (error) {
+      stop()
+      throw error
+    }
+    const options = { name: 'picture', everyMs: longestTrustMs, signal, log, bell: this.#bell }
+    const followed = loop(options, () => this.#refresh(signal)).finally(stop)
+    return { followed }
+  }
+
+  #hear(path: string): void {
+    if (path === paths.workers) this.#listStale = true
+    else {
+      const node = this.#watched.get(path)
+      if (!node) return
+      this.#doubt(node.id, node.part)
+    }
+    this.#bell.ring()
+  }
+
+  #doubt(id: string, ...parts: Part[]): void {
+    const stale = this.#stale.get(id) ?? new Set()
+    this.#stale.set(id, stale)
+    for (const part of parts) stale.add(part)
+  }
+
+  #doubtAll(): void {
+    this.#listStale = true
+    for (const id of this.#hosts.keys()) this.#doubt(id, 'description', 'presence', 'advice')
+    this.#bell.ring()
+  }
+
+  async #refresh(signal: AbortSignal): Promise<void> {
+    if (this.#listStale) await this.#list(signal)
+    const stale = [...this.#stale]
+    this.#stale.clear()
+    try {
+      await each(stale, requestsInFlight, ([id, parts]) => this.#read(id, parts, signal))
+    } catch (error) {
+      for (const [id, parts] of stale) this.#doubt(id, ...parts)
+      throw error
+    }
+    if (stale.length > 0) this.#options.onChange()
+  }
+
+  async #list(signal: AbortSignal): Promise<void> {
+    const { zk, board } = this.#options
+    this.#listStale = false
+    try {
+      const names = (await persistently(zk, { signal }, () => zk.children(paths.workers, true))) ?? []
+      const listed = new Set(names.filter((name) => namePattern.test(name)))
+      for (const id of listed) {
+        if (this.#hosts.has(id)) continue
+        this.#hosts.set(id, { description: undefined, present: false, advice: undefined, unreadable: undefined })
+        this.#watched.set(paths.worker(id), { id, part: 'description' })
+        this.#watched.set(paths.workerPresence(id), { id, part: 'presence' })
+        this.#watched.set(paths.advisor(id), { id, part: 'advice' })
+        this.#doubt(id, 'description', 'presence', 'advice')
+      }
+      for (const id of this.#hosts.keys()) {
+        if (listed.has(id)) continue
+        this.#hosts.delete(id)
+        this.#stale.delete(id)
+        for (const path of [paths.worker(id), paths.workerPresence(id), paths.advisor(id)]) {
+          this.#watched.delete(path)
+        }
+        board.remove(id)
+      }
+    } catch (error) {
+      this.#listStale = true
+      throw error
+    }
+  }
+
+  async #read(id: string, parts: ReadonlySet<Part>, signal: AbortSignal): Promise<void> {
+    const { zk } = this.#options
+    const known = this.#hosts.get(id)
+    if (!known) return
+    const value = (path: string) => persistently(zk, { signal }, () => zk.get(path, true))
+    if (parts.has('presence')) {
+      const path = paths.workerPresence(id)
+      known.present = (await persistently(zk, { signal }, () => zk.exists(path, true))) !== undefined
+    }
+    if (parts.has('description')) {
+      const found = await value(paths.worker(id))
+      known.description = this.#parse(id, 'description', found?.data, HostDescription)
+      if (known.description && known.description.id !== id) known.description = undefined
+    }
+    if (parts.has('advice')) {
+      const found = await value(paths.advisor(id))
+      known.advice = this.#parse(id, 'advice', found?.data, Advice)
+      known.unreadable = found?.data.length && !known.advice ? 'what it carries cannot be read' : undefined
+    }
+    this.#show(id, known)
+  }
+
+  #show(id: string, { description, present, advice, unreadable }: Known): void {
+    const { board } = this.#options
+    if (!present || !description) {
+      board.remove(id)
+      return
+    }
+    const degraded = unreadable ?? advice?.degraded ?? null
+    const shown = board.host(id)
+    if (shown?.description !== description || shown.degraded !== degraded) board.put({ description, degraded })
+    // Unreadable advice leaves what was last known of the host's use.
+    if (!unreadable) board.see(id, advice?.holdings ?? [])
+  }
+
+  #parse<T>(
+    id: string,
+    part: Part,
+    data: Buffer | undefined,
+    schema: { parse(value: unknown): T },
+  ): T | undefined {
+    if (!data?.length) return undefined
+    try {
+      return schema.parse(JSON.parse(data.toString()))
+    } catch (error) {
+      this.#options.log.error({ host: id, part, error: messageOf(error) }, 'a node of a host cannot be read')
+      return undefined
+    }
+  }
+}

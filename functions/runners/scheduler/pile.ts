@@ -1,0 +1,142 @@
+// Pile: the tickets at hand, by demand, each demand's in the order in which they are to be placed.
+//
+// INVARIANTS
+// - One entry a ship: that of its highest attempt. An older one is gone as soon as a newer one is added.
+// - Order: priority first, then age, and neither for ever: a point of priority is worth `pointMs` of waiting,
+//   so that a ticket which waits is in the end overtaken by nobody.
+import type { Demand, Ticket } from '../../../shared/model/ticket.ts'
+import { Heap } from './heap.ts'
+
+const pointMs = 5_000
+/** As long as the ApiServer ever asks to wait; more would be a clock that is wrong. */
+const longestEarlyMs = 60_000
+
+export interface Entry {
+  readonly ticket: Ticket
+  readonly group: Group
+  /** Lower is placed first. */
+  readonly order: number
+  /** Not to be placed before. */
+  readonly dueMs: number
+  /** early: not due yet; waiting: to be placed; taken: being placed; gone: placed, or of no further use. */
+  state: 'early' | 'waiting' | 'taken' | 'gone'
+  /** The reason that was reported for it last. */
+  saidReason: string | undefined
+}
+
+/** The entries of one equivalence class. */
+export interface Group {
+  readonly key: string
+  readonly demand: Demand
+  readonly entries: Heap<Entry>
+  /** Why none of them can be placed, as the full check found at `checkedAtMs`. */
+  reason: string | undefined
+  checkedAtMs: number
+}
+
+export class Pile {
+  readonly #byShip = new Map<string, Entry>()
+  readonly #groups = new Map<string, Group>()
+  readonly #keys = new WeakMap<Demand, string>()
+  readonly #early = new Heap<Entry>((entry) => entry.dueMs)
+  readonly #onGone: (entry: Entry) => void
+
+  constructor(onGone: (entry: Entry) => void = () => undefined) {
+    this.#onGone = onGone
+  }
+
+  /** All entries that are not gone. */
+  get size(): number {
+    return this.#byShip.size
+  }
+
+  get ships(): Iterable<string> {
+    return this.#byShip.keys()
+  }
+
+  get groups(): Iterable<Group> {
+    return this.#groups.values()
+  }
+
+  get(ship: string): Entry | undefined {
+    return this.#byShip.get(ship)
+  }
+
+  /**
+   * Returns the entry that now stands for the ticket, or undefined when a later attempt is at hand.
+   * @param earlyMs how long it must not be placed yet.
+   */
+  add(ticket: Ticket, atMs: number, earlyMs = 0): Entry | undefined {
+    const held = this.#byShip.get(ticket.ship)
+    if (held && held.ticket.attempt > ticket.attempt) return undefined
+    if (held && held.ticket.attempt === ticket.attempt) return held
+    if (held) this.remove(held)
+    const group = this.#groupOf(ticket.demand)
+    const priority = Math.min(100, Math.max(0, ticket.priority))
+    const order = atMs - priority * pointMs
+    const dueMs = atMs + Math.min(longestEarlyMs, earlyMs)
+    const entry: Entry = { ticket, group, order, dueMs, state: 'early', saidReason: undefined }
+    this.#byShip.set(ticket.ship, entry)
+    if (dueMs > atMs) this.#early.push(entry)
+    else this.#wait(entry)
+    return entry
+  }
+
+  /** The entry of the group that is to be placed next. */
+  next(group: Group): Entry | undefined {
+    while (group.entries.first && group.entries.first.state !== 'waiting') group.entries.pop()
+    return group.entries.first
+  }
+
+  /** Takes the group's next entry, to be placed. */
+  take(group: Group): void {
+    const entry = group.entries.pop()
+    if (entry) entry.state = 'taken'
+    if (!this.next(group)) this.#groups.delete(group.key)
+  }
+
+  /** An entry that was taken could not be placed after all. */
+  giveBack(entry: Entry): void {
+    if (entry.state === 'taken') this.#wait(entry)
+  }
+
+  /** Lets those wait to be placed whose time has come. */
+  ripen(nowMs: number): void {
+    while (this.#early.first && this.#early.first.dueMs <= nowMs) {
+      const entry = this.#early.pop()
+      if (entry?.state === 'early') this.#wait(entry)
+    }
+  }
+
+  /** When the next early entry is due. */
+  get nextDueMs(): number | undefined {
+    return this.#early.first?.dueMs
+  }
+
+  /** The entry is placed, or of no further use. */
+  remove(entry: Entry): void {
+    if (entry.state === 'gone') return
+    entry.state = 'gone'
+    if (this.#byShip.get(entry.ticket.ship) === entry) this.#byShip.delete(entry.ticket.ship)
+    if (!this.next(entry.group)) this.#groups.delete(entry.group.key)
+    this.#onGone(entry)
+  }
+
+  #wait(entry: Entry): void {
+    entry.state = 'waiting'
+    const { group } = entry
+    group.entries.push(entry)
+    this.#groups.set(group.key, group)
+  }
+
+  #groupOf(demand: Demand): Group {
+    const key = this.#keys.get(demand) ?? JSON.stringify(demand)
+    this.#keys.set(demand, key)
+    const known = this.#groups.get(key)
+    if (known) return known
+    const entries = new Heap<Entry>((entry) => entry.order)
+    const group: Group = { key, demand, entries, reason: undefined, checkedAtMs: Number.NEGATIVE_INFINITY }
+    this.#groups.set(key, group)
+    return group
+  }
+}

@@ -1,0 +1,116 @@
+// Reports: tells the ApiServer what was decided, and which tickets wait, until it has heard it.
+//
+// INVARIANTS
+// - One report at a time; what is decided meanwhile goes into the next one. Nothing is dropped but what a
+//   newer decision on the same ship replaces, and what the ApiServer says is wrong.
+// - While tickets wait, all of them are named at least every `heldEveryMs`; with none, silence.
+// - A newer leader's epoch ends this leadership.
+import { ArmadaError, messageOf } from '../../../shared/errors.ts'
+import { answerOf, type Client } from '../../../shared/api/client.ts'
+import type { PlacementReport } from '../../../shared/api/placements.ts'
+import type { Log } from '../../../shared/log.ts'
+import { Bell, loop } from '../../../shared/loop.ts'
+import type { Placed } from './decide.ts'
+import type { Entry, Pile } from './pile.ts'
+
+const heldEveryMs = 10_000
+const entriesInReport = 2_000
+const namesInReport = 10_000
+
+type PlacedRow = PlacementReport['placed'][number]
+type RefusedRow = PlacementReport['refused'][number]
+
+export interface ReportsOptions {
+  client: Client
+  epoch: number
+  log: Log
+  pile: Pile
+  /** The ship has moved on from this attempt. */
+  onStale: (ship: string, attempt: number) => void
+}
+
+export class Reports {
+  readonly #options: ReportsOptions
+  readonly #placed = new Map<string, PlacedRow>()
+  readonly #refused = new Map<string, RefusedRow>()
+  readonly #bell = new Bell()
+  #heldAtMs = performance.now()
+
+  constructor(options: ReportsOptions) {
+    this.#options = options
+  }
+
+  placed(placements: readonly Placed[]): void {
+    for (const { entry, host, ports } of placements) {
+      const { ship, attempt } = entry.ticket
+      this.#refused.delete(ship)
+      this.#placed.set(ship, { ship, attempt, host, ports })
+    }
+    if (placements.length > 0) this.#bell.ring()
+  }
+
+  refused({ ticket: { ship, attempt } }: Entry, reason: string): void {
+    this.#refused.set(ship, { ship, attempt, reason })
+    this.#bell.ring()
+  }
+
+  /** Reports until the signal fires. @throws ArmadaError stale_epoch when a newer leader has taken over. */
+  async run(signal: AbortSignal): Promise<void> {
+    const deposed = new AbortController()
+    const options = {
+      name: 'reports',
+      everyMs: heldEveryMs,
+      signal: AbortSignal.any([signal, deposed.signal]),
+      log: this.#options.log,
+      bell: this.#bell,
+    }
+    await loop(options, async () => {
+      try {
+        await this.#turn()
+      } catch (error) {
+        if (!(error instanceof ArmadaError) || error.code !== 'stale_epoch') throw error
+        deposed.abort(error)
+      }
+    })
+    if (deposed.signal.aborted) throw deposed.signal.reason
+  }
+
+  async #turn(): Promise<void> {
+    while (this.#placed.size > 0 || this.#refused.size > 0) {
+      await this.#send(first(this.#placed), first(this.#refused), [])
+    }
+    if (performance.now() - this.#heldAtMs < heldEveryMs - 100) return
+    const held = [...this.#options.pile.ships]
+    for (let i = 0; i < held.length; i += namesInReport) {
+      await this.#send([], [], held.slice(i, i + namesInReport))
+    }
+    this.#heldAtMs = performance.now()
+  }
+
+  async #send(placed: PlacedRow[], refused: RefusedRow[], waiting: string[]): Promise<void> {
+    const { client, epoch, pile, onStale, log } = this.#options
+    const attempts = new Map<string, number>()
+    for (const ship of waiting) attempts.set(ship, pile.get(ship)?.ticket.attempt ?? 0)
+    for (const { ship, attempt } of [...refused, ...placed]) attempts.set(ship, attempt)
+    try {
+      const json = { epoch, placed, refused, waiting }
+      const { stale } = await answerOf(client.v1.placements.$post({ json }))
+      for (const ship of stale) onStale(ship, attempts.get(ship) ?? 0)
+    } catch (error) {
+      const lasting = error instanceof ArmadaError && error.code === 'invalid_request'
+      if (!lasting) throw error
+      const fields = { placed: placed.length, refused: refused.length, error: messageOf(error) }
+      log.error(fields, 'the ApiServer finds a report wrong; it is dropped, and its ships are found by others')
+    }
+    for (const row of placed) if (this.#placed.get(row.ship) === row) this.#placed.delete(row.ship)
+    for (const row of refused) if (this.#refused.get(row.ship) === row) this.#refused.delete(row.ship)
+  }
+}
+
+function first<T>(rows: ReadonlyMap<string, T>): T[] {
+  const some: T[] = []
+  for (const row of rows.values()) {
+    if (some.push(row) === entriesInReport) break
+  }
+  return some
+}

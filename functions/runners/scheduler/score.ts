@@ -1,0 +1,51 @@
+// Score: how much a host that could take a ship is to be preferred, as a whole number from 0 to `maxScore`.
+//
+// Three parts, in this order of weight: fleet mates kept apart (antiAffinity preferred), labels preferred,
+// and the strategy, which never weighs more than one mate.
+import type { Demand } from '../../../shared/model/ticket.ts'
+import type { HostRow } from './hostRow.ts'
+import { matches } from './selector.ts'
+
+const strategyTop = 100
+/** More mates than this on one host make no further difference. */
+const matesCounted = 8
+const weightOfMate = 128
+
+/** The highest score there can be: 16 preferences of weight 100 are the most a blueprint may have. */
+export const maxScore = strategyTop + 1_600 + matesCounted * weightOfMate
+
+/** The part of the score that depends only on what the host is. */
+export function preference({ placement }: Demand, row: HostRow): number {
+  let sum = 0
+  for (const { selector, weight } of placement.prefer) {
+    if (matches(selector, row.description.labels)) sum += weight
+  }
+  return sum
+}
+
+/** The part of the score that depends on what is left of it. */
+export function fill({ placement, fleet }: Demand, row: HostRow): number {
+  const apart =
+    placement.antiAffinity === 'preferred' && fleet !== null
+      ? weightOfMate * Math.max(0, matesCounted - row.mates(fleet))
+      : 0
+  return apart + (placement.strategy === 'packed' ? packed(row) : distributed(row))
+}
+
+/** An empty host is the last choice, the fullest the first. */
+function packed(row: HostRow): number {
+  if (row.ships <= 0) return 0
+  const { cpuMillis, memoryMiB } = row.description.capacity
+  const used = 1 - (share(row.freeCpuMillis, cpuMillis) + share(row.freeMemoryMiB, memoryMiB)) / 2
+  return 1 + Math.floor(used * (strategyTop - 1))
+}
+
+function distributed(row: HostRow): number {
+  const { cpuMillis, memoryMiB } = row.description.capacity
+  const free = Math.min(share(row.freeCpuMillis, cpuMillis), share(row.freeMemoryMiB, memoryMiB))
+  return Math.floor(free * strategyTop)
+}
+
+function share(free: number, capacity: number): number {
+  return capacity > 0 ? Math.min(1, Math.max(0, free / capacity)) : 0
+}

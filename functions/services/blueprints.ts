@@ -1,0 +1,49 @@
+// ShipBlueprints: published as revisions that never change.
+import * as routes from '../../shared/api/blueprints.ts'
+import { ArmadaError } from '../../shared/errors.ts'
+import { isFinished } from '../../shared/model/shipState.ts'
+import { guarded } from '../middleware/authenticate.ts'
+import type { Stores } from '../stores/stores.ts'
+import { serviceApp } from './serviceApp.ts'
+import { blueprintFor } from './ships.ts'
+
+export function blueprintService(stores: Stores) {
+  const { blueprints, fleets, ships } = stores
+  return serviceApp()
+    .openapi(guarded(routes.putBlueprint), async (c) => {
+      return c.json(await blueprints.publish(c.req.valid('param').blueprint, c.req.valid('json')), 200)
+    })
+    .openapi(guarded(routes.listBlueprints), async (c) =>
+      c.json({ blueprints: await blueprints.list() }, 200),
+    )
+    .openapi(guarded(routes.getBlueprint), async (c) => {
+      const { revision } = c.req.valid('query')
+      return c.json(await blueprintFor(stores, c.req.valid('param').blueprint, revision), 200)
+    })
+    .openapi(guarded(routes.listRevisions), async (c) => {
+      const { blueprint: name } = c.req.valid('param')
+      await blueprintFor(stores, name, undefined)
+      return c.json({ revisions: await blueprints.revisions(name) }, 200)
+    })
+    .openapi(guarded(routes.deleteBlueprint), async (c) => {
+      const { blueprint: name } = c.req.valid('param')
+      const users = [...usersOf(name)]
+      if (users.length > 0) {
+        const some = users.slice(0, 3).join(', ')
+        throw new ArmadaError(
+          'conflict',
+          `Blueprint "${name}" is in use by ${some}${users.length > 3 ? ' …' : ''}. Delete these first.`,
+        )
+      }
+      if (!(await blueprints.remove(name))) await blueprintFor(stores, name, undefined)
+      return c.json({ deleted: name }, 200)
+    })
+
+  function* usersOf(name: string): Generator<string> {
+    for (const [fleet, { value }] of fleets.table.rows())
+      if (value.blueprint.name === name) yield `fleet ${fleet}`
+    for (const [id, { value }] of ships.table.rows()) {
+      if (value.blueprint.name === name && !isFinished(value.state)) yield `ship ${id}`
+    }
+  }
+}

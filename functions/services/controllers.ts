@@ -1,0 +1,128 @@
+// What the leading controllers see and decide: lost tickets, lost hosts, ended ships.
+import * as routes from '../../shared/api/moves.ts'
+import type { Ship } from '../../shared/model/ship.ts'
+import { isAboard, isFinished, type ShipState } from '../../shared/model/shipState.ts'
+import { guarded } from '../middleware/authenticate.ts'
+import type { Fence } from '../stores/ships.ts'
+import type { Stores } from '../stores/stores.ts'
+import type { Row } from '../stores/table.ts'
+import { end, lose, requeue } from './lifecycle.ts'
+import { serviceApp } from './serviceApp.ts'
+import { queueTickets } from './tickets.ts'
+
+type Decision = ReturnType<typeof routes.Decision.parse>
+
+/** Decision -> what becomes of the record. Forgotten has no next record. */
+const next: Record<Exclude<Decision['to'], 'Forgotten'>, (ship: Ship, reason: string) => Ship | undefined> = {
+  Queued: (ship, reason) => requeue(ship, 'controllers', reason),
+  Lost: (ship, reason) => lose(ship, reason),
+  Failed: (ship, reason) => end(ship, 'Failed', 'controllers', reason),
+  Stopped: (ship, reason) => end(ship, 'Stopped', 'controllers', reason),
+}
+
+export function controllerService(stores: Stores) {
+  const { ships, samples, epochs, blueprints, dispatch } = stores
+  return serviceApp()
+    .openapi(guarded(routes.decide), async (c) => {
+      const { epoch, decisions } = c.req.valid('json')
+      const fence = await epochs.fence('controllers', epoch)
+      if (decisions.some((decision) => decision.to === 'Queued')) await dispatch.assertRoom()
+      const moved = [
+        ...(await move(
+          decisions.filter((decision) => decision.to !== 'Forgotten'),
+          fence,
+        )),
+        ...(await forget(
+          decisions.filter((decision) => decision.to === 'Forgotten'),
+          fence,
+        )),
+      ]
+      const done = new Set(moved)
+      return c.json({ moved, stale: decisions.map((d) => d.ship).filter((id) => !done.has(id)) }, 200)
+    })
+    .openapi(guarded(routes.watchlist), async (c) => {
+      const { queuedMs, scheduledMs, finishedMs, limit } = c.req.valid('query')
+      const finished = [...olderThan('Stopped', finishedMs), ...olderThan('Failed', finishedMs)]
+      const lost = ships.index.inState('Lost').slice(0, limit)
+      return c.json(
+        {
+          withoutTicket: (await withoutTicket(queuedMs)).slice(0, limit).map(brief),
+          unclaimed: olderThan('Scheduled', scheduledMs).slice(0, limit).map(brief),
+          finished: finished.slice(0, limit).map(brief),
+          lost: await Promise.all(
+            lost.map(async (row) => ({ ...brief(row), policy: (await hostLost(row)).policy })),
+          ),
+        },
+        200,
+      )
+    })
+    .openapi(guarded(routes.hostShips), async (c) => {
+      const { host } = c.req.valid('param')
+      const aboard = ships.index.ofHost(host).filter(({ value }) => isAboard(value.state))
+      const report = await samples.hostReport(host)
+      return c.json(
+        {
+          lastReportAt: report?.at ?? null,
+          ships: await Promise.all(aboard.map(async (row) => ({ ...brief(row), ...(await hostLost(row)) }))),
+        },
+        200,
+      )
+    })
+    .openapi(guarded(routes.putNotice), async (c) => {
+      const { epoch, stormBrake } = c.req.valid('json')
+      await (await epochs.fence('controllers', epoch)).check()
+      await samples.note(stormBrake)
+      return c.json({ ok: true as const }, 200)
+    })
+
+  async function move(decisions: readonly Decision[], fence: Fence): Promise<string[]> {
+    const wanted = new Map(decisions.map((decision) => [decision.ship, decision]))
+    const changed = await ships.update(
+      [...wanted.keys()],
+      (ship) => {
+        const { attempt, to, reason } = wanted.get(ship.id) as Decision
+        return ship.attempt === attempt && to !== 'Forgotten' ? next[to](ship, reason) : undefined
+      },
+      fence,
+    )
+    await queueTickets(
+      [...changed.values()].map((row) => row.value),
+      stores,
+    )
+    return [...changed.keys()]
+  }
+
+  async function forget(decisions: readonly Decision[], fence: Fence): Promise<string[]> {
+    if (decisions.length === 0) return []
+    const ids = decisions.map((decision) => decision.ship)
+    const gone = await ships.forget(ids, (ship) => isFinished(ship.state), fence)
+    await samples.dropShips(gone)
+    return gone
+  }
+
+  function olderThan(state: ShipState, ms: number): Row<Ship>[] {
+    const before = new Date(Date.now() - ms).toISOString()
+    return ships.index.inState(state).filter(({ value }) => value.stateSince < before)
+  }
+
+  async function withoutTicket(ms: number): Promise<Row<Ship>[]> {
+    const old = olderThan('Queued', ms)
+    const heldAt = await samples.ticketsHeldAt(old.map(({ value }) => value.id))
+    const recently = Date.now() - ms
+    return old.filter((_, i) => (heldAt[i] ?? 0) < recently)
+  }
+
+  async function hostLost({ value }: Row<Ship>) {
+    const blueprint = await blueprints.get(value.blueprint.name, value.blueprint.revision)
+    const { policy, afterMs } = blueprint?.spec.lifecycle.hostLost ?? {
+      policy: 'replace' as const,
+      afterMs: 30_000,
+    }
+    return { policy, afterMs }
+  }
+}
+
+function brief({ value }: Row<Ship>) {
+  const { id, attempt, state, host, stateSince } = value
+  return { id, attempt, state, host, stateSince }
+}

@@ -1,0 +1,164 @@
+// MonitorService: all that hosts' agents say and ask. A host sees and moves its own ships only.
+import { streamSSE } from 'hono/streaming'
+import * as routes from '../../shared/api/monitor.ts'
+import { ArmadaError } from '../../shared/errors.ts'
+import type { BlueprintSpec } from '../../shared/model/blueprint.ts'
+import type { Holding } from '../../shared/model/holding.ts'
+import type { Ship } from '../../shared/model/ship.ts'
+import { isAboard, isFinished } from '../../shared/model/shipState.ts'
+import { guarded } from '../middleware/authenticate.ts'
+import type { Stores } from '../stores/stores.ts'
+import type { AgentStreams } from './agentStreams.ts'
+import { claim, end, giveBack, ready, unhealthy } from './lifecycle.ts'
+import { serviceApp } from './serviceApp.ts'
+import { queueTickets } from './tickets.ts'
+
+const pingMs = 10_000
+
+export function monitorService(stores: Stores, streams: AgentStreams) {
+  const { ships, hosts, samples, dispatch, blueprints } = stores
+  return serviceApp()
+    .openapi(guarded(routes.join), async (c) => {
+      const { token, host } = c.req.valid('json')
+      const credential = await hosts.join(token, host)
+      if (credential) return c.json({ credential }, 201)
+      throw new ArmadaError(
+        'forbidden',
+        `This join token is not good for host "${host.id}": it was used, has expired, or was made for another. POST /v1/hosts/join-tokens makes a new one.`,
+      )
+    })
+    .openapi(guarded(routes.hello), async (c) => {
+      const me = c.get('caller').name
+      const { host, ships: carried } = c.req.valid('json')
+      if (host.id !== me) throw notYou(me, host.id)
+      await hosts.describe(host)
+      const wanted = ships.index
+        .ofHost(me)
+        .map((row) => row.value)
+        .filter(belongsAboard)
+      const attempts = new Map(wanted.map((ship) => [ship.id, ship.attempt]))
+      const strays: typeof carried = []
+      for (const entry of carried) {
+        if (attempts.get(entry.ship) !== entry.attempt && (await isStray(me, entry))) strays.push(entry)
+      }
+      return c.json({ wanted: await grants(wanted), strays }, 200)
+    })
+    .openapi(guarded(routes.claim), async (c) => {
+      const me = c.get('caller').name
+      const { claims } = c.req.valid('json')
+      const address = hosts.table.get(me)?.value.address ?? ''
+      const asked = new Map(claims.map((entry) => [entry.ship, entry]))
+      const specs = await specsOf([...asked.keys()])
+      const yes = new Map<string, Ship>()
+      const no = new Map([...asked.keys()].map((id) => [id, 'there is no such ship']))
+      await ships.update([...asked.keys()], (ship) => {
+        const { attempt, ports } = asked.get(ship.id) as (typeof claims)[number]
+        const spec = specs.get(ship.id)
+        const answer = spec ? claim(ship, attempt, me, address, spec, ports) : { no: 'its blueprint is gone' }
+        yes.delete(ship.id)
+        no.delete(ship.id)
+        if ('no' in answer) no.set(ship.id, answer.no)
+        else yes.set(ship.id, answer.yes)
+        return 'yes' in answer && answer.yes !== ship ? answer.yes : undefined
+      })
+      const refused = claims.flatMap(({ ship, attempt }) => {
+        const reason = no.get(ship)
+        return reason === undefined ? [] : [{ ship, attempt, reason }]
+      })
+      return c.json({ granted: await grants([...yes.values()]), refused }, 200)
+    })
+    .openapi(guarded(routes.report), async (c) => {
+      const me = c.get('caller').name
+      const { changes, holdings, host, ships: measured } = c.req.valid('json')
+      const mine = measured.filter(({ ship }) => ships.table.get(ship)?.value.host === me)
+      const stale = await applyChanges(me, changes)
+      // State changes count also while Redis or ZooKeeper is away; what these miss comes with a later report.
+      await samples.record(me, host, mine).catch(() => undefined)
+      const advised = holdings === null || (await advise(me, holdings, host?.degraded ?? null))
+      return c.json({ stale, resendHoldings: !advised }, 200)
+    })
+    .openapi(guarded(routes.stream), (c) => {
+      const me = c.get('caller').name
+      return streamSSE(c, async (stream) => {
+        const close = streams.open(me, () => void stream.writeSSE({ event: 'resync', data: '' }))
+        stream.onAbort(close)
+        while (!stream.aborted && !streams.closed) {
+          await stream.writeSSE({ event: 'ping', data: '' })
+          await Promise.race([stream.sleep(pingMs), streams.whenClosed])
+        }
+        close()
+      })
+    })
+
+  /** Asked of etcd, because a stray is stopped and memory may lag behind. */
+  async function isStray(me: string, { ship, attempt }: { ship: string; attempt: number }): Promise<boolean> {
+    const row = await ships.read(ship)
+    return !row || row.value.host !== me || row.value.attempt !== attempt || !belongsAboard(row.value)
+  }
+
+  async function advise(me: string, holdings: Holding[], degraded: string | null): Promise<boolean> {
+    return dispatch.advise(me, { v: 1, degraded, holdings }).then(
+      () => true,
+      () => false,
+    )
+  }
+
+  async function applyChanges(me: string, changes: readonly routes.ShipReport[]) {
+    const last = new Map(changes.map((change) => [change.ship, change]))
+    const specs = await specsOf([...last.keys()])
+    const stale = new Map<string, { ship: string; attempt: number }>()
+    for (const { ship, attempt } of last.values()) stale.set(ship, { ship, attempt })
+    const changed = await ships.update([...last.keys()], (ship) => {
+      const change = last.get(ship.id) as routes.ShipReport
+      if (ship.host !== me || ship.attempt !== change.attempt || isFinished(ship.state)) return undefined
+      stale.delete(ship.id)
+      return next(ship, change, specs.get(ship.id))
+    })
+    await queueTickets(
+      [...changed.values()].map((row) => row.value),
+      stores,
+    )
+    return [...stale.values()]
+  }
+
+  async function specsOf(ids: readonly string[]): Promise<Map<string, BlueprintSpec>> {
+    const specs = new Map<string, BlueprintSpec>()
+    for (const id of ids) {
+      const row = await ships.get(id)
+      const blueprint = row && (await blueprints.get(row.value.blueprint.name, row.value.blueprint.revision))
+      if (blueprint) specs.set(id, blueprint.spec)
+    }
+    return specs
+  }
+
+  async function grants(granted: readonly Ship[]): Promise<routes.Grant[]> {
+    const specs = await specsOf(granted.map((ship) => ship.id))
+    return granted.flatMap(({ id, attempt, state, fleet, labels, blueprint, ports }) => {
+      const spec = specs.get(id)
+      return spec ? [{ ship: id, attempt, state, fleet, labels, blueprint, spec, ports }] : []
+    })
+  }
+}
+
+/** Also a ship that counts as Lost is kept by its host as long as no other attempt has begun. */
+function belongsAboard(ship: Ship): boolean {
+  return (isAboard(ship.state) && ship.state !== 'Scheduled') || ship.state === 'Lost'
+}
+
+function next(ship: Ship, change: routes.ShipReport, spec: BlueprintSpec | undefined): Ship | undefined {
+  switch (change.state) {
+    case 'Ready':
+      return ready(ship)
+    case 'Unhealthy':
+      return unhealthy(ship, change.reason)
+    case 'Stopped':
+    case 'Failed':
+      return end(ship, change.state, 'agent', change.reason, change.exit)
+    case 'Returned':
+      return giveBack(ship, change.reason, change.fault, change.exit, spec?.lifecycle.startAttempts ?? 1)
+  }
+}
+
+function notYou(me: string, said: string): ArmadaError {
+  return new ArmadaError('forbidden', `This credential is of host "${me}"; it cannot speak for "${said}".`)
+}

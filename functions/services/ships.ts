@@ -1,0 +1,130 @@
+// Ships: made one by one or in bulk, looked up from memory, stopped.
+import { createHash } from 'node:crypto'
+import * as routes from '../../shared/api/ships.ts'
+import { ArmadaError } from '../../shared/errors.ts'
+import type { Blueprint } from '../../shared/model/blueprint.ts'
+import { randomId, shipIdFor } from '../../shared/model/name.ts'
+import type { Ship } from '../../shared/model/ship.ts'
+import { type Caller, guarded } from '../middleware/authenticate.ts'
+import type { Stores } from '../stores/stores.ts'
+import type { Row } from '../stores/table.ts'
+import { newShip, stop } from './lifecycle.ts'
+import { serviceApp } from './serviceApp.ts'
+import { queueTickets } from './tickets.ts'
+import { shipView, shipViews } from './views.ts'
+
+export function shipService(stores: Stores) {
+  const { ships, dispatch } = stores
+  return serviceApp()
+    .openapi(guarded(routes.createShips), async (c) => {
+      const request = c.req.valid('json')
+      const blueprint = await blueprintFor(stores, request.blueprint, request.revision)
+      await dispatch.assertRoom()
+      const key = c.req.valid('header')['idempotency-key'] ?? randomId()
+      const made = await ships.create(shipsOf(request, blueprint, c.get('caller'), key))
+      await queueTickets(
+        made.map((row) => row.value),
+        stores,
+      )
+      return c.json({ ships: await shipViews(made, stores) }, 201)
+    })
+    .openapi(guarded(routes.listShips), async (c) => {
+      const { limit, cursor, ...filter } = c.req.valid('query')
+      const found: Row<Ship>[] = []
+      let nextCursor: string | null = null
+      for (const [, row] of ships.table.rows(cursor)) {
+        if (!matches(row.value, filter)) continue
+        if (found.length === limit) {
+          nextCursor = found.at(-1)?.value.id ?? null
+          break
+        }
+        found.push(row)
+      }
+      return c.json({ ships: await shipViews(found, stores), nextCursor }, 200)
+    })
+    .openapi(guarded(routes.getShip), async (c) => {
+      return c.json(await shipView(await shipNamed(stores, c.req.valid('param').ship), stores), 200)
+    })
+    .openapi(guarded(routes.deleteShip), async (c) => {
+      const { ship: id } = c.req.valid('param')
+      const before = await shipNamed(stores, id)
+      const changed = await ships.update([id], (ship) =>
+        stop(ship, 'api', `stopped by ${c.get('caller').name}`),
+      )
+      const row = changed.get(id) ?? (await ships.get(id)) ?? before
+      await tellWorkers([row.value], stores)
+      return c.json(await shipView(row, stores), 202)
+    })
+}
+
+/** @throws ArmadaError not_found that names what there is. */
+export async function blueprintFor(
+  { blueprints }: Stores,
+  name: string,
+  revision: number | undefined,
+): Promise<Blueprint> {
+  const blueprint = await blueprints.get(name, revision)
+  if (blueprint) return blueprint
+  if (revision !== undefined && (await blueprints.get(name))) {
+    throw new ArmadaError(
+      'not_found',
+      `Blueprint "${name}" has no revision ${revision}. GET /v1/blueprints/${name}/revisions lists them.`,
+    )
+  }
+  throw new ArmadaError(
+    'not_found',
+    `There is no blueprint "${name}". PUT /v1/blueprints/${name} publishes one.`,
+  )
+}
+
+async function shipNamed({ ships }: Stores, id: string): Promise<Row<Ship>> {
+  const row = await ships.get(id)
+  if (!row)
+    throw new ArmadaError(
+      'not_found',
+      `There is no ship "${id}". Ships that ended are forgotten after a time.`,
+    )
+  return row
+}
+
+/** Sends a stop job for every ship that is Stopping. */
+export async function tellWorkers(ships: readonly Ship[], { dispatch }: Stores): Promise<void> {
+  await dispatch.stopShips(
+    ships.flatMap(({ id, attempt, host, state }) =>
+      state === 'Stopping' && host ? [{ id, attempt, host }] : [],
+    ),
+  )
+}
+
+function shipsOf(request: routes.ShipRequest, blueprint: Blueprint, caller: Caller, key: string): Ship[] {
+  const { count, labels, priority } = request
+  // With the caller in it, so that two callers who choose the same key do not meet.
+  const scope = `${caller.role}:${caller.name}\n${key}`
+  const requestDigest = createHash('sha256').update(JSON.stringify(request)).digest('hex')
+  return Array.from({ length: count }, (_, index) =>
+    newShip({
+      id: shipIdFor(blueprint.name, scope, index),
+      fleet: null,
+      blueprint,
+      labels,
+      priority,
+      requestDigest,
+    }),
+  )
+}
+
+type Filter = {
+  state?: string[] | undefined
+  fleet?: string | undefined
+  host?: string | undefined
+  blueprint?: string | undefined
+}
+
+function matches(ship: Ship, { state, fleet, host, blueprint }: Filter): boolean {
+  return (
+    (!state || state.includes(ship.state)) &&
+    (fleet === undefined || ship.fleet === fleet) &&
+    (host === undefined || ship.host === host) &&
+    (blueprint === undefined || ship.blueprint.name === blueprint)
+  )
+}

@@ -1,0 +1,157 @@
+// The store of blueprints: at home in Redis, with a copy in etcd from which an emptied Redis is refilled.
+//
+// INVARIANTS
+// - The head in etcd decides which revision is the latest; it is written in one transaction with the copy.
+// - A revision never changes, and no number is given twice, also after a blueprint was deleted. So what
+//   Redis or memory once held of a revision stays true.
+import type { Redis } from 'ioredis'
+import { messageOf } from '../../shared/errors.ts'
+import type { Log } from '../../shared/log.ts'
+import { type Blueprint, type BlueprintSpec, specDigest } from '../../shared/model/blueprint.ts'
+import { etcdKeys, redisKeys } from './keys.ts'
+import type { Kv } from './kv.ts'
+import type { Mirror } from './mirror.ts'
+import { answered } from './redis.ts'
+import { type Row, Table } from './table.ts'
+
+interface Head {
+  revision: number
+  deleted: boolean
+}
+
+const remembered = 1_000
+
+export class BlueprintStore {
+  readonly heads = new Table<Head>(etcdKeys.blueprintHeads)
+  #kv: Kv
+  #redis: Redis
+  #log: Log
+  #mirror: () => Mirror
+  #memory = new Map<string, Blueprint>()
+
+  constructor(kv: Kv, redis: Redis, mirror: () => Mirror, log: Log) {
+    this.#kv = kv
+    this.#redis = redis
+    this.#mirror = mirror
+    this.#log = log
+    redis.on('ready', () => {
+      this.refill().catch((error) =>
+        log.warn({ error: messageOf(error) }, 'blueprints are not back in Redis yet'),
+      )
+    })
+  }
+
+  /** Makes the next revision, unless the latest says the same. */
+  async publish(name: string, spec: BlueprintSpec): Promise<Blueprint> {
+    for (;;) {
+      const head = await this.#readHead(name)
+      const latest = head && !head.value.deleted ? await this.#revision(name, head.value.revision) : undefined
+      if (latest && specDigest(latest.spec) === specDigest(spec)) return latest
+      const revision = (head?.value.revision ?? 0) + 1
+      const blueprint: Blueprint = { name, revision, spec, createdAt: new Date().toISOString() }
+      const committed = await this.#kv.commit(
+        [{ key: etcdKeys.blueprintHeads + name, revision: head?.revision ?? 0 }],
+        [
+          { put: etcdKeys.blueprintRevision(name, revision), value: JSON.stringify(blueprint) },
+          headOf(name, { revision, deleted: false }),
+        ],
+      )
+      if (committed === undefined) continue
+      // Redis may miss it: it is read from etcd then, and put back.
+      await this.#toRedis([blueprint]).catch(() => undefined)
+      await this.#mirror().reach(committed)
+      return blueprint
+    }
+  }
+
+  /** @param revision undefined: the latest. */
+  async get(name: string, revision?: number): Promise<Blueprint | undefined> {
+    const head = this.heads.get(name) ?? (await this.#readHead(name))
+    if (!head || head.value.deleted) return undefined
+    return this.#revision(name, revision ?? head.value.revision)
+  }
+
+  /** All revisions, oldest first; none when there is no such blueprint. */
+  async revisions(name: string): Promise<Blueprint[]> {
+    if (!(await this.get(name))) return []
+    const { items } = await this.#kv.list(etcdKeys.blueprintRevisions(name))
+    return items.map((item) => parse(item.value))
+  }
+
+  /** The latest revision of every blueprint, by name. */
+  async list(): Promise<Blueprint[]> {
+    const living = [...this.heads.rows()].filter(([, { value }]) => !value.deleted)
+    const found = await Promise.all(living.map(([name, { value }]) => this.#revision(name, value.revision)))
+    return found.filter((blueprint) => blueprint !== undefined)
+  }
+
+  /** Deletes all revisions. @returns false when there are none. */
+  async remove(name: string): Promise<boolean> {
+    for (;;) {
+      const head = await this.#readHead(name)
+      if (!head || head.value.deleted) return false
+      const committed = await this.#kv.commit(
+        [{ key: etcdKeys.blueprintHeads + name, revision: head.revision }],
+        [headOf(name, { ...head.value, deleted: true })],
+      )
+      if (committed === undefined) continue
+      const { items } = await this.#kv.list(etcdKeys.blueprintRevisions(name))
+      const old = items.filter((item) => parse(item.value).revision <= head.value.revision)
+      for (let i = 0; i < old.length; i += 100) {
+        await this.#kv.commit(
+          [],
+          old.slice(i, i + 100).map(({ key }) => ({ delete: key })),
+        )
+      }
+      await this.#redis.del(redisKeys.blueprint(name)).catch(() => undefined)
+      await this.#mirror().reach(committed)
+      return true
+    }
+  }
+
+  /** Puts every revision that etcd has into Redis. */
+  async refill(): Promise<void> {
+    const { items } = await this.#kv.list(etcdKeys.blueprints)
+    await this.#toRedis(items.map((item) => parse(item.value)))
+    this.#log.debug({ revisions: items.length }, 'blueprints are in Redis')
+  }
+
+  async #revision(name: string, revision: number): Promise<Blueprint | undefined> {
+    const known = this.#memory.get(`${name}@${revision}`)
+    if (known) return known
+    const stored = await this.#redis.hget(redisKeys.blueprint(name), String(revision)).catch(() => null)
+    if (stored) return this.#remember(parse(stored))
+    const copy = await this.#kv.get(etcdKeys.blueprintRevision(name, revision))
+    if (!copy) return undefined
+    const blueprint = this.#remember(parse(copy.value))
+    await this.#toRedis([blueprint]).catch(() => undefined)
+    return blueprint
+  }
+
+  async #readHead(name: string): Promise<Row<Head> | undefined> {
+    const found = await this.#kv.get(etcdKeys.blueprintHeads + name)
+    return found && { value: JSON.parse(found.value), revision: found.revision }
+  }
+
+  async #toRedis(blueprints: readonly Blueprint[]): Promise<void> {
+    const batch = this.#redis.pipeline()
+    for (const blueprint of blueprints) {
+      batch.hset(redisKeys.blueprint(blueprint.name), String(blueprint.revision), JSON.stringify(blueprint))
+    }
+    await answered(batch.exec())
+  }
+
+  #remember(blueprint: Blueprint): Blueprint {
+    this.#memory.set(`${blueprint.name}@${blueprint.revision}`, blueprint)
+    if (this.#memory.size > remembered) this.#memory.delete(this.#memory.keys().next().value as string)
+    return blueprint
+  }
+}
+
+function parse(text: string): Blueprint {
+  return JSON.parse(text)
+}
+
+function headOf(name: string, head: Head): { put: string; value: string } {
+  return { put: etcdKeys.blueprintHeads + name, value: JSON.stringify(head) }
+}

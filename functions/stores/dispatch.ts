@@ -1,0 +1,118 @@
+// What the ApiServer writes to ZooKeeper: tickets for the scheduler, stop jobs for workers, advice on hosts.
+import { ArmadaError, messageOf } from '../../shared/errors.ts'
+import type { Log } from '../../shared/log.ts'
+import type { Advice } from '../../shared/model/holding.ts'
+import { encodeJobs, type Job } from '../../shared/model/job.ts'
+import { encodeTickets, type Ticket } from '../../shared/model/ticket.ts'
+import type { ZooKeeper } from '../../shared/zookeeper/client.ts'
+import { paths } from '../../shared/zookeeper/paths.ts'
+import { enqueue, QueueProducer } from '../../shared/zookeeper/queue.ts'
+
+export class Dispatch {
+  #zk: ZooKeeper
+  #tickets: QueueProducer<Ticket>
+  #limit: number
+  #log: Log
+
+  /** @param queueLimit entries in the scheduler queue past which new ships are refused. */
+  constructor(zk: ZooKeeper, queueLimit: number, log: Log) {
+    this.#zk = zk
+    this.#limit = queueLimit
+    this.#log = log
+    this.#tickets = new QueueProducer<Ticket>(zk, paths.schedulerQueue, {
+      maxNodes: queueLimit,
+      encode: encodeTickets,
+      prefix: 'e',
+    })
+  }
+
+  /**
+   * Asks before ships are recorded whether their tickets will find room.
+   * @throws ArmadaError queue_full or unavailable.
+   */
+  async assertRoom(): Promise<void> {
+    if (this.#zk.state !== 'connected') {
+      throw new ArmadaError(
+        'unavailable',
+        'ZooKeeper does not answer, so that ships cannot be queued. Nothing was changed; try again.',
+        {
+          retryAfterSeconds: 2,
+        },
+      )
+    }
+    const depth = await this.#tickets.depth().catch((error) => {
+      throw new ArmadaError(
+        'unavailable',
+        `ZooKeeper does not answer (${messageOf(error)}). Nothing was changed; try again.`,
+        {
+          cause: error,
+          retryAfterSeconds: 2,
+        },
+      )
+    })
+    if (depth >= this.#limit) {
+      throw new ArmadaError(
+        'queue_full',
+        `${depth} entries wait in the scheduler queue (limit ${this.#limit}). Try again later.`,
+        {
+          retryAfterSeconds: 5,
+        },
+      )
+    }
+  }
+
+  /**
+   * Queues the tickets of recorded ships. A failure is only logged: a controller finds Queued ships
+   * without a ticket and queues them again.
+   */
+  async queueTickets(tickets: readonly Ticket[]): Promise<void> {
+    if (tickets.length === 0) return
+    await this.#tickets.offer([...tickets]).catch((error) => {
+      this.#log.warn(
+        { error: messageOf(error), ships: tickets.length },
+        'tickets could not be queued; the controllers will',
+      )
+    })
+  }
+
+  /** Tells the workers to stop ships. A failure is only logged: the agents also learn it from their stream. */
+  async stopShips(ships: readonly { id: string; attempt: number; host: string }[]): Promise<void> {
+    const byHost = new Map<string, Job[]>()
+    for (const { id, attempt, host } of ships) {
+      const jobs = byHost.get(host) ?? []
+      jobs.push({ kind: 'stop', ship: id, attempt })
+      byHost.set(host, jobs)
+    }
+    await Promise.all(
+      [...byHost].map(async ([host, jobs]) => {
+        await enqueue(this.#zk, paths.workerQueue(host), 'j', encodeJobs(jobs)).catch((error) => {
+          this.#log.warn(
+            { error: messageOf(error), host },
+            'a stop job could not be queued; the stream will tell',
+          )
+        })
+      }),
+    )
+  }
+
+  /** Tells the scheduler what occupies a host. */
+  async advise(host: string, advice: Advice): Promise<void> {
+    const path = paths.advisor(host)
+    const data = JSON.stringify(advice)
+    try {
+      await this.#zk.set(path, data)
+    } catch {
+      await this.#zk.ensurePath(path)
+      await this.#zk.set(path, data)
+    }
+  }
+
+  /** Entries in the scheduler queue; null when ZooKeeper does not answer. */
+  async depth(): Promise<number | null> {
+    return this.#tickets.depth().catch(() => null)
+  }
+
+  get connected(): boolean {
+    return this.#zk.state === 'connected'
+  }
+}

@@ -1,0 +1,115 @@
+// etcd behind the Kv interface, with etcd3 tamed: no circuit breaker, a deadline on every call.
+import { noop } from 'cockatiel'
+import { Etcd3, type IKeyValue, type IWatchResponse, Range } from 'etcd3'
+import { ArmadaError, messageOf } from '../../shared/errors.ts'
+import type { Change, Condition, KeyValue, Kv, WatchHandlers, Write } from './kv.ts'
+
+const pageSize = 500
+
+/**
+ * @param addresses `host:port`, several separated by commas.
+ * @param limitMs deadline of one call.
+ */
+export function connectEtcd(addresses: string, limitMs = 2_000): Kv {
+  // With its defaults etcd3 answers every call with an error for 5 s after a single failure, waits for ever
+  // on a server that is paused, and refuses answers over 4 MiB.
+  const client = new Etcd3({
+    hosts: addresses.split(',').map((address) => `http://${address}`),
+    faultHandling: { host: () => noop, global: noop },
+    defaultCallOptions: (call) => (call.isStream ? {} : { deadline: Date.now() + limitMs }),
+    grpcOptions: {
+      'grpc.max_receive_message_length': -1,
+      'grpc.keepalive_time_ms': 10_000,
+      'grpc.keepalive_timeout_ms': 2_000,
+      'grpc.max_reconnect_backoff_ms': 1_000,
+      'grpc.initial_reconnect_backoff_ms': 100,
+    },
+  })
+
+  async function answered<T>(call: Promise<T>): Promise<T> {
+    try {
+      return await call
+    } catch (error) {
+      throw new ArmadaError('unavailable', `etcd at ${addresses} does not answer: ${messageOf(error)}`, {
+        cause: error,
+        retryAfterSeconds: 1,
+      })
+    }
+  }
+
+  async function get(key: string): Promise<KeyValue | undefined> {
+    const { kvs } = await answered(client.get(key).exec())
+    return kvs[0] && keyValue(kvs[0])
+  }
+
+  async function list(prefix: string): Promise<{ items: KeyValue[]; revision: number }> {
+    const { end } = Range.prefix(prefix)
+    const items: KeyValue[] = []
+    let start: string | Buffer = prefix
+    let revision: string | undefined
+    for (;;) {
+      const page = client.getAll().inRange({ start, end }).limit(pageSize)
+      const { kvs, more, header } = await answered((revision ? page.revision(revision) : page).exec())
+      revision ??= header.revision
+      items.push(...kvs.map(keyValue))
+      const last = kvs.at(-1)
+      if (!more || !last) return { items, revision: Number(revision) }
+      start = Buffer.concat([last.key, Buffer.from([0])])
+    }
+  }
+
+  async function commit(conditions: Condition[], writes: Write[]): Promise<number | undefined> {
+    const compare = conditions.map((condition) =>
+      'value' in condition
+        ? {
+            key: Buffer.from(condition.key),
+            target: 'Value' as const,
+            result: 'Equal' as const,
+            value: Buffer.from(condition.value),
+          }
+        : {
+            key: Buffer.from(condition.key),
+            target: 'Mod' as const,
+            result: 'Equal' as const,
+            mod_revision: String(condition.revision),
+          },
+    )
+    const success = writes.map((write) =>
+      'put' in write
+        ? { request_put: { key: Buffer.from(write.put), value: Buffer.from(write.value) } }
+        : { request_delete_range: { key: Buffer.from(write.delete) } },
+    )
+    const { succeeded, header } = await answered(client.kv.txn({ compare, success }))
+    return succeeded ? Number(header.revision) : undefined
+  }
+
+  function watch(prefix: string, revision: number, handlers: WatchHandlers): { close(): Promise<void> } {
+    // The asynchronous create() loses events that come before a listener is attached; watcher() does not.
+    const watcher = client
+      .watch()
+      .prefix(prefix)
+      .startRevision(String(revision + 1))
+      .watcher()
+    watcher.on('data', ({ events, header }: IWatchResponse) =>
+      handlers.changes(events.map(change), Number(header.revision)),
+    )
+    watcher.on('connected', () => handlers.connected(true))
+    watcher.on('disconnected', () => handlers.connected(false))
+    watcher.on('error', (error) => handlers.gap(messageOf(error)))
+    return { close: () => watcher.cancel().catch(() => undefined) }
+  }
+
+  return { get, list, commit, watch, close: () => client.close() }
+}
+
+function keyValue(kv: IKeyValue): KeyValue {
+  return { key: kv.key.toString(), value: kv.value.toString(), revision: Number(kv.mod_revision) }
+}
+
+function change({ type, kv }: IWatchResponse['events'][number]): Change {
+  return {
+    key: kv.key.toString(),
+    value: type === 'Delete' ? undefined : kv.value.toString(),
+    revision: Number(kv.mod_revision),
+  }
+}

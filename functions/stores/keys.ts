@@ -1,0 +1,32 @@
+// Every key in etcd and Redis, in one table. Names are checked against the Name pattern before they come here.
+
+export const etcdKeys = {
+  root: '/armada/',
+  ships: '/armada/ships/',
+  fleets: '/armada/fleets/',
+  hosts: '/armada/hosts/',
+  epochs: '/armada/epochs/',
+  /** Copies of the blueprints, so that an emptied Redis is refilled. */
+  blueprints: '/armada/blueprints/',
+  blueprintRevisions: (name: string) => `/armada/blueprints/${name}/`,
+  blueprintRevision: (name: string, revision: number) =>
+    `/armada/blueprints/${name}/${String(revision).padStart(8, '0')}`,
+  /** Latest revision of each blueprint, and whether it was deleted: its numbers are never given twice. */
+  blueprintHeads: '/armada/blueprint-heads/',
+  joinToken: (digest: string) => `/armada/join-tokens/${digest}`,
+} as const
+
+export const redisKeys = {
+  /** Hash: revision -> Blueprint. */
+  blueprint: (name: string) => `armada:blueprint:${name}`,
+  /** Hash: host id -> time of its last report. */
+  hostReports: 'armada:host-reports',
+  /** Hash: host id -> last sample. */
+  hosts: 'armada:hosts',
+  /** Hash: ship id -> last sample. */
+  ships: 'armada:ships',
+  /** Sorted set: ships whose tickets the scheduler holds; score: when it last said so, in ms. */
+  waiting: 'armada:waiting',
+  /** Hash of notices for people: `stormBrake`. */
+  notices: 'armada:notices',
+} as const

@@ -1,0 +1,44 @@
+// The key-value store as the rest sees it: records guarded by revision. etcd is behind it.
+
+export interface KeyValue {
+  key: string
+  value: string
+  /** Revision of the store at the last change of this key. Rises with every change anywhere. */
+  revision: number
+}
+
+/** What must hold for a commit to happen: the key was last changed at `revision` (0: does not exist), or has `value`. */
+export type Condition = { key: string; revision: number } | { key: string; value: string }
+
+export type Write = { put: string; value: string } | { delete: string }
+
+export interface Change {
+  key: string
+  /** undefined: the key was deleted. */
+  value: string | undefined
+  revision: number
+}
+
+export interface WatchHandlers {
+  /** All changes of one or more whole commits, in order; `revision` is that of the store after them. */
+  changes(changes: Change[], revision: number): void
+  /** The store can no longer tell what happened since (compaction): list again and watch from there. */
+  gap(reason: string): void
+  /** The connection was lost or is back. What is read meanwhile may be out of date. */
+  connected(connected: boolean): void
+}
+
+export interface Kv {
+  get(key: string): Promise<KeyValue | undefined>
+  /** All keys that begin with the prefix, in order, as they were at one revision. */
+  list(prefix: string): Promise<{ items: KeyValue[]; revision: number }>
+  /**
+   * Does all writes at once if all conditions hold. At most 120 of each.
+   * @returns the revision of the commit, or undefined when a condition did not hold.
+   * @throws ArmadaError unavailable: it is unknown whether it happened; repeat it, or read.
+   */
+  commit(conditions: Condition[], writes: Write[]): Promise<number | undefined>
+  /** Follows all keys of the prefix that change after `revision`. */
+  watch(prefix: string, revision: number, handlers: WatchHandlers): { close(): Promise<void> }
+  close(): void
+}

@@ -1,0 +1,107 @@
+// The watch-fed copy of etcd in memory that all lookups are served from.
+//
+// INVARIANTS
+// - It shows the store as it was at `revision`: changes are applied whole commit by whole commit, in order.
+// - It never goes back, except by listing again after a gap.
+// - While etcd is away it keeps showing the last picture and says so (`connected` is false).
+import { setTimeout as delay } from 'node:timers/promises'
+import { messageOf } from '../../shared/errors.ts'
+import type { Log } from '../../shared/log.ts'
+import { backoffMs, sleep } from '../../shared/loop.ts'
+import { etcdKeys } from './keys.ts'
+import type { Change, KeyValue, Kv } from './kv.ts'
+
+/** A kind of record that the mirror keeps up: see Table. */
+interface Mirrored {
+  apply(change: Change): boolean
+  replace(items: readonly KeyValue[]): void
+}
+
+export class Mirror {
+  #kv: Kv
+  #log: Log
+  #tables: readonly Mirrored[]
+  #watch: { close(): Promise<void> } | undefined
+  #waiters: { revision: number; done: () => void }[] = []
+  #stopped = new AbortController()
+  revision = 0
+  connected = false
+
+  constructor(kv: Kv, tables: readonly Mirrored[], log: Log) {
+    this.#kv = kv
+    this.#tables = tables
+    this.#log = log
+  }
+
+  /** Lists everything, then follows. Resolves once the first picture is whole; tries until the signal fires. */
+  async open(signal: AbortSignal): Promise<void> {
+    signal.addEventListener('abort', () => this.#stopped.abort(), { once: true })
+    await this.#list()
+  }
+
+  /** Resolves when the picture has reached `revision`, or after `limitMs`: so that who wrote it can read it. */
+  async reach(revision: number, limitMs = 500): Promise<void> {
+    if (this.revision >= revision) return
+    const limit = new AbortController()
+    await Promise.race([
+      new Promise<void>((done) => this.#waiters.push({ revision, done })),
+      delay(limitMs, undefined, { signal: limit.signal, ref: false }).catch(() => undefined),
+    ])
+    limit.abort()
+  }
+
+  async close(): Promise<void> {
+    this.#stopped.abort()
+    await this.#watch?.close()
+  }
+
+  async #list(): Promise<void> {
+    const signal = this.#stopped.signal
+    for (let attempt = 0; !signal.aborted; attempt++) {
+      try {
+        const { items, revision } = await this.#kv.list(etcdKeys.root)
+        for (const table of this.#tables) table.replace(items)
+        this.#advance(revision)
+        this.connected = true
+        this.#follow(revision)
+        return
+      } catch (error) {
+        this.#log.warn({ error: messageOf(error) }, 'etcd cannot be read yet; trying again')
+        await sleep(backoffMs(attempt, 200, 3_000), signal)
+      }
+    }
+  }
+
+  #follow(revision: number): void {
+    const watch = this.#kv.watch(etcdKeys.root, revision, {
+      changes: (changes, at) => this.#apply(changes, at),
+      connected: (connected) => {
+        this.connected = connected
+      },
+      gap: (reason) => {
+        if (this.#watch !== watch) return
+        this.#watch = undefined
+        this.connected = false
+        this.#log.warn({ reason }, 'the watch on etcd ended; everything is listed again')
+        void watch.close()
+        void this.#list()
+      },
+    })
+    this.#watch = watch
+  }
+
+  #apply(changes: Change[], revision: number): void {
+    for (const change of changes) {
+      for (const table of this.#tables) if (table.apply(change)) break
+    }
+    this.#advance(revision)
+  }
+
+  #advance(revision: number): void {
+    this.revision = Math.max(this.revision, revision)
+    const waiting = this.#waiters.filter((waiter) => waiter.revision > this.revision)
+    const done = this.#waiters.filter((waiter) => waiter.revision <= this.revision)
+    this.#waiters = waiting
+    for (const waiter of done) waiter.done()
+  }
+}

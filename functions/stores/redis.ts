@@ -1,0 +1,41 @@
+// The connection to Redis, with limits fit for requests that people wait for.
+import { Redis } from 'ioredis'
+import { ArmadaError, messageOf } from '../../shared/errors.ts'
+import type { Log } from '../../shared/log.ts'
+
+/** @param address `host:port`. */
+export function connectRedis(address: string, log: Log): Redis {
+  const [host, port] = address.split(':')
+  // Without these a paused Redis holds a call for ever, and a stopped one for seconds.
+  const redis = new Redis({
+    host: host ?? '127.0.0.1',
+    port: Number(port),
+    commandTimeout: 500,
+    connectTimeout: 1_000,
+    maxRetriesPerRequest: 1,
+    enableAutoPipelining: true,
+    retryStrategy: (attempt) => Math.min(100 * attempt, 1_000),
+  })
+  let down = false
+  redis.on('error', (error) => {
+    if (!down) log.warn({ error: messageOf(error) }, 'Redis does not answer')
+    down = true
+  })
+  redis.on('ready', () => {
+    if (down) log.info({}, 'Redis answers again')
+    down = false
+  })
+  return redis
+}
+
+/** @throws ArmadaError unavailable in place of any error of Redis. */
+export async function answered<T>(call: Promise<T>): Promise<T> {
+  try {
+    return await call
+  } catch (error) {
+    throw new ArmadaError('unavailable', `Redis does not answer: ${messageOf(error)}`, {
+      cause: error,
+      retryAfterSeconds: 1,
+    })
+  }
+}

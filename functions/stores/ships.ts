@@ -1,0 +1,184 @@
+// The store of ships: records in etcd, created once and changed only as they were last seen.
+//
+// INVARIANTS
+// - Every write is guarded by the record's revision; a change decided on an old picture is decided again.
+// - Writes of a leader are guarded by its epoch in the same transaction.
+import { ArmadaError } from '../../shared/errors.ts'
+import type { Ship } from '../../shared/model/ship.ts'
+import { etcdKeys } from './keys.ts'
+import type { Condition, Kv } from './kv.ts'
+import type { Mirror } from './mirror.ts'
+import { ShipIndex } from './shipIndex.ts'
+import { type Row, Table } from './table.ts'
+
+/** Decides the next record of a ship; undefined leaves it as it is. Asked again with a newer record; the last word counts. */
+export type Decide = (ship: Ship) => Ship | undefined
+
+/** The fence of a leader: the condition under which its writes count. */
+export interface Fence {
+  condition: Condition
+  /** Throws stale_epoch when a newer leader is known. */
+  check(): Promise<void>
+}
+
+// A transaction takes at most 128 operations; the fence and a fleet record need room beside the ships.
+export const shipsPerCommit = 100
+const conflictLimit = 8
+
+export class ShipStore {
+  readonly table = new Table<Ship>(etcdKeys.ships)
+  readonly index = new ShipIndex(this.table)
+  #kv: Kv
+  #mirror: () => Mirror
+
+  constructor(kv: Kv, mirror: () => Mirror) {
+    this.#kv = kv
+    this.#mirror = mirror
+  }
+
+  /** From memory; a ship that is not there (yet) is looked for in etcd. */
+  async get(id: string): Promise<Row<Ship> | undefined> {
+    return this.table.get(id) ?? this.read(id)
+  }
+
+  /**
+   * Records new ships. Ships of the same ids that came from the same request count as made.
+   * @throws ArmadaError key_reused when an id belongs to another request.
+   */
+  async create(ships: readonly Ship[]): Promise<Row<Ship>[]> {
+    const made: Row<Ship>[] = []
+    for (let i = 0; i < ships.length; i += shipsPerCommit) {
+      made.push(...(await this.#createChunk(ships.slice(i, i + shipsPerCommit))))
+    }
+    await this.#mirror().reach(Math.max(0, ...made.map((row) => row.revision)))
+    return made
+  }
+
+  async #createChunk(ships: readonly Ship[]): Promise<Row<Ship>[]> {
+    let missing = ships
+    const found: Row<Ship>[] = []
+    for (let tries = 0; tries < conflictLimit; tries++) {
+      const revision = await this.#kv.commit(missing.map(absent), missing.map(put))
+      if (revision !== undefined) return [...found, ...missing.map((value) => ({ value, revision }))]
+      const known = await Promise.all(missing.map((ship) => this.read(ship.id)))
+      for (const [i, row] of known.entries()) {
+        if (!row) continue
+        if (row.value.requestDigest !== missing[i]?.requestDigest) throw keyReused()
+        found.push(row)
+      }
+      missing = missing.filter((_, i) => !known[i])
+      if (missing.length === 0) return found
+    }
+    throw busy('ships')
+  }
+
+  /**
+   * Changes ships as `decide` says. Those it leaves alone, and those that are gone, are not in the answer.
+   * @param fence of the leader that wants it; without one the change is not fenced.
+   */
+  async update(ids: readonly string[], decide: Decide, fence?: Fence): Promise<Map<string, Row<Ship>>> {
+    const changed = new Map<string, Row<Ship>>()
+    for (let i = 0; i < ids.length; i += shipsPerCommit) {
+      const chunk = ids.slice(i, i + shipsPerCommit)
+      for (const row of await this.#updateChunk(chunk, decide, fence)) changed.set(row.value.id, row)
+    }
+    await this.#mirror().reach(Math.max(0, ...[...changed.values()].map((row) => row.revision)))
+    return changed
+  }
+
+  async #updateChunk(ids: readonly string[], decide: Decide, fence: Fence | undefined): Promise<Row<Ship>[]> {
+    const rows = await Promise.all([...new Set(ids)].map((id) => this.#settled(id, decide)))
+    const together = await this.#commit(rows, decide, fence)
+    if (together) return together
+    // One of them has moved on: each is decided on its own, on what etcd has now.
+    const changed: Row<Ship>[] = []
+    await Promise.all(
+      rows.map(async (row) => {
+        if (row) changed.push(...(await this.#updateOne(row.value.id, decide, fence)))
+      }),
+    )
+    return changed
+  }
+
+  async #updateOne(id: string, decide: Decide, fence: Fence | undefined): Promise<Row<Ship>[]> {
+    for (let tries = 0; tries < conflictLimit; tries++) {
+      const changed = await this.#commit([await this.read(id)], decide, fence)
+      if (changed) return changed
+      await fence?.check()
+    }
+    throw busy(`ship ${id}`)
+  }
+
+  /** From memory if the decision changes it; a ship to be left alone is read anew, because memory may lag behind. */
+  async #settled(id: string, decide: Decide): Promise<Row<Ship> | undefined> {
+    const row = this.table.get(id)
+    return row && decide(row.value) ? row : this.read(id)
+  }
+
+  /** @returns the changed rows, or undefined when a condition did not hold. */
+  async #commit(
+    rows: (Row<Ship> | undefined)[],
+    decide: Decide,
+    fence?: Fence,
+  ): Promise<Row<Ship>[] | undefined> {
+    const conditions: Condition[] = fence ? [fence.condition] : []
+    const next: Ship[] = []
+    for (const row of rows) {
+      const value = row && decide(row.value)
+      if (!value) continue
+      conditions.push({ key: etcdKeys.ships + value.id, revision: row.revision })
+      next.push(value)
+    }
+    if (next.length === 0) return []
+    const revision = await this.#kv.commit(conditions, next.map(put))
+    return revision === undefined ? undefined : next.map((value) => ({ value, revision }))
+  }
+
+  /** Deletes the records of ships for which `mayForget` holds. @returns the ids that are gone. */
+  async forget(ids: readonly string[], mayForget: (ship: Ship) => boolean, fence: Fence): Promise<string[]> {
+    const gone: string[] = []
+    for (const id of ids) {
+      const row = await this.read(id)
+      if (!row || !mayForget(row.value)) continue
+      const key = etcdKeys.ships + id
+      const revision = await this.#kv.commit(
+        [fence.condition, { key, revision: row.revision }],
+        [{ delete: key }],
+      )
+      if (revision !== undefined) gone.push(id)
+      else await fence.check()
+    }
+    return gone
+  }
+
+  /** As etcd has it now. */
+  async read(id: string): Promise<Row<Ship> | undefined> {
+    const found = await this.#kv.get(etcdKeys.ships + id)
+    return found && { value: JSON.parse(found.value), revision: found.revision }
+  }
+}
+
+export function absent(ship: Ship): Condition {
+  return { key: etcdKeys.ships + ship.id, revision: 0 }
+}
+
+export function put(ship: Ship): { put: string; value: string } {
+  return { put: etcdKeys.ships + ship.id, value: JSON.stringify(ship) }
+}
+
+function keyReused(): ArmadaError {
+  return new ArmadaError(
+    'key_reused',
+    'This Idempotency-Key already made ships from another request. Use a new key for a new intention.',
+  )
+}
+
+function busy(what: string): ArmadaError {
+  return new ArmadaError(
+    'unavailable',
+    `${what} changed ${conflictLimit} times while being written. Try again.`,
+    {
+      retryAfterSeconds: 1,
+    },
+  )
+}

@@ -1,0 +1,91 @@
+// All stores of an ApiServer, opened and closed together.
+import type { Redis } from 'ioredis'
+import type { Log } from '../../shared/log.ts'
+import { ZooKeeper } from '../../shared/zookeeper/client.ts'
+import { roots } from '../../shared/zookeeper/paths.ts'
+import { BlueprintStore } from './blueprints.ts'
+import { Dispatch } from './dispatch.ts'
+import { EpochStore } from './epochs.ts'
+import { connectEtcd } from './etcd.ts'
+import { FleetStore } from './fleets.ts'
+import { HostStore } from './hosts.ts'
+import type { Kv } from './kv.ts'
+import { Mirror } from './mirror.ts'
+import { connectRedis } from './redis.ts'
+import { SampleStore } from './samples.ts'
+import { ShipStore } from './ships.ts'
+
+export interface Stores {
+  kv: Kv
+  mirror: Mirror
+  ships: ShipStore
+  fleets: FleetStore
+  hosts: HostStore
+  blueprints: BlueprintStore
+  epochs: EpochStore
+  samples: SampleStore
+  dispatch: Dispatch
+}
+
+export interface StoreSettings {
+  etcd: string
+  redis: string
+  zookeeper: string
+  zookeeperSecret: string | undefined
+  sessionMs: number
+  queueLimit: number
+}
+
+export interface OpenStores extends Stores {
+  close(): Promise<void>
+}
+
+/** Connects to the three stores and resolves once lookups can be served. Tries until the signal fires. */
+export async function openStores(
+  settings: StoreSettings,
+  log: Log,
+  signal: AbortSignal,
+): Promise<OpenStores> {
+  const kv = connectEtcd(settings.etcd)
+  const redis: Redis = connectRedis(settings.redis, log)
+  let mirror: Mirror
+  const theMirror = () => mirror
+  const ships = new ShipStore(kv, theMirror)
+  const fleets = new FleetStore(kv, theMirror)
+  const hosts = new HostStore(kv, theMirror)
+  const epochs = new EpochStore(kv)
+  const blueprints = new BlueprintStore(kv, redis, theMirror, log)
+  mirror = new Mirror(kv, [ships.table, fleets.table, hosts.table, epochs.table, blueprints.heads], log)
+  const [zk] = await Promise.all([connectZooKeeper(settings, log, signal), mirror.open(signal)])
+  return {
+    kv,
+    mirror,
+    ships,
+    fleets,
+    hosts,
+    blueprints,
+    epochs,
+    samples: new SampleStore(redis),
+    dispatch: new Dispatch(zk, settings.queueLimit, log),
+    async close() {
+      await mirror.close()
+      await zk.close()
+      redis.disconnect()
+      kv.close()
+    },
+  }
+}
+
+async function connectZooKeeper(settings: StoreSettings, log: Log, signal: AbortSignal): Promise<ZooKeeper> {
+  const zk = await ZooKeeper.connect(
+    {
+      servers: settings.zookeeper,
+      sessionTimeoutMs: settings.sessionMs,
+      ...(settings.zookeeperSecret && { secret: settings.zookeeperSecret }),
+      log,
+    },
+    signal,
+  )
+  for (const path of roots) await zk.ensurePath(path)
+  return zk
+}
