@@ -27,7 +27,10 @@ const all: readonly ProcessRole[] = ['api', 'runner', 'agent']
 const milliseconds = (byDefault: number) => z.coerce.number().int().min(1).default(byDefault)
 const address = z
   .string()
-  .regex(/^[^\s:,]+:\d+(,[^\s:,]+:\d+)*$/, 'must be host:port, or several with commas')
+  .regex(
+    /^(https?:\/\/)?[^\s:,/]+:\d+(,(https?:\/\/)?[^\s:,/]+:\d+)*$/,
+    'must be host:port, or several with commas',
+  )
 const secret = z.string().min(16, 'must have at least 16 characters')
 
 export const settings = {
@@ -69,7 +72,12 @@ export const settings = {
     'Port the ApiServer listens on; 0 picks a free one',
   ),
   etcd: setting('ARMADA_ETCD', ['api'], address, 'Addresses of etcd'),
-  redis: setting('ARMADA_REDIS', ['api'], address, 'Address of Redis'),
+  redis: setting(
+    'ARMADA_REDIS',
+    ['api'],
+    z.string().regex(/^(rediss?:\/\/)?[^\s/]+:\d+(\/\d+)?$/, 'must be host:port or a redis:// URL'),
+    'Address of Redis',
+  ),
   adminToken: setting('ARMADA_ADMIN_TOKEN', ['api'], secret, 'Bearer token with every right of a person'),
   runnerToken: setting(
     'ARMADA_RUNNER_TOKEN',

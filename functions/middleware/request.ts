@@ -31,7 +31,8 @@ export function identify(log: Log): MiddlewareHandler<Env> {
 export function limitBody(maxBytes: number): MiddlewareHandler<Env> {
   const limit = bodyLimit({
     maxSize: maxBytes,
-    onError: () => {
+    onError: async (c) => {
+      await discard(c.req.raw.body, 8 * maxBytes)
       throw new ArmadaError(
         'body_too_large',
         `The body may have at most ${maxBytes} bytes. Send fewer entries at once.`,
@@ -39,4 +40,14 @@ export function limitBody(maxBytes: number): MiddlewareHandler<Env> {
     },
   })
   return (c, next) => (c.req.method === 'GET' || c.req.method === 'HEAD' ? next() : limit(c, next))
+}
+
+/** A client that is still sending when the connection closes never reads the answer, so a little more is taken in. */
+async function discard(body: ReadableStream<Uint8Array> | null, maxBytes: number): Promise<void> {
+  if (!body || body.locked) return
+  let bytes = 0
+  for await (const chunk of body) {
+    bytes += chunk.length
+    if (bytes > maxBytes) return
+  }
 }

@@ -7,14 +7,14 @@ import type { Change, Condition, KeyValue, Kv, WatchHandlers, Write } from './kv
 const pageSize = 500
 
 /**
- * @param addresses `host:port`, several separated by commas.
+ * @param addresses `host:port` or URLs, several separated by commas.
  * @param limitMs deadline of one call.
  */
 export function connectEtcd(addresses: string, limitMs = 2_000): Kv {
   // With its defaults etcd3 answers every call with an error for 5 s after a single failure, waits for ever
   // on a server that is paused, and refuses answers over 4 MiB.
   const client = new Etcd3({
-    hosts: addresses.split(',').map((address) => `http://${address}`),
+    hosts: addresses.split(',').map((address) => (address.includes('://') ? address : `http://${address}`)),
     faultHandling: { host: () => noop, global: noop },
     defaultCallOptions: (call) => (call.isStream ? {} : { deadline: Date.now() + limitMs }),
     grpcOptions: {

@@ -3,13 +3,10 @@ import { Redis } from 'ioredis'
 import { ArmadaError, messageOf } from '../../shared/errors.ts'
 import type { Log } from '../../shared/log.ts'
 
-/** @param address `host:port`. */
+/** @param address `host:port`, or a `redis://` or `rediss://` URL. */
 export function connectRedis(address: string, log: Log): Redis {
-  const [host, port] = address.split(':')
   // Without these a paused Redis holds a call for ever, and a stopped one for seconds.
-  const redis = new Redis({
-    host: host ?? '127.0.0.1',
-    port: Number(port),
+  const redis = new Redis(address.includes('://') ? address : `redis://${address}`, {
     commandTimeout: 500,
     connectTimeout: 1_000,
     maxRetriesPerRequest: 1,

@@ -13,7 +13,7 @@ import type { HostRow } from './hostRow.ts'
 import type { Entry, Group, Pile } from './pile.ts'
 import { fullCheck } from './refusal.ts'
 
-const checkEveryMs = 5_000
+export const checkEveryMs = 5_000
 
 export interface Placed {
   entry: Entry

@@ -34,7 +34,10 @@ export async function writeJobs(placed: readonly Placed[], { zk, signal, log }: 
   const batches = [...byHost].flatMap(([host, all]) => split(all, jobsInNode).map((part) => ({ host, part })))
   const failed = await each(batches, requestsInFlight, async ({ host, part }) => {
     try {
-      await enqueue(zk, paths.workerQueue(host), 'j-', encodeJobs(part.map(startJob)), { signal, limitMs: 5_000 })
+      await enqueue(zk, paths.workerQueue(host), 'j-', encodeJobs(part.map(startJob)), {
+        signal,
+        limitMs: 5_000,
+      })
       return []
     } catch (error) {
       if (!signal.aborted) {

@@ -44,32 +44,33 @@ export class Picture {
   readonly #watched = new Map<string, { id: string; part: Part }>()
   readonly #stale = new Map<string, Set<Part>>()
   readonly #bell = new Bell()
+  readonly #completed = new Bell()
+  #complete = false
   #listStale = true
 
   constructor(options: PictureOptions) {
     this.#options = options
   }
 
-  /** Reads everything once; then follows the tree until the signal fires. */
-  async open(signal: AbortSignal): Promise<{ followed: Promise<void> }> {
+  /** Resolves when everything has been read once, or when the signal fires. */
+  async complete(signal: AbortSignal): Promise<void> {
+    while (!this.#complete && !signal.aborted) await this.#completed.wait(longestTrustMs, signal)
+  }
+
+  /** Follows the tree until the signal fires. */
+  async follow(signal: AbortSignal): Promise<void> {
     const { zk, log } = this.#options
     const stopEvents = zk.onEvent((_event, path) => this.#hear(path))
     const stopStates = zk.onState((state) => {
       if (state === 'connected') this.#doubtAll()
     })
-    const stop = (): void => {
+    try {
+      const options = { name: 'picture', everyMs: longestTrustMs, signal, log, bell: this.#bell }
+      await loop(options, () => this.#refresh(signal))
+    } finally {
       stopEvents()
       stopStates()
     }
-    try {
-      await this.#refresh(signal)
-    } catch (error) {
-      stop()
-      throw error
-    }
-    const options = { name: 'picture', everyMs: longestTrustMs, signal, log, bell: this.#bell }
-    const followed = loop(options, () => this.#refresh(signal)).finally(stop)
-    return { followed }
   }
 
   #hear(path: string): void {
@@ -104,6 +105,8 @@ export class Picture {
       for (const [id, parts] of stale) this.#doubt(id, ...parts)
       throw error
     }
+    this.#complete = true
+    this.#completed.ring()
     if (stale.length > 0) this.#options.onChange()
   }
 
@@ -115,7 +118,12 @@ export class Picture {
       const listed = new Set(names.filter((name) => namePattern.test(name)))
       for (const id of listed) {
         if (this.#hosts.has(id)) continue
-        this.#hosts.set(id, { description: undefined, present: false, advice: undefined, unreadable: undefined })
+        this.#hosts.set(id, {
+          description: undefined,
+          present: false,
+          advice: undefined,
+          unreadable: undefined,
+        })
         this.#watched.set(paths.worker(id), { id, part: 'description' })
         this.#watched.set(paths.workerPresence(id), { id, part: 'presence' })
         this.#watched.set(paths.advisor(id), { id, part: 'advice' })
@@ -166,7 +174,8 @@ export class Picture {
     }
     const degraded = unreadable ?? advice?.degraded ?? null
     const shown = board.host(id)
-    if (shown?.description !== description || shown.degraded !== degraded) board.put({ description, degraded })
+    if (shown?.description !== description || shown.degraded !== degraded)
+      board.put({ description, degraded })
     // Unreadable advice leaves what was last known of the host's use.
     if (!unreadable) board.see(id, advice?.holdings ?? [])
   }

@@ -8,20 +8,19 @@ import type { Demand, Ticket } from '../../../shared/model/ticket.ts'
 import { Heap } from './heap.ts'
 
 const pointMs = 5_000
+/** Keeps those that came in one reading in the order in which they were written. */
+const aLittleMs = 1e-6
 /** As long as the ApiServer ever asks to wait; more would be a clock that is wrong. */
 const longestEarlyMs = 60_000
 
 export interface Entry {
   readonly ticket: Ticket
-  readonly group: Group
   /** Lower is placed first. */
   readonly order: number
   /** Not to be placed before. */
   readonly dueMs: number
   /** early: not due yet; waiting: to be placed; taken: being placed; gone: placed, or of no further use. */
   state: 'early' | 'waiting' | 'taken' | 'gone'
-  /** The reason that was reported for it last. */
-  saidReason: string | undefined
 }
 
 /** The entries of one equivalence class. */
@@ -32,6 +31,10 @@ export interface Group {
   /** Why none of them can be placed, as the full check found at `checkedAtMs`. */
   reason: string | undefined
   checkedAtMs: number
+  /** The reason that people were told. */
+  saidReason: string | undefined
+  /** Entries that have begun to wait since. */
+  unsaid: Entry[]
 }
 
 export class Pile {
@@ -40,6 +43,7 @@ export class Pile {
   readonly #keys = new WeakMap<Demand, string>()
   readonly #early = new Heap<Entry>((entry) => entry.dueMs)
   readonly #onGone: (entry: Entry) => void
+  #added = 0
 
   constructor(onGone: (entry: Entry) => void = () => undefined) {
     this.#onGone = onGone
@@ -71,11 +75,10 @@ export class Pile {
     if (held && held.ticket.attempt > ticket.attempt) return undefined
     if (held && held.ticket.attempt === ticket.attempt) return held
     if (held) this.remove(held)
-    const group = this.#groupOf(ticket.demand)
     const priority = Math.min(100, Math.max(0, ticket.priority))
-    const order = atMs - priority * pointMs
+    const order = atMs - priority * pointMs + this.#added++ * aLittleMs
     const dueMs = atMs + Math.min(longestEarlyMs, earlyMs)
-    const entry: Entry = { ticket, group, order, dueMs, state: 'early', saidReason: undefined }
+    const entry: Entry = { ticket, order, dueMs, state: 'early' }
     this.#byShip.set(ticket.ship, entry)
     if (dueMs > atMs) this.#early.push(entry)
     else this.#wait(entry)
@@ -86,6 +89,14 @@ export class Pile {
   next(group: Group): Entry | undefined {
     while (group.entries.first && group.entries.first.state !== 'waiting') group.entries.pop()
     return group.entries.first
+  }
+
+  /** Those of a group that cannot be placed to whom its reason is new; from now on it counts as told. */
+  untold(group: Group): Entry[] {
+    const untold = group.reason === group.saidReason ? group.unsaid : [...group.entries]
+    group.saidReason = group.reason
+    group.unsaid = []
+    return untold.filter((entry) => entry.state === 'waiting')
   }
 
   /** Takes the group's next entry, to be placed. */
@@ -100,12 +111,16 @@ export class Pile {
     if (entry.state === 'taken') this.#wait(entry)
   }
 
-  /** Lets those wait to be placed whose time has come. */
-  ripen(nowMs: number): void {
+  /** Lets those wait to be placed whose time has come. False when there are none. */
+  ripen(nowMs: number): boolean {
+    let any = false
     while (this.#early.first && this.#early.first.dueMs <= nowMs) {
       const entry = this.#early.pop()
-      if (entry?.state === 'early') this.#wait(entry)
+      if (entry?.state !== 'early') continue
+      this.#wait(entry)
+      any = true
     }
+    return any
   }
 
   /** When the next early entry is due. */
@@ -118,25 +133,34 @@ export class Pile {
     if (entry.state === 'gone') return
     entry.state = 'gone'
     if (this.#byShip.get(entry.ticket.ship) === entry) this.#byShip.delete(entry.ticket.ship)
-    if (!this.next(entry.group)) this.#groups.delete(entry.group.key)
+    const group = this.#groups.get(this.#keyOf(entry.ticket.demand))
+    if (group && !this.next(group)) this.#groups.delete(group.key)
     this.#onGone(entry)
   }
 
   #wait(entry: Entry): void {
     entry.state = 'waiting'
-    const { group } = entry
+    const group = this.#groupOf(entry.ticket.demand)
     group.entries.push(entry)
-    this.#groups.set(group.key, group)
+    group.unsaid.push(entry)
   }
 
   #groupOf(demand: Demand): Group {
-    const key = this.#keys.get(demand) ?? JSON.stringify(demand)
-    this.#keys.set(demand, key)
+    const key = this.#keyOf(demand)
     const known = this.#groups.get(key)
     if (known) return known
     const entries = new Heap<Entry>((entry) => entry.order)
-    const group: Group = { key, demand, entries, reason: undefined, checkedAtMs: Number.NEGATIVE_INFINITY }
+    const unchecked = { reason: undefined, checkedAtMs: Number.NEGATIVE_INFINITY }
+    const group: Group = { key, demand, entries, ...unchecked, saidReason: undefined, unsaid: [] }
     this.#groups.set(key, group)
     return group
+  }
+
+  #keyOf(demand: Demand): string {
+    const known = this.#keys.get(demand)
+    if (known !== undefined) return known
+    const key = JSON.stringify(demand)
+    this.#keys.set(demand, key)
+    return key
   }
 }

@@ -4,7 +4,6 @@
 // - A ticket that waits always stands in a node: what a leader holds, its successor finds.
 // - A node of which some tickets are placed is not left as it is: the others are written anew, then it goes.
 // - Many nodes of few waiting tickets become few nodes of many, so that the blocked do not fill the queue.
-import type { Ticket } from '../../../shared/model/ticket.ts'
 import type { Entry } from './pile.ts'
 
 /** So many small nodes may wait before they are written together. */
@@ -31,11 +30,11 @@ export class QueueNodes {
   readonly #touched = new Set<string>()
 
   /** A node was read, or written by us. */
-  put(name: string, entries: readonly Entry[], tickets: readonly Ticket[]): void {
+  put(name: string, entries: readonly Entry[], tickets: number): void {
     if (this.#nodes.has(name)) return
     const living = [...new Set(entries)].filter((entry) => entry.state !== 'gone')
-    this.#nodes.set(name, { entries: living, tickets: tickets.length })
-    if (living.length < tickets.length) this.#touched.add(name)
+    this.#nodes.set(name, { entries: living, tickets })
+    if (living.length < tickets) this.#touched.add(name)
     for (const entry of living) this.#of.set(entry, [...(this.#of.get(entry) ?? []), name])
   }
 
@@ -52,7 +51,7 @@ export class QueueNodes {
     const rewrite = new Set<Entry>()
     const replace = (name: string, living: readonly Entry[]): void => {
       replaced.add(name)
-      for (const entry of living) rewrite.add(entry)
+      for (const entry of living) if (!this.#standsElsewhere(entry, name)) rewrite.add(entry)
     }
     for (const name of this.#touched) {
       const living = this.#living(name)
@@ -78,6 +77,11 @@ export class QueueNodes {
     }
   }
 
+  /** Written anew already, by a turn that could not remove the node. */
+  #standsElsewhere(entry: Entry, name: string): boolean {
+    return this.#of.get(entry)?.some((other) => other !== name && !this.#touched.has(other)) ?? false
+  }
+
   #living(name: string): Entry[] {
     return this.#nodes.get(name)?.entries.filter((entry) => entry.state !== 'gone') ?? []
   }
@@ -85,7 +89,9 @@ export class QueueNodes {
   #isSmall(name: string): boolean {
     const node = this.#nodes.get(name)
     return (
-      node !== undefined && node.tickets < smallEntries && node.entries.every(({ state }) => state === 'waiting')
+      node !== undefined &&
+      node.tickets < smallEntries &&
+      node.entries.every(({ state }) => state === 'waiting')
     )
   }
 }

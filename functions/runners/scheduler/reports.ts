@@ -5,9 +5,10 @@
 //   newer decision on the same ship replaces, and what the ApiServer says is wrong.
 // - While tickets wait, all of them are named at least every `heldEveryMs`; with none, silence.
 // - A newer leader's epoch ends this leadership.
-import { ArmadaError, messageOf } from '../../../shared/errors.ts'
+
 import { answerOf, type Client } from '../../../shared/api/client.ts'
 import type { PlacementReport } from '../../../shared/api/placements.ts'
+import { ArmadaError, messageOf } from '../../../shared/errors.ts'
 import type { Log } from '../../../shared/log.ts'
 import { Bell, loop } from '../../../shared/loop.ts'
 import type { Placed } from './decide.ts'
@@ -100,7 +101,10 @@ export class Reports {
       const lasting = error instanceof ArmadaError && error.code === 'invalid_request'
       if (!lasting) throw error
       const fields = { placed: placed.length, refused: refused.length, error: messageOf(error) }
-      log.error(fields, 'the ApiServer finds a report wrong; it is dropped, and its ships are found by others')
+      log.error(
+        fields,
+        'the ApiServer finds a report wrong; it is dropped, and its ships are found by others',
+      )
     }
     for (const row of placed) if (this.#placed.get(row.ship) === row) this.#placed.delete(row.ship)
     for (const row of refused) if (this.#refused.get(row.ship) === row) this.#refused.delete(row.ship)

@@ -1,34 +1,34 @@
-// The scheduler's loop, for as long as it leads: tickets in, jobs out, and everybody told.
+// The scheduler for as long as it leads: tickets in, jobs out, and everybody told.
 //
 // INVARIANTS
 // - Everything is rebuilt from ZooKeeper when leadership begins; nothing outlives it.
 // - A turn decides on all tickets at hand, writes the jobs, then tidies the queue; turns never overlap.
 // - An idle scheduler makes no request: turns come from new tickets, changed hosts, and times that are due.
-// - Whatever ends one part (a newer leader's epoch, above all) ends the leadership.
+// - The end of one part (because of a newer leader's epoch, above all) is the end of the leadership.
 import type { Client } from '../../../shared/api/client.ts'
-import { messageOf } from '../../../shared/errors.ts'
+import { ArmadaError } from '../../../shared/errors.ts'
 import type { Log } from '../../../shared/log.ts'
 import { Bell, loop } from '../../../shared/loop.ts'
 import { decodeTickets, type Ticket } from '../../../shared/model/ticket.ts'
 import type { ZooKeeper } from '../../../shared/zookeeper/client.ts'
 import type { Leadership } from '../../../shared/zookeeper/election.ts'
 import { paths } from '../../../shared/zookeeper/paths.ts'
-import { type Entry as QueueEntry, QueueConsumer } from '../../../shared/zookeeper/queue.ts'
+import { QueueConsumer, type Entry as QueueEntry } from '../../../shared/zookeeper/queue.ts'
+import { together } from '../together.ts'
+import { Alarm } from './alarm.ts'
 import { Board } from './board.ts'
-import { type Decisions, decide } from './decide.ts'
+import { checkEveryMs, decide, type Placed } from './decide.ts'
 import { DemandClasses } from './demandClasses.ts'
 import { writeJobs, writeTickets } from './dispatch.ts'
-import { type Entry, type Group, Pile } from './pile.ts'
 import { Picture } from './picture.ts'
+import { type Entry, type Group, Pile } from './pile.ts'
 import { QueueNodes } from './queueNodes.ts'
 import { Reports } from './reports.ts'
 
 const placementsInTurn = 4_000
-/** By then the agent has claimed the job and the Advice shows it, or a controller has seen that it did not. */
+/** By then the agent has claimed the ship and the Advice shows it, or it never will. */
 const assumedForMs = 60_000
 const idleTurnMs = 600_000
-/** Reasons with numbers in them change all the time; people do not read that fast. */
-const sayReasonEveryMs = 5_000
 
 export interface SchedulerOptions {
   zk: ZooKeeper
@@ -38,28 +38,33 @@ export interface SchedulerOptions {
 
 /** Schedules until the leadership ends. @throws what ended it, when it was not the signal. */
 export async function schedule(
-  { zk, client, log }: SchedulerOptions,
+  options: SchedulerOptions,
   { epoch, signal: leads }: Leadership,
 ): Promise<void> {
-  const over = new AbortController()
-  const signal = AbortSignal.any([leads, over.signal])
+  const { zk, client, log } = options
   const bell = new Bell()
   const nodes = new QueueNodes()
   const pile = new Pile((entry) => nodes.leave(entry))
   const board = new Board(epoch)
   const classes = new DemandClasses(board)
   const queue = new QueueConsumer<Ticket>(zk, paths.schedulerQueue, { decode: decodeTickets, log })
-  const writer = { zk, signal, log }
   const reports = new Reports({ client, epoch, log, pile, onStale: moveOn })
-  const saidAtMs = new Map<string, number>()
-  let decidedVersion = -1
-  let ticketsCame = false
-
   const picture = new Picture({ zk, board, log, onChange: bell.ring })
-  const { followed } = await picture.open(signal)
-  await endTogether(over, [followed, take(), reports.run(signal), turnTheClock()])
+  let pileChanged = true
+  let decidedVersion = -1
+  /** When a reason may be too old to be left standing. */
+  let recheckAtMs = Number.POSITIVE_INFINITY
 
-  async function take(): Promise<void> {
+  await together(leads, [
+    (signal) => picture.follow(signal),
+    (signal) => reports.run(signal),
+    async (signal) => {
+      await picture.complete(signal)
+      await together(signal, [take, turnTheClock])
+    },
+  ])
+
+  async function take(signal: AbortSignal): Promise<void> {
     for await (const entries of queue.entries(signal)) {
       for (const entry of entries) accept(entry)
       bell.ring()
@@ -70,15 +75,16 @@ export async function schedule(
     const nowMs = performance.now()
     const entries: Entry[] = []
     for (const ticket of items) {
-      // A host has this attempt already: the ticket is a leftover of an earlier leader.
+      // A host has this attempt already: the ticket was placed by an earlier leader.
       if (board.attemptOf(ticket.ship) >= ticket.attempt && !pile.get(ticket.ship)) continue
       const entry = pile.add(ticket, nowMs, Math.max(0, ticket.notBeforeMs - Date.now()))
-      if (entry?.ticket.attempt === ticket.attempt) entries.push(entry)
+      if (entry) entries.push(entry)
     }
-    nodes.put(name, entries, items)
-    ticketsCame = true
+    nodes.put(name, entries, items.length)
+    pileChanged = true
   }
 
+  /** The ApiServer says that this attempt of the ship is over. */
   function moveOn(ship: string, attempt: number): void {
     board.drop(ship, attempt)
     const entry = pile.get(ship)
@@ -86,13 +92,62 @@ export async function schedule(
     bell.ring()
   }
 
-  async function turnTheClock(): Promise<void> {
-    while (!signal.aborted) {
-      const wakeMs = untilDue()
-      // One turn of the loop, so that an error waits longer each time.
-      await loop({ name: 'schedule', everyMs: wakeMs, signal, log, bell }, turn)
-    }
+  async function turnTheClock(signal: AbortSignal): Promise<void> {
+    const alarm = new Alarm(bell, signal)
+    await loop({ name: 'schedule', everyMs: idleTurnMs, signal, log, bell }, () => turn(signal, alarm))
   }
 
-  async function turn(): Promise<void> {}
+  async function turn(signal: AbortSignal, alarm: Alarm): Promise<void> {
+    const nowMs = performance.now()
+    board.expire(nowMs - assumedForMs)
+    if (pile.ripen(nowMs)) pileChanged = true
+    const boardChanged = board.changes.version !== decidedVersion
+    if (pileChanged || boardChanged || nowMs >= recheckAtMs) await decideAndWrite(signal, nowMs)
+    await tidy(signal)
+    alarm.set(pile.nextDueMs)
+    alarm.set(recheckAtMs)
+    if (pile.size > 0 && board.oldestAssumptionAtMs) alarm.set(board.oldestAssumptionAtMs + assumedForMs)
+  }
+
+  async function decideAndWrite(signal: AbortSignal, nowMs: number): Promise<void> {
+    const { placed, blocked, more } = decide({ board, pile, classes, nowMs, limit: placementsInTurn })
+    decidedVersion = board.changes.version
+    // What was placed may have opened a zone to those that were blocked before it.
+    pileChanged = more || (placed.length > 0 && blocked.length > 0)
+    if (pileChanged) bell.ring()
+    const unchecked = blocked.filter((group) => group.checkedAtMs < nowMs)
+    recheckAtMs = Math.min(...unchecked.map((group) => group.checkedAtMs + checkEveryMs))
+    for (const group of blocked) refuse(group)
+    if (placed.length > 0) await write(placed, signal)
+  }
+
+  function refuse(group: Group): void {
+    for (const entry of pile.untold(group)) reports.refused(entry, group.reason ?? '')
+  }
+
+  async function write(placed: readonly Placed[], signal: AbortSignal): Promise<void> {
+    const failed = new Set(await writeJobs(placed, { zk, signal, log }))
+    signal.throwIfAborted()
+    for (const one of placed) {
+      if (!failed.has(one)) pile.remove(one.entry)
+      else {
+        board.drop(one.entry.ticket.ship, one.entry.ticket.attempt)
+        pile.giveBack(one.entry)
+      }
+    }
+    reports.placed(placed.filter((one) => !failed.has(one)))
+    if (failed.size === 0) return
+    pileChanged = true
+    throw new ArmadaError('unavailable', `The jobs of ${failed.size} ships could not be written.`)
+  }
+
+  async function tidy(signal: AbortSignal): Promise<void> {
+    const { done, replaced, rewrite } = nodes.tidy()
+    if (done.length + replaced.length === 0) return
+    for (const { name, part } of await writeTickets(rewrite, { zk, signal, log })) {
+      nodes.put(name, part, part.length)
+    }
+    await queue.remove([...done, ...replaced], signal)
+    nodes.forget([...done, ...replaced])
+  }
 }

@@ -1,0 +1,64 @@
+// An ApiServer in this process, on real stores and a real port: what most tests of the API talk to.
+import { serve } from '@hono/node-server'
+import { createApp } from '../../functions/app.ts'
+import { AgentStreams } from '../../functions/services/agentStreams.ts'
+import { type OpenStores, openStores } from '../../functions/stores/stores.ts'
+import type { Stack } from '../../infra/stack/stack.ts'
+import { type Client, connect } from '../../shared/api/client.ts'
+import { createLog } from '../../shared/log.ts'
+
+export const adminToken = 'test-admin-token-0123456789'
+export const runnerToken = 'test-runner-token-0123456789'
+
+export interface ApiServer {
+  url: string
+  stores: OpenStores
+  admin: Client
+  runner: Client
+  as(token: string): Client
+  close(): Promise<void>
+}
+
+export async function startApiServer(
+  stack: Stack,
+  options: { queueLimit?: number } = {},
+): Promise<ApiServer> {
+  const log = createLog('api', process.env.ARMADA_LOG ?? 'silent')
+  const ended = new AbortController()
+  const stores = await openStores(
+    {
+      etcd: stack.etcd.address,
+      redis: stack.redis.address,
+      zookeeper: stack.zookeeper.address,
+      zookeeperSecret: undefined,
+      sessionMs: 4_000,
+      queueLimit: options.queueLimit ?? 2_000,
+    },
+    log,
+    ended.signal,
+  )
+  const streams = new AgentStreams(stores.ships.table)
+  const app = createApp({ stores, streams, adminToken, runnerToken, version: 'test', log })
+  const { server, port } = await new Promise<{ server: ReturnType<typeof serve>; port: number }>(
+    (resolve) => {
+      const server = serve({ fetch: app.fetch, hostname: '127.0.0.1', port: 0 }, (info) =>
+        resolve({ server, port: info.port }),
+      )
+    },
+  )
+  const url = `http://127.0.0.1:${port}`
+  return {
+    url,
+    stores,
+    admin: connect({ url, token: adminToken }),
+    runner: connect({ url, token: runnerToken }),
+    as: (token) => connect({ url, token }),
+    async close() {
+      streams.close()
+      server.close()
+      if ('closeAllConnections' in server) server.closeAllConnections()
+      ended.abort()
+      await stores.close()
+    },
+  }
+}
