@@ -1,4 +1,4 @@
-// Structured logs: one JSON line an event on standard error, for people and machines alike.
+// Structured logs: one JSON line an event, for people and machines alike.
 import { pino } from 'pino'
 
 export interface Log {
@@ -9,10 +9,13 @@ export interface Log {
   child(fields: object): Log
 }
 
-/** @param level least level written: debug, info, warn, error or silent. */
-export function createLog(component: string, level = 'info'): Log {
+/**
+ * @param level least level written: debug, info, warn, error or silent.
+ * @param file written to in place of standard error.
+ */
+export function createLog(component: string, level = 'info', file?: string): Log {
   return pino(
     { level, base: { component }, timestamp: pino.stdTimeFunctions.isoTime },
-    pino.destination({ dest: 2, sync: true }),
+    pino.destination({ dest: file ?? 2, sync: true }),
   )
 }

@@ -222,3 +222,20 @@ export function readSettings<R extends ProcessRole>(
   if (wrong.length > 0) throw new Error(`Armada (${role}) cannot start:\n  ${wrong.join('\n  ')}`)
   return Object.freeze(values) as Settings<R>
 }
+
+/**
+ * The environment of a child process of one role: the given settings, and none that are another role's,
+ * even if this process has them. An empty variable counts as not set.
+ */
+export function environmentFor<R extends ProcessRole>(
+  role: R,
+  values: Partial<Settings<R>>,
+): Record<string, string> {
+  const environment: Record<string, string> = {}
+  for (const [name, { env, roles }] of Object.entries(settings)) {
+    const value = (values as Record<string, unknown>)[name]
+    if (!roles.some((other) => other === role)) environment[env] = ''
+    else if (value !== undefined) environment[env] = String(value)
+  }
+  return environment
+}

@@ -1,0 +1,76 @@
+#!/usr/bin/env node
+// The `armada` command: looks at a cluster, changes it, and starts Armada's own processes.
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { type Client, connect } from '../shared/api/client.ts'
+import { ArmadaError, messageOf } from '../shared/errors.ts'
+import { commands } from './commands.ts'
+
+/** Command -> program beside this one. These are the processes of a cluster. */
+const programs: Record<string, string> = { api: './api.js', runner: './runner.js', agent: './agent.js' }
+
+async function main([name = 'help', ...rest]: string[]): Promise<void> {
+  const program = programs[name]
+  if (program) {
+    process.argv.splice(2, 1)
+    await import(program)
+    return
+  }
+  const command = commands[name]
+  if (!command) {
+    process.stdout.write(`${help()}\n`)
+    if (name !== 'help' && name !== '--help') throw new Error(`There is no command "${name}".`)
+    return
+  }
+  const { positionals, values } = parseArgs({
+    args: rest,
+    allowPositionals: true,
+    options: {
+      json: { type: 'boolean', default: false },
+      host: { type: 'string' },
+      fleet: { type: 'string' },
+    },
+  })
+  const missing = command.takes.filter((word) => !word.startsWith('[')).length - positionals.length
+  if (missing > 0) throw new Error(`Usage: armada ${name} ${command.takes.join(' ')}`)
+  const answer = await command.run(client(), positionals, values)
+  process.stdout.write(`${values.json ? JSON.stringify(answer.data, null, 2) : answer.text}\n`)
+}
+
+/** The cluster of ARMADA_API and ARMADA_TOKEN, else the one that `npm start` runs in this folder. */
+function client(): Client {
+  const { ARMADA_API, ARMADA_TOKEN } = process.env
+  if (ARMADA_API && ARMADA_TOKEN) return connect({ url: ARMADA_API, token: ARMADA_TOKEN })
+  const file = join(import.meta.dirname, '..', '.armada', 'cli.json')
+  try {
+    const { api, token } = JSON.parse(readFileSync(file, 'utf8'))
+    return connect({ url: ARMADA_API ?? api, token: ARMADA_TOKEN ?? token })
+  } catch {
+    throw new Error('No cluster is known. Set ARMADA_API and ARMADA_TOKEN, or run `npm start` first.')
+  }
+}
+
+function help(): string {
+  const lines = Object.entries(commands).map(
+    ([name, { takes, about }]) => `  ${[name, ...takes].join(' ').padEnd(34)}${about}`,
+  )
+  return [
+    'armada <command>: gameservers on your own machines',
+    '',
+    ...lines,
+    '',
+    '  api | agent                       run an ApiServer; run the agent of this host',
+    '  runner scheduler|controllers      run a scheduler; run the controllers',
+    '',
+    'Options: --json prints what the API answered. --fleet and --host narrow `ships`.',
+    'The cluster is that of ARMADA_API and ARMADA_TOKEN, else the one that `npm start` runs here.',
+  ].join('\n')
+}
+
+main(process.argv.slice(2)).catch((error) => {
+  const issues = error instanceof ArmadaError ? (error.issues ?? []).slice(1) : []
+  const more = issues.map(({ path, message }) => `\n  ${path}: ${message}`).join('')
+  process.stderr.write(`${messageOf(error)}${more}\n`)
+  process.exitCode = 1
+})

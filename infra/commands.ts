@@ -1,0 +1,198 @@
+// The commands of the CLI that speak to the API, one entry each.
+import { readFileSync } from 'node:fs'
+import { answerOf, type Client } from '../shared/api/client.ts'
+import { messageOf } from '../shared/errors.ts'
+import type { FleetView } from '../shared/model/fleet.ts'
+import type { ShipView } from '../shared/model/ship.ts'
+import { table } from './screen.ts'
+
+interface Answer {
+  text: string
+  data: unknown
+}
+
+interface Options {
+  host?: string | undefined
+  fleet?: string | undefined
+}
+
+interface Command {
+  /** Positional arguments; those in brackets may be left out. */
+  takes: readonly string[]
+  about: string
+  run(client: Client, args: readonly string[], options: Options): Promise<Answer>
+}
+
+export const commands: Record<string, Command> = {
+  ships: {
+    takes: [],
+    about: 'list the ships',
+    async run(client, _, { fleet, host }) {
+      const query = { limit: '1000', ...(fleet && { fleet }), ...(host && { host }) }
+      const data = await answerOf(client.v1.ships.$get({ query }))
+      return { text: shipTable(data.ships), data }
+    },
+  },
+  ship: {
+    takes: ['<ship>'],
+    about: 'show all of one ship',
+    async run(client, [ship = '']) {
+      const data = await answerOf(client.v1.ships[':ship'].$get({ param: { ship } }))
+      return { text: JSON.stringify(data, null, 2), data }
+    },
+  },
+  create: {
+    takes: ['<blueprint>', '[count]'],
+    about: 'make ships without a fleet',
+    async run(client, [blueprint = '', count = '1']) {
+      const data = await answerOf(
+        client.v1.ships.$post({ json: { blueprint, count: Number(count) }, header: {} }),
+      )
+      return { text: shipTable(data.ships), data }
+    },
+  },
+  stop: {
+    takes: ['<ship>'],
+    about: 'stop a ship; its fleet replaces it',
+    async run(client, [ship = '']) {
+      const data = await answerOf(client.v1.ships[':ship'].$delete({ param: { ship } }))
+      return { text: `${data.id} is ${data.state}`, data }
+    },
+  },
+  fleets: {
+    takes: [],
+    about: 'list the fleets',
+    async run(client) {
+      const data = await answerOf(client.v1.fleets.$get())
+      return { text: fleetTable(data.fleets), data }
+    },
+  },
+  'create-fleet': {
+    takes: ['<fleet>', '<blueprint>', '<replicas>'],
+    about: 'keep so many ships of a blueprint',
+    async run(client, [name = '', blueprint = '', replicas]) {
+      const data = await answerOf(
+        client.v1.fleets.$post({ json: { name, blueprint, replicas: Number(replicas) } }),
+      )
+      return { text: fleetTable([data]), data }
+    },
+  },
+  scale: {
+    takes: ['<fleet>', '<replicas>'],
+    about: 'keep another number of ships',
+    async run(client, [fleet = '', replicas]) {
+      const data = await answerOf(
+        client.v1.fleets[':fleet'].$patch({
+          param: { fleet },
+          json: { replicas: Number(replicas) },
+          header: {},
+        }),
+      )
+      return { text: fleetTable([data]), data }
+    },
+  },
+  'delete-fleet': {
+    takes: ['<fleet>'],
+    about: 'stop all its ships, then forget it',
+    async run(client, [fleet = '']) {
+      const data = await answerOf(client.v1.fleets[':fleet'].$delete({ param: { fleet } }))
+      return { text: `${data.name} is being deleted`, data }
+    },
+  },
+  blueprints: {
+    takes: [],
+    about: 'list the blueprints',
+    async run(client) {
+      const data = await answerOf(client.v1.blueprints.$get())
+      const rows = data.blueprints.map(({ name, revision, spec }) => [
+        name,
+        String(revision),
+        spec.image,
+        spec.probe.type,
+      ])
+      return { text: table(['BLUEPRINT', 'REVISION', 'IMAGE', 'PROBE'], rows), data }
+    },
+  },
+  publish: {
+    takes: ['<blueprint>', '<file.json>'],
+    about: 'publish a blueprint, or its next revision',
+    async run(client, [blueprint = '', file = '']) {
+      const data = await answerOf(
+        client.v1.blueprints[':blueprint'].$put({ param: { blueprint }, json: read(file) }),
+      )
+      return { text: `${data.name} is at revision ${data.revision}`, data }
+    },
+  },
+  hosts: {
+    takes: [],
+    about: 'list the hosts',
+    async run(client) {
+      const data = await answerOf(client.v1.hosts.$get())
+      const rows = data.hosts.map(({ id, state, address, ships, capacity, sample }) => [
+        id,
+        state,
+        address,
+        String(ships),
+        `${capacity.cpuMillis / 1_000} cores, ${capacity.memoryMiB} MiB`,
+        sample ? `${Math.round(sample.cpuMillis)} m, ${Math.round(sample.memoryMiB)} MiB` : '-',
+      ])
+      return { text: table(['HOST', 'STATE', 'ADDRESS', 'SHIPS', 'CAPACITY', 'IN USE'], rows), data }
+    },
+  },
+  'join-token': {
+    takes: ['<host>'],
+    about: 'make a one-time token for a new host',
+    async run(client, [host = '']) {
+      const data = await answerOf(client.v1.hosts['join-tokens'].$post({ json: { host } }))
+      return { text: `${data.token}\n(good until ${data.expiresAt}, for the host "${host}" only)`, data }
+    },
+  },
+  cluster: {
+    takes: [],
+    about: 'the cluster at a glance',
+    async run(client) {
+      const data = await answerOf(client.v1.cluster.$get())
+      const { hosts, ships, used, capacity, queueDepth, stormBrake } = data
+      const states = Object.entries(ships).map(([state, count]) => `${count} ${state}`)
+      const rows = [
+        ['hosts', `${hosts.online} online, ${hosts.degraded} degraded, ${hosts.silent} silent`],
+        ['ships', states.join(', ') || 'none'],
+        ['CPU', `${used.cpuMillis / 1_000} of ${capacity.cpuMillis / 1_000} cores requested`],
+        ['memory', `${used.memoryMiB} of ${capacity.memoryMiB} MiB requested`],
+        ['queue', queueDepth === null ? 'ZooKeeper does not answer' : `${queueDepth} entries`],
+        ...(stormBrake ? [['storm brake', stormBrake]] : []),
+      ]
+      return { text: rows.map(([name = '', value]) => `  ${name.padEnd(14)}${value}`).join('\n'), data }
+    },
+  },
+}
+
+function shipTable(ships: readonly ShipView[]): string {
+  const rows = ships.map(({ id, state, attempt, host, address, ports, sample, reason }) => {
+    const port = ports.find((one) => one.hostPort !== null)?.hostPort
+    const players =
+      sample?.players === null || sample === null ? '-' : `${sample.players}/${sample.maxPlayers ?? '?'}`
+    return [id, state, String(attempt), host ?? '-', port ? `${address}:${port}` : '-', players, reason ?? '']
+  })
+  return table(['SHIP', 'STATE', 'ATTEMPT', 'HOST', 'ADDRESS', 'PLAYERS', 'REASON'], rows)
+}
+
+type ListedFleet = Omit<FleetView, 'ships'> & { ships: { Ready?: number | undefined } }
+
+function fleetTable(fleets: readonly ListedFleet[]): string {
+  const rows = fleets.map(({ name, blueprint, replicas, ships, deleting, message }) => [
+    name,
+    `${blueprint.name}@${blueprint.revision}`,
+    `${ships.Ready ?? 0}/${replicas}`,
+    deleting ? 'being deleted' : (message ?? ''),
+  ])
+  return table(['FLEET', 'BLUEPRINT', 'READY', ''], rows)
+}
+
+function read(file: string) {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8'))
+  } catch (error) {
+    throw new Error(`${file} cannot be read as JSON: ${messageOf(error)}`)
+  }
+}

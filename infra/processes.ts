@@ -1,0 +1,79 @@
+// Armada's own processes on one machine: how each is started, with its own settings and no others.
+import { join } from 'node:path'
+import { answerOf, connect } from '../shared/api/client.ts'
+import type { Log } from '../shared/log.ts'
+import { environmentFor, type Settings } from '../shared/settings.ts'
+import { startServer } from './stack/process.ts'
+import type { Server } from './stack/server.ts'
+
+export interface Launch {
+  /** Folder of its mark and log. */
+  dir: string
+  /** The folder with the built programs. */
+  dist: string
+  /** Start it again when it ends by itself. */
+  revive?: boolean
+  /** End it when this process ends, however that happens. */
+  endWithParent?: boolean
+  log: Log
+}
+
+/** Resolves when it answers requests. */
+export function startApi(
+  settings: Partial<Settings<'api'>> & { listenPort: number },
+  launch: Launch,
+): Promise<Server> {
+  const url = `http://127.0.0.1:${settings.listenPort}`
+  return startServer({
+    ...launched('api', launch),
+    address: url,
+    args: [join(launch.dist, 'api.js')],
+    env: environmentFor('api', settings),
+    answers: async () => (await fetch(`${url}/healthz`, { signal: AbortSignal.timeout(500) })).ok,
+    readyLimitMs: 30_000,
+    graceMs: 8_000,
+  })
+}
+
+export type RunnerKind = 'scheduler' | 'controllers'
+
+export function startRunner(
+  kind: RunnerKind,
+  settings: Partial<Settings<'runner'>>,
+  launch: Launch,
+): Promise<Server> {
+  return startServer({
+    ...launched(kind, launch),
+    address: '',
+    args: [join(launch.dist, 'runner.js'), kind],
+    env: environmentFor('runner', settings),
+    answers: async () => true, // it listens nowhere; what it does shows in the API
+    graceMs: 5_000,
+  })
+}
+
+/** Resolves when the ApiServer hears from the host. */
+export function startAgent(
+  settings: Partial<Settings<'agent'>> & { api: string; hostId: string },
+  adminToken: string,
+  launch: Launch & { graceMs?: number },
+): Promise<Server> {
+  const api = connect({ url: settings.api, token: adminToken, limitMs: 2_000 })
+  const startedAt = Date.now()
+  return startServer({
+    ...launched(`agent-${settings.hostId}`, launch),
+    address: '',
+    args: [join(launch.dist, 'agent.js')],
+    env: environmentFor('agent', settings),
+    answers: async () => {
+      const host = await answerOf(api.v1.hosts[':host'].$get({ param: { host: settings.hostId } }))
+      return host.lastReportAt !== null && Date.parse(host.lastReportAt) >= startedAt
+    },
+    readyLimitMs: 30_000,
+    graceMs: launch.graceMs ?? 5_000,
+  })
+}
+
+function launched(name: string, { dir, revive = false, endWithParent = false, log }: Launch) {
+  return { name, dir: join(dir, name), command: process.execPath, revive, endWithParent, log }
+}
