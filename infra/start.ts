@@ -170,6 +170,7 @@ async function publish(client: Client, screen: Screen): Promise<void> {
 /** Resolves when every ship of the fleet answers its game's query. */
 async function waitForFleet(
   client: Client,
+  screen: Screen,
   stopping: AbortSignal,
 ): Promise<[ShipView, GameAnswer][] | undefined> {
   const limit = performance.now() + readyLimitMs

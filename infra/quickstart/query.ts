@@ -20,7 +20,8 @@ export async function askGame(ship: ShipView): Promise<GameAnswer | undefined> {
       givenPortOnly: true,
       socketTimeout: 1_000,
     })
-    return { players: answer.numplayers ?? 0, maxPlayers: Number(answer.maxplayers), map: answer.map }
+    const { numplayers, maxplayers, map } = answer
+    return { players: Number(numplayers ?? 0), maxPlayers: Number(maxplayers), map: String(map) }
   } catch {
     return undefined
   }

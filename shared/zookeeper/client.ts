@@ -3,12 +3,11 @@
 // On suspended: requests are refused at once (KeeperError connection_loss, nothing sent); those under way
 // fail as unknown. On lost: the same, every ephemeral node is or will be gone, and a new session follows by
 // itself. Watches end with the connection: on every connected, read again what you watch.
-import { lookup } from 'node:dns/promises'
-import Driver from 'zookeeper'
 import { ArmadaError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { isKeeper, KeeperError } from './keeperError.ts'
-import type { Credentials, Native, Stat, WatchEvent } from './native.ts'
+import { type Answer, chrootOf, type Native, openerOf, type Stat, type WatchEvent } from './native.ts'
+import { type Operation, Requests } from './requests.ts'
 import { Session, type SessionState } from './session.ts'
 
 export type { Stat, WatchEvent } from './native.ts'
@@ -28,44 +27,28 @@ export interface ConnectOptions {
 const modes = { persistent: 0, ephemeral: 1, persistent_sequential: 2, ephemeral_sequential: 3 } as const
 export type CreateMode = keyof typeof modes
 
-const operations = ['create', 'get', 'set', 'delete', 'children', 'exists', 'sync', 'set_acl'] as const
-export type Operation = (typeof operations)[number]
-
 /** The server drops connections that send more than 1 MB; everything else in flight would go with it. */
 const maxValueBytes = 512 * 1024
 
-const acl = [{ perm: 31, scheme: 'auth', auth: '' }]
+const ownerOnly = [{ perm: 31, scheme: 'auth', auth: '' }]
 
 type EventListener = (event: WatchEvent, path: string) => void
-type Send = (
-  native: Native,
-  answer: (returnCode: number, message: string, ...rest: never[]) => void,
-) => number
-
-interface UnderWay {
-  deadlineMs: number
-  fail: () => void
-}
 
 export class ZooKeeper {
-  /** Requests sent since the start, by operation. */
-  readonly requests = Object.fromEntries(operations.map((name) => [name, 0])) as Record<Operation, number>
   readonly log: Log
   readonly #session: Session
-  readonly #requestTimeoutMs: number
-  readonly #protected: boolean
+  readonly #sent: Requests
+  readonly #options: ConnectOptions
   readonly #stateListeners = new Set<(state: SessionState) => void>()
   readonly #eventListeners = new Set<EventListener>()
   readonly #pathListeners = new Map<string, Set<EventListener>>()
-  /** In the order of their deadlines, because all have the same limit. */
-  readonly #underWay = new Set<UnderWay>()
 
   private constructor(options: ConnectOptions) {
     this.log = options.log
-    this.#requestTimeoutMs = options.requestTimeoutMs ?? 5_000
-    this.#protected = Boolean(options.secret)
+    this.#sent = new Requests(options.requestTimeoutMs ?? 5_000)
+    this.#options = options
     this.#session = new Session({
-      open: opener(options.servers),
+      open: openerOf(options.servers),
       sessionTimeoutMs: options.sessionTimeoutMs ?? 10_000,
       log: options.log,
       auth: options.secret ? `armada:${options.secret}` : undefined,
@@ -76,7 +59,7 @@ export class ZooKeeper {
         for (const listener of [...(this.#pathListeners.get(path) ?? [])]) listener(event, path)
         for (const listener of [...this.#eventListeners]) listener(event, path)
       },
-      onTick: (nowMs) => this.#sweep(nowMs),
+      onTick: (nowMs) => this.#sent.sweep(nowMs),
     })
   }
 
@@ -87,10 +70,11 @@ export class ZooKeeper {
       await zk.connected(signal, options.connectTimeoutMs ?? 15_000)
       const chroot = chrootOf(options.servers)
       if (chroot && !(await zk.exists('/'))) {
-        const outer = await ZooKeeper.connect({
-          ...options,
-          servers: options.servers.slice(0, -chroot.length),
-        })
+        const { secret: _, ...open } = options
+        const outer = await ZooKeeper.connect(
+          { ...open, servers: options.servers.replace(/\/.*$/, '') },
+          signal,
+        )
         await outer.ensurePath(chroot).finally(() => outer.close())
       }
       return zk
@@ -112,6 +96,11 @@ export class ZooKeeper {
   /** As the server granted it. */
   get sessionTimeoutMs(): number {
     return this.#session.timeoutMs
+  }
+
+  /** Requests sent since the start, by operation. */
+  get requests(): Readonly<Record<Operation, number>> {
+    return this.#sent.counts
   }
 
   /** `connected` is said after every reconnection, also of a new session. Returns how to stop listening. */
@@ -137,97 +126,108 @@ export class ZooKeeper {
     }
   }
 
-  /** Resolves when connected. @throws ArmadaError `unavailable` after `limitMs`; the signal's reason; `closed`. */
+  /** Resolves when connected. @throws ArmadaError `unavailable` after `limitMs`; KeeperError `closed`. */
   connected(signal?: AbortSignal, limitMs?: number): Promise<void> {
-    if (this.state === 'connected') return Promise.resolve()
     return new Promise((resolve, reject) => {
+      let timer: NodeJS.Timeout | undefined
       const finish = (settle: () => void): void => {
         clearTimeout(timer)
-        signal?.removeEventListener('abort', onAbort)
         stop()
+        signal?.removeEventListener('abort', onAbort)
         settle()
       }
       const onAbort = (): void => finish(() => reject(signal?.reason))
-      const timer =
-        limitMs === undefined
-          ? undefined
-          : setTimeout(() => finish(() => reject(unreachable(limitMs))), limitMs)
-      const stop = this.onState((state) => {
+      const onState = (state: SessionState): void => {
         if (state === 'connected') finish(resolve)
         if (state === 'closed') finish(() => reject(new KeeperError('closed', false, 'connected')))
-      })
+      }
+      const stop = this.onState(onState)
       signal?.addEventListener('abort', onAbort)
+      if (limitMs !== undefined) timer = setTimeout(() => finish(() => reject(unreachable(limitMs))), limitMs)
       if (signal?.aborted) onAbort()
-      else if (this.state === 'closed') finish(() => reject(new KeeperError('closed', false, 'connected')))
+      else onState(this.state)
     })
   }
 
   /** Returns the node's real path. @throws KeeperError `node_exists`, `no_node` when the parent is missing. */
   create(path: string, data: Buffer | string, mode: CreateMode = 'persistent'): Promise<string> {
-    return this.#write('create', path, data, (native, bytes, answer) =>
+    return this.#write('create', path, data, (native, bytes, answer: Answer<[string]>) =>
       native.a_create(path, bytes, modes[mode], answer),
     )
   }
 
   /** `undefined` when there is no such node; with `watch` its creation is then noticed as well. */
   async get(path: string, watch = false): Promise<{ data: Buffer; stat: Stat } | undefined> {
-    const read = this.#request('get', path, (native, answer) => native.a_get(path, watch, answer), both)
-    const found = await orUndefined(read)
-    // A get leaves no watch on a missing node; an exists does.
-    if (found || !watch || !(await this.exists(path, true))) return found
-    return this.get(path, watch)
+    const found = await this.#read(
+      'get',
+      path,
+      (native, answer: Answer<[Stat, Buffer | null]>) => native.a_get(path, watch, answer),
+      (stat, data) => ({ data: data ?? Buffer.alloc(0), stat }),
+    )
+    const appeared = !found && watch && (await this.exists(path, true))
+    return appeared ? this.get(path, watch) : found
+  }
+
+  /** Names in no order; `undefined` when there is no such node; with `watch` its creation is then noticed. */
+  async children(path: string, watch = false): Promise<string[] | undefined> {
+    const found = await this.#read(
+      'children',
+      path,
+      (native, answer: Answer<[string[]]>) => native.a_get_children(path, watch, answer),
+      (names) => names,
+    )
+    const appeared = !found && watch && (await this.exists(path, true))
+    return appeared ? this.children(path, watch) : found
+  }
+
+  /** With `watch`, the creation of a missing node is noticed as well. */
+  exists(path: string, watch = false): Promise<Stat | undefined> {
+    return this.#read(
+      'exists',
+      path,
+      (native, answer: Answer<[Stat]>) => native.a_exists(path, watch, answer),
+      (stat) => stat,
+    )
   }
 
   /** @throws KeeperError `no_node`, `bad_version`. */
   set(path: string, data: Buffer | string, version = -1): Promise<Stat> {
-    return this.#write('set', path, data, (native, bytes, answer) =>
+    return this.#write('set', path, data, (native, bytes, answer: Answer<[Stat]>) =>
       native.a_set(path, bytes, version, answer),
     )
   }
 
   /** False when it was already gone. @throws KeeperError `bad_version`, `not_empty`. */
   async delete(path: string, version = -1): Promise<boolean> {
-    const done = this.#request(
+    const done = await this.#read(
       'delete',
       path,
-      (native, answer) => native.a_delete_(path, version, answer),
-      yes,
+      (native, answer: Answer<[]>) => native.a_delete_(path, version, answer),
+      () => true,
     )
-    return (await orUndefined(done)) ?? false
+    return done ?? false
   }
 
-  /** Names, in no order; `undefined` when there is no such node. */
-  children(path: string, watch = false): Promise<string[] | undefined> {
-    const send: Send = (native, answer) => native.a_get_children(path, watch, answer)
-    return orUndefined(this.#request('children', path, send, (names: string[]) => names))
-  }
-
-  /** With `watch`, the creation of a missing node is noticed as well. */
-  exists(path: string, watch = false): Promise<Stat | undefined> {
-    const send: Send = (native, answer) => native.a_exists(path, watch, answer)
-    return orUndefined(this.#request('exists', path, send, (stat: Stat) => stat))
-  }
-
-  /** After it, reads on this connection see every change that had been committed before. */
+  /** After it, reads see every change that had been committed before. */
   sync(path: string): Promise<void> {
-    return this.#request(
-      'sync',
-      path,
-      (native, answer) => native.a_sync(path, answer),
-      () => undefined,
-    )
+    const begin = (native: Native, answer: Answer<[]>) => native.a_sync(path, answer)
+    return this.#sent.send(this.#session, 'sync', path, begin, () => undefined)
   }
 
-  /** Creates what is missing of the path, persistent; protected by the secret when there is one. */
+  /** Creates what is missing of the path, persistent; with a secret, protects what nobody has protected yet. */
   async ensurePath(path: string): Promise<void> {
-    if (await this.exists(path)) return
-    const parent = path.slice(0, path.lastIndexOf('/'))
-    if (parent) await this.ensurePath(parent)
-    await this.create(path, '').catch((error: unknown) => {
-      if (!isKeeper(error, 'node_exists')) throw error
-    })
-    if (!this.#protected) return
-    await this.#request('set_acl', path, (native, answer) => native.a_set_acl(path, -1, acl, answer), yes)
+    const stat = await this.exists(path)
+    if (!stat) {
+      const parent = path.slice(0, path.lastIndexOf('/'))
+      if (parent) await this.ensurePath(parent)
+      else if (chrootOf(this.#options.servers)) await this.#ensureChroot()
+      await this.create(path, '').catch((error: unknown) => {
+        if (!isKeeper(error, 'node_exists')) throw error
+      })
+    }
+    if (!this.#options.secret || (stat && stat.aversion > 0)) return
+    const begin = (native: Native, answer: Answer<[]>) => native.a_set_acl(path, -1, ownerOnly, answer)
+    await this.#sent.send(this.#session, 'set_acl', path, begin, () => undefined)
   }
 
   /** Ephemeral nodes go at once when the server can be reached, else when the session expires. */
@@ -235,58 +235,44 @@ export class ZooKeeper {
     return this.#session.close()
   }
 
-  #write<T>(
+  async #ensureChroot(): Promise<void> {
+    if (await this.exists('/')) return
+    const { secret: _, servers, ...options } = this.#options
+    const outer = await ZooKeeper.connect({ ...options, servers: servers.replace(/\/.*$/, '') })
+    await outer.ensurePath(chrootOf(servers)).finally(() => outer.close())
+  }
+
+  async #read<T, A extends unknown[]>(
+    operation: Operation,
+    path: string,
+    begin: (native: Native, answer: Answer<A>) => number,
+    take: (...answer: A) => T,
+  ): Promise<T | undefined> {
+    try {
+      return await this.#sent.send(this.#session, operation, path, begin, take)
+    } catch (error) {
+      if (isKeeper(error, 'no_node')) return undefined
+      throw error
+    }
+  }
+
+  async #write<T>(
     operation: Operation,
     path: string,
     data: Buffer | string,
-    send: (native: Native, bytes: Buffer, answer: (...answer: [number, string, T]) => void) => number,
+    begin: (native: Native, bytes: Buffer, answer: Answer<[T]>) => number,
   ): Promise<T> {
     const bytes = typeof data === 'string' ? Buffer.from(data) : data
-    const request = `${operation} ${path}`
-    if (bytes.length > maxValueBytes) return Promise.reject(new KeeperError('too_large', false, request))
-    return this.#request(
-      operation,
-      path,
-      (native, answer) => send(native, bytes, answer),
-      (value: T) => value,
-    )
+    if (bytes.length > maxValueBytes) throw new KeeperError('too_large', false, `${operation} ${path}`)
+    const send = (native: Native, answer: Answer<[T]>) => begin(native, bytes, answer)
+    return this.#sent.send(this.#session, operation, path, send, (value) => value)
   }
+}
 
-  #request<T, A extends unknown[]>(
-    operation: Operation,
-    path: string,
-    send: (native: Native, answer: (returnCode: number, message: string, ...rest: A) => void) => number,
-    take: (...answer: A) => T,
-  ): Promise<T> {
-    const request = `${operation} ${path}`
-    return new Promise((resolve, reject) => {
-      const native = this.#session.native(request)
-      const deadlineMs = performance.now() + this.#requestTimeoutMs
-      const entry: UnderWay = { deadlineMs, fail: () => reject(new KeeperError('timeout', true, request)) }
-      this.#underWay.add(entry)
-      this.requests[operation]++
-      const refused = send(native, (returnCode, _message, ...answer) => {
-        if (!this.#underWay.delete(entry)) return
-        if (returnCode === 0) return resolve(take(...answer))
-        const error =
-          this.#session.state === 'closed'
-            ? new KeeperError('closed', true, request)
-            : KeeperError.from(returnCode, request)
-        // When the connection breaks, nobody may open sockets within the driver's callback (see session.ts).
-        if (error.unknown) setImmediate(reject, error)
-        else reject(error)
-      })
-      if (refused === 0) return
-      this.#underWay.delete(entry)
-      reject(KeeperError.from(refused, request))
-    })
-  }
-
-  #sweep(nowMs: number): void {
-    for (const entry of this.#underWay) {
-      if (entry.deadlineMs > nowMs) return
-      this.#underWay.delete(entry)
-      entry.fail()
-    }
-  }
+function unreachable(limitMs: number): ArmadaError {
+  return new ArmadaError(
+    'unavailable',
+    `ZooKeeper did not answer within ${limitMs} ms. Check that its servers run and can be reached.`,
+    { retryAfterSeconds: 2 },
+  )
 }

@@ -138,7 +138,7 @@ export class Session {
     const old = this.#native
     this.#native = undefined
     this.#opening = true
-    this.#retryAtMs = performance.now() + backoffMs(this.#attempts++, 100, 2_000)
+    this.#retryAtMs = performance.now() + backoffMs(this.#attempts++, 100, 1_000)
     old?.close()
     const { open, sessionTimeoutMs } = this.#options
     open(this.#credentials, sessionTimeoutMs, (event, argument) => {

@@ -10,7 +10,8 @@ import { answerOf, type Client } from '../../../shared/api/client.ts'
 import type { PlacementReport } from '../../../shared/api/placements.ts'
 import { ArmadaError, messageOf } from '../../../shared/errors.ts'
 import type { Log } from '../../../shared/log.ts'
-import { Bell, loop } from '../../../shared/loop.ts'
+import { Bell } from '../../../shared/loop.ts'
+import { ledLoop } from '../ledLoop.ts'
 import type { Placed } from './decide.ts'
 import type { Entry, Pile } from './pile.ts'
 
@@ -57,23 +58,14 @@ export class Reports {
 
   /** Reports until the signal fires. @throws ArmadaError stale_epoch when a newer leader has taken over. */
   async run(signal: AbortSignal): Promise<void> {
-    const deposed = new AbortController()
     const options = {
       name: 'reports',
       everyMs: heldEveryMs,
-      signal: AbortSignal.any([signal, deposed.signal]),
+      signal,
       log: this.#options.log,
       bell: this.#bell,
     }
-    await loop(options, async () => {
-      try {
-        await this.#turn()
-      } catch (error) {
-        if (!(error instanceof ArmadaError) || error.code !== 'stale_epoch') throw error
-        deposed.abort(error)
-      }
-    })
-    if (deposed.signal.aborted) throw deposed.signal.reason
+    await ledLoop(options, () => this.#turn())
   }
 
   async #turn(): Promise<void> {

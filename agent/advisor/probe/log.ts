@@ -1,0 +1,28 @@
+// Well once the ship has printed a line that contains a text. Read from the container's start, so that an
+// agent that came later finds it too.
+import { sleep } from '../../../shared/loop.ts'
+import type { Engine } from '../../docker/engine.ts'
+import { isAway } from '../../docker/engineError.ts'
+import { followLines } from '../../docker/log.ts'
+
+/** Resolves true at the line, false when the log or the signal ended before. */
+export async function untilLine(
+  engine: Engine,
+  containerId: string,
+  pattern: string,
+  signal: AbortSignal,
+): Promise<boolean> {
+  while (!signal.aborted) {
+    try {
+      for await (const line of followLines(engine, containerId, signal)) {
+        if (line.includes(pattern)) return true
+      }
+      return false
+    } catch (error) {
+      // dockerd may be restarted under a ship that runs on.
+      if (!isAway(error)) return false
+      await sleep(500, signal)
+    }
+  }
+  return false
+}

@@ -1,0 +1,161 @@
+// Probing the ships: one patient loop a ship, from its start to its end.
+//
+// STATES  Starting -> Ready <-> Unhealthy, as in the roster; every change goes into the outbox at once.
+// INVARIANTS
+// - A ship has one loop, which ends when the ship leaves, is being ended, or the advisor stops.
+// - Few probes are in flight at a time, and no two of one ship.
+// - A ship that is not Ready within its start limit is given up, once; whoever ends it is told what the probe said.
+import { messageOf } from '../../shared/errors.ts'
+import type { Log } from '../../shared/log.ts'
+import { sleep } from '../../shared/loop.ts'
+import { type Probe, probedPort } from '../../shared/model/probe.ts'
+import type { Engine } from '../docker/engine.ts'
+import { listenPort } from '../docker/options.ts'
+import { Lanes } from '../lanes.ts'
+import type { Outbox } from '../outbox.ts'
+import { type Aboard, keyOf, type Roster } from '../roster.ts'
+import { untilLine } from './probe/log.ts'
+import type { Ask } from './probe/probe.ts'
+import { askQuery } from './probe/query.ts'
+import { askTcp } from './probe/tcp.ts'
+import type { Players } from './shipMeter.ts'
+
+export interface ProberOptions {
+  engine: Engine
+  roster: Roster
+  outbox: Outbox
+  /** The ship was not ready in time. */
+  onTooLate: (of: { ship: string; attempt: number }, reason: string) => void
+  signal: AbortSignal
+  log: Log
+}
+
+type TimedProbe = Exclude<Probe, { type: 'none' }>
+
+/** The first probes come quickly, because many games are up at once; then each waits longer, up to the period. */
+const firstPauseMs = 100
+
+export class Prober {
+  readonly #options: ProberOptions
+  readonly #loops = new Map<string, AbortController>()
+  readonly #players = new Map<string, Players>()
+  readonly #lanes = new Lanes(16)
+
+  constructor(options: ProberOptions) {
+    this.#options = options
+    options.roster.onChange((now, before) => this.#follow(now, before))
+    for (const entry of options.roster.list()) this.#follow(entry, undefined)
+  }
+
+  playersOf = (ship: string): Players | undefined => this.#players.get(ship)
+
+  #follow(now: Aboard | undefined, before: Aboard | undefined): void {
+    const { signal, log } = this.#options
+    const entry = now ?? before
+    if (!entry) return
+    const key = keyOf(entry.grant)
+    const isAlive = now && now.pid > 0 && !now.ending && now.phase !== 'Found' && now.phase !== 'Claimed'
+    if (!isAlive) {
+      this.#loops.get(key)?.abort()
+      this.#loops.delete(key)
+      if (!now) this.#players.delete(entry.grant.ship)
+    } else if (!this.#loops.has(key) && !signal.aborted) {
+      const over = new AbortController()
+      this.#loops.set(key, over)
+      // Outside of the change that is being told, so that its other listeners hear of it first.
+      const probed = Promise.resolve().then(() => this.#watch(now, AbortSignal.any([signal, over.signal])))
+      probed.catch((error: unknown) =>
+        log.error({ ship: now.grant.ship, error: messageOf(error) }, 'probing ended'),
+      )
+    }
+  }
+
+  async #watch(entry: Aboard, signal: AbortSignal): Promise<void> {
+    const { probe } = entry.grant.spec
+    if (probe.type === 'none') return this.#well(entry)
+    if (probe.type === 'log') return this.#watchLog(entry, probe, signal)
+    const port = entry.grant.ports.find(({ name }) => name === probedPort(probe))
+    if (!port) throw new Error(`it has no port "${probedPort(probe)}"`)
+    const ask = probe.type === 'tcp' ? askTcp : askQuery(probe.game)
+    const target = { address: entry.address, port: listenPort(port, entry.grant.spec.network), signal }
+    await this.#repeat(entry, probe, signal, () => ask({ ...target, timeoutMs: probe.timeoutMs }))
+  }
+
+  async #repeat(
+    entry: Aboard,
+    probe: TimedProbe,
+    signal: AbortSignal,
+    ask: () => ReturnType<Ask>,
+  ): Promise<void> {
+    let failures = 0
+    for (let pauseMs = firstPauseMs; !signal.aborted; ) {
+      const starting = this.#options.roster.at(entry.grant)?.phase === 'Starting'
+      try {
+        const players = await this.#lanes.run(ask)
+        if (signal.aborted) return
+        failures = 0
+        if (players) this.#players.set(entry.grant.ship, players)
+        this.#well(entry)
+        pauseMs = probe.periodMs
+      } catch (error) {
+        if (signal.aborted) return
+        failures++
+        if (starting) this.#tooLate(entry, probe, messageOf(error))
+        else if (failures >= probe.failures)
+          this.#unwell(entry, `${failures} probes in a row failed: ${messageOf(error)}`)
+      }
+      await sleep(pauseMs * (0.9 + Math.random() * 0.2), signal)
+      pauseMs = Math.min(pauseMs * 1.5, probe.periodMs)
+    }
+  }
+
+  async #watchLog(entry: Aboard, probe: TimedProbe & { type: 'log' }, signal: AbortSignal): Promise<void> {
+    const { engine, roster } = this.#options
+    if (roster.at(entry.grant)?.phase === 'Ready') return
+    const over = new AbortController()
+    const found = untilLine(
+      engine,
+      entry.containerId ?? '',
+      probe.pattern,
+      AbortSignal.any([signal, over.signal]),
+    )
+    const leftMs = entry.startedAtMs + probe.startLimitMs - performance.now()
+    const limit = roster.at(entry.grant)?.phase === 'Starting' ? Math.max(0, leftMs) : 2 ** 31 - 1
+    const seen = await Promise.race([
+      found,
+      sleep(limit, AbortSignal.any([signal, over.signal])).then(() => null),
+    ])
+    over.abort()
+    if (signal.aborted) return
+    if (seen) this.#well(entry)
+    else this.#tooLate(entry, probe, `no line with "${probe.pattern}" in its log`)
+  }
+
+  #well({ grant }: Aboard): void {
+    const { roster, outbox } = this.#options
+    const phase = roster.at(grant)?.phase
+    if (phase !== 'Starting' && phase !== 'Unhealthy') return
+    roster.change(grant, { phase: 'Ready' })
+    outbox.put({ ship: grant.ship, attempt: grant.attempt, state: 'Ready' })
+    this.#options.log.info({ ship: grant.ship, attempt: grant.attempt }, 'ship is ready')
+  }
+
+  #unwell({ grant }: Aboard, reason: string): void {
+    const { roster, outbox, log } = this.#options
+    if (roster.at(grant)?.phase !== 'Ready') return
+    roster.change(grant, { phase: 'Unhealthy' })
+    outbox.put({
+      ship: grant.ship,
+      attempt: grant.attempt,
+      state: 'Unhealthy',
+      reason: reason.slice(0, 1_000),
+    })
+    log.warn({ ship: grant.ship, attempt: grant.attempt, reason }, 'ship is unhealthy')
+  }
+
+  #tooLate(entry: Aboard, probe: TimedProbe, said: string): void {
+    if (performance.now() - entry.startedAtMs < probe.startLimitMs) return
+    const reason = `not ready within ${probe.startLimitMs / 1_000} s: the last probe said: ${said}`
+    this.#options.onTooLate(entry.grant, reason.slice(0, 1_000))
+  }
+}

@@ -1,0 +1,59 @@
+// Measures the ships: all of them in one pass, together with what their own queries said.
+import type { ShipSample } from '../../shared/model/ship.ts'
+import type { Aboard, Roster } from '../roster.ts'
+import { type CgroupFiles, cgroupOf } from './cgroup.ts'
+
+/** What a game says of itself. */
+export interface Players {
+  players: number | null
+  maxPlayers: number | null
+  map: string | null
+}
+
+interface Meter {
+  files: CgroupFiles | undefined
+  last: { cpuMs: number; atMs: number } | undefined
+}
+
+export class ShipMeter {
+  readonly #roster: Roster
+  readonly #players: (ship: string) => Players | undefined
+  readonly #meters = new Map<string, Meter>()
+
+  constructor(roster: Roster, players: (ship: string) => Players | undefined) {
+    this.#roster = roster
+    this.#players = players
+  }
+
+  async sample(): Promise<ShipSample[]> {
+    const running = this.#roster.list().filter((entry) => entry.pid > 0)
+    const present = new Set(running.map((entry) => entry.containerId))
+    for (const id of this.#meters.keys()) if (!present.has(id)) this.#meters.delete(id)
+    return Promise.all(running.map((entry) => this.#sampleOf(entry)))
+  }
+
+  async #sampleOf(entry: Aboard): Promise<ShipSample> {
+    const { ship } = entry.grant
+    const { players = null, maxPlayers = null, map = null } = this.#players(ship) ?? {}
+    return { ship, players, maxPlayers, map, ...(await this.#usageOf(entry).catch(() => unknown)) }
+  }
+
+  async #usageOf({ containerId, pid }: Aboard): Promise<typeof unknown> {
+    const id = containerId ?? ''
+    const meter = this.#meters.get(id) ?? { files: await cgroupOf(pid), last: undefined }
+    this.#meters.set(id, meter)
+    const usage = await meter.files?.readUsage()
+    if (!usage) return unknown
+    const atMs = performance.now()
+    const { last } = meter
+    meter.last = { cpuMs: usage.cpuMs, atMs }
+    const cpuMillis = last ? Math.max(0, ((usage.cpuMs - last.cpuMs) / (atMs - last.atMs)) * 1_000) : null
+    return { cpuMillis: round(cpuMillis), memoryMiB: round(usage.memoryBytes / 1024 / 1024) }
+  }
+}
+
+const unknown: { cpuMillis: number | null; memoryMiB: number | null } = { cpuMillis: null, memoryMiB: null }
+
+function round<T extends number | null>(value: T): T {
+  return (value === null ? null : Math.round(value * 10) / 10) as T
+}

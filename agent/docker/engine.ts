@@ -1,0 +1,154 @@
+// The Docker engine of this host: the few requests Armada makes, each with a limit, and whether it answers.
+import Dockerode from 'dockerode'
+import { sleep, within } from '../../shared/loop.ts'
+import { EngineError, hasStatus } from './engineError.ts'
+import { label, type Mark, markOf } from './label.ts'
+
+/** One of our containers, as the list shows it. */
+export interface Found extends Mark {
+  id: string
+  state: 'created' | 'running' | 'ended'
+}
+
+/** One container, looked at closely. */
+export interface Details {
+  id: string
+  mark: Mark | undefined
+  state: Found['state']
+  /** Its own address on the container network; null on the host's network. */
+  address: string | null
+  pid: number
+  /** Milliseconds since 1970; null when it never ran. */
+  startedAtEpochMs: number | null
+  stopSignal: string
+  exit: { code: number; oomKilled: boolean; at: string; error: string }
+}
+
+const states: Readonly<Record<string, Found['state']>> = {
+  created: 'created',
+  exited: 'ended',
+  dead: 'ended',
+  removing: 'ended',
+}
+
+export class Engine {
+  readonly docker: Dockerode
+  readonly socketPath: string
+  #away: string | null = null
+
+  constructor(socketPath: string) {
+    this.socketPath = socketPath
+    this.docker = new Dockerode({ socketPath })
+  }
+
+  /** Why it does not answer; null when its last answer was one. */
+  get away(): string | null {
+    return this.#away
+  }
+
+  /** Resolves when it answers again, or when the signal fires. */
+  async back(signal: AbortSignal): Promise<void> {
+    while (this.#away !== null && !signal.aborted) {
+      await this.ask('ping', 2_000, () => this.docker.ping()).catch(() => sleep(250, signal))
+    }
+  }
+
+  /** All containers of the host with this id, in any state. */
+  async list(host: string): Promise<Found[]> {
+    const filters = { label: [`${label.host}=${host}`] }
+    const all = await this.ask('list', 10_000, (abortSignal) =>
+      this.docker.listContainers({ all: true, filters, abortSignal }),
+    )
+    return all.flatMap((container) => {
+      const mark = markOf(container.Labels)
+      return mark ? [{ ...mark, id: container.Id, state: states[container.State] ?? 'running' }] : []
+    })
+  }
+
+  async info(): Promise<{ DockerRootDir: string }> {
+    return this.ask('info', 10_000, () => this.docker.info())
+  }
+
+  /** By id or name; undefined when there is none. */
+  async details(id: string): Promise<Details | undefined> {
+    try {
+      const info = await this.ask('inspect', 10_000, (abortSignal) =>
+        this.docker.getContainer(id).inspect({ abortSignal }),
+      )
+      return detailsOf(info)
+    } catch (error) {
+      if (hasStatus(error, 404)) return undefined
+      throw error
+    }
+  }
+
+  async create(options: Dockerode.ContainerCreateOptions): Promise<string> {
+    const container = await this.ask('create', 60_000, (abortSignal) =>
+      this.docker.createContainer({ ...options, abortSignal }),
+    )
+    return container.id
+  }
+
+  /** Fine when it runs already. */
+  async start(id: string): Promise<void> {
+    await this.ask('start', 60_000, (abortSignal) =>
+      this.docker.getContainer(id).start({ abortSignal }),
+    ).catch(unless(304))
+  }
+
+  /** Fine when it does not run, or is not there. */
+  async signal(id: string, signal: string): Promise<void> {
+    await this.ask('kill', 10_000, (abortSignal) =>
+      this.docker.getContainer(id).kill({ signal, abortSignal }),
+    ).catch(unless(404, 409))
+  }
+
+  /** Kills it if it runs. Fine when it is not there, or is being removed. */
+  async remove(id: string): Promise<void> {
+    await this.ask('remove', 60_000, (abortSignal) =>
+      this.docker.getContainer(id).remove({ force: true, v: true, abortSignal }),
+    ).catch(unless(404, 409))
+  }
+
+  /** @throws EngineError whose status is null when no answer came within the limit. */
+  async ask<T>(doing: string, limitMs: number, request: (abort: AbortSignal) => Promise<T>): Promise<T> {
+    try {
+      // Docker's library never settles when an answer breaks off in its middle, hence the outer limit.
+      const late = (): Error => new Error(`no answer within ${limitMs} ms`)
+      const answer = await within(request(AbortSignal.timeout(limitMs)), limitMs + 50, late)
+      this.#away = null
+      return answer
+    } catch (cause) {
+      const error = EngineError.from(cause, doing)
+      this.#away = error.status === null ? error.message : null
+      throw error
+    }
+  }
+}
+
+function unless(...statuses: number[]): (error: unknown) => void {
+  return (error) => {
+    if (!statuses.some((status) => hasStatus(error, status))) throw error
+  }
+}
+
+function detailsOf(info: Dockerode.ContainerInspectInfo): Details {
+  const { State: state, NetworkSettings: network } = info
+  const startedAtEpochMs = Date.parse(state.StartedAt)
+  const addresses = Object.values(network.Networks ?? {}).map((one) => one.IPAddress)
+  return {
+    id: info.Id,
+    mark: markOf(info.Config.Labels),
+    state: states[state.Status] ?? 'running',
+    address: addresses.find((address) => address !== '') ?? null,
+    pid: state.Pid,
+    startedAtEpochMs: startedAtEpochMs > 0 ? startedAtEpochMs : null,
+    stopSignal: (info.Config as { StopSignal?: string }).StopSignal || 'SIGTERM',
+    exit: {
+      code: state.ExitCode,
+      oomKilled: state.OOMKilled,
+      at: new Date(Math.max(Date.parse(state.FinishedAt), 0)).toISOString(),
+      error: state.Error,
+    },
+  }
+}

@@ -1,0 +1,73 @@
+// Images of ships: there already, or pulled once for all who wait.
+import type { Readable } from 'node:stream'
+import { messageOf } from '../../shared/errors.ts'
+import type { Log } from '../../shared/log.ts'
+import { within } from '../../shared/loop.ts'
+import type { Engine } from './engine.ts'
+import { EngineError, hasStatus, isAway } from './engineError.ts'
+
+export class Images {
+  readonly #engine: Engine
+  readonly #log: Log
+  readonly #limitMs: number
+  readonly #pulls = new Map<string, Promise<void>>()
+
+  constructor(engine: Engine, log: Log, limitMs = 300_000) {
+    this.#engine = engine
+    this.#log = log
+    this.#limitMs = limitMs
+  }
+
+  /** @throws Error that says what to do about the image; EngineError when the engine is away. */
+  async ensure(image: string): Promise<void> {
+    if (await this.#isHere(image)) return
+    let pull = this.#pulls.get(image)
+    if (!pull) {
+      pull = this.#pull(image).finally(() => this.#pulls.delete(image))
+      this.#pulls.set(image, pull)
+    }
+    await pull
+  }
+
+  async #isHere(image: string): Promise<boolean> {
+    try {
+      await this.#engine.ask('inspect image', 10_000, () => this.#engine.docker.getImage(image).inspect())
+      return true
+    } catch (error) {
+      if (hasStatus(error, 404)) return false
+      throw error
+    }
+  }
+
+  async #pull(image: string): Promise<void> {
+    const { docker } = this.#engine
+    const over = new AbortController()
+    const beginMs = performance.now()
+    try {
+      const reference = /[:@][^/]*$/.test(image) ? image : `${image}:latest`
+      const pulled = (async () => {
+        const stream = await docker.pull(reference, { abortSignal: over.signal })
+        await new Promise<void>((resolve, reject) => {
+          docker.modem.followProgress(stream, (error) => (error ? reject(error) : resolve()))
+          ;(stream as Readable).once('close', () => reject(new EngineError(null, 'the pull broke off')))
+        })
+      })()
+      await within(pulled, this.#limitMs, () => new Error(`not pulled within ${this.#limitMs / 1000} s`))
+      this.#log.info({ image, tookMs: Math.round(performance.now() - beginMs) }, 'image pulled')
+    } catch (error) {
+      over.abort()
+      if (isAway(error) || !(await this.#answers())) throw EngineError.from(error, 'pulling an image')
+      const said = EngineError.from(error, 'pulling an image')
+      const why = said.status === null ? messageOf(error) : said.message
+      throw new Error(
+        `image ${image} is not on this host and cannot be pulled: ${why.trim()}; check the name, and that the registry can be reached`,
+        { cause: error },
+      )
+    }
+  }
+
+  async #answers(): Promise<boolean> {
+    await this.#engine.ask('ping', 2_000, () => this.#engine.docker.ping()).catch(() => undefined)
+    return this.#engine.away === null
+  }
+}

@@ -1,0 +1,63 @@
+// The labels of our containers: whose they are, and all that is needed to adopt them without asking anybody.
+import { z } from 'zod'
+import type { Grant } from '../../shared/api/monitor.ts'
+import { BlueprintRef, BlueprintSpec } from '../../shared/model/blueprint.ts'
+import { Labels, Name } from '../../shared/model/name.ts'
+import { Port } from '../../shared/model/port.ts'
+import { ShipState } from '../../shared/model/shipState.ts'
+
+export const label = {
+  ship: 'armada.ship',
+  attempt: 'armada.attempt',
+  host: 'armada.host',
+  /** The boot of the machine in which the container was made: exits across a reboot are not the ship's fault. */
+  boot: 'armada.boot',
+  grant: 'armada.grant',
+} as const
+
+const KeptGrant: z.ZodType<Grant> = z.strictObject({
+  ship: Name,
+  attempt: z.int().min(1),
+  state: ShipState,
+  fleet: Name.nullable(),
+  labels: Labels,
+  blueprint: BlueprintRef,
+  spec: BlueprintSpec,
+  ports: z.array(Port),
+})
+
+export interface Mark {
+  ship: string
+  attempt: number
+  host: string
+  boot: string
+  /** Null when it was written by an agent of another version. */
+  grant: Grant | null
+}
+
+export function labelsOf(grant: Grant, host: string, boot: string): Record<string, string> {
+  return {
+    [label.ship]: grant.ship,
+    [label.attempt]: String(grant.attempt),
+    [label.host]: host,
+    [label.boot]: boot,
+    [label.grant]: JSON.stringify(grant),
+  }
+}
+
+/** Undefined when the container is not one of Armada's. */
+export function markOf(labels: Record<string, string> | undefined): Mark | undefined {
+  const ship = labels?.[label.ship]
+  const host = labels?.[label.host]
+  const attempt = Number(labels?.[label.attempt])
+  if (!labels || !ship || !host || !Number.isInteger(attempt) || attempt < 1) return undefined
+  return { ship, attempt, host, boot: labels[label.boot] ?? '', grant: grantOf(labels[label.grant]) }
+}
+
+function grantOf(text = ''): Grant | null {
+  try {
+    return KeptGrant.parse(JSON.parse(text))
+  } catch {
+    return null
+  }
+}

@@ -1,0 +1,33 @@
+// What a ship printed: its last lines, or all of them as they come.
+import type { Readable } from 'node:stream'
+import type { Engine } from './engine.ts'
+import { EngineError } from './engineError.ts'
+import { FrameReader } from './frames.ts'
+
+const output = { stdout: true, stderr: true } as const
+
+/** The last lines, oldest first; each cut at 1,000 characters. */
+export async function lastLines(engine: Engine, id: string, count: number): Promise<string[]> {
+  const data = await engine.ask('logs', 10_000, (abortSignal) =>
+    engine.docker.getContainer(id).logs({ ...output, follow: false, tail: count, abortSignal }),
+  )
+  const reader = new FrameReader()
+  const lines = [...reader.push(data), ...reader.end()]
+  return lines.slice(-count).map((line) => line.trimEnd().slice(0, 1_000))
+}
+
+/** Lines since the container's start, then those that follow; ends when it does. @throws EngineError */
+export async function* followLines(engine: Engine, id: string, signal: AbortSignal): AsyncGenerator<string> {
+  const stream = await engine.ask('logs', 10_000, () =>
+    engine.docker.getContainer(id).logs({ ...output, follow: true, abortSignal: signal }),
+  )
+  const reader = new FrameReader()
+  try {
+    for await (const chunk of stream as Readable) yield* reader.push(chunk as Buffer)
+    yield* reader.end()
+  } catch (error) {
+    if (!signal.aborted) throw EngineError.from(error, 'following the log')
+  } finally {
+    ;(stream as Readable).destroy()
+  }
+}

@@ -1,0 +1,105 @@
+// From a grant to the container that Docker is asked for. Pure.
+import { isIPv4 } from 'node:net'
+import type Dockerode from 'dockerode'
+import type { Grant } from '../../shared/api/monitor.ts'
+import type { Port, Protocol } from '../../shared/model/port.ts'
+import { checkHostConfig } from './hostConfig.ts'
+import { labelsOf } from './label.ts'
+
+export interface Berth {
+  /** Id of the host. */
+  host: string
+  /** Where players reach it. */
+  address: string
+  boot: string
+}
+
+export function containerName(grant: Pick<Grant, 'ship' | 'attempt'>): string {
+  return `armada-${grant.ship}-${grant.attempt}`
+}
+
+export function containerOptions(grant: Grant, berth: Berth): Dockerode.ContainerCreateOptions {
+  const { spec } = grant
+  const env = environment(grant, berth.host)
+  const published = spec.network === 'bridge' ? grant.ports.filter((port) => port.hostPort !== null) : []
+  const bindings = Object.fromEntries(
+    published.flatMap((port) =>
+      transports[port.protocol].map((transport) => [
+        `${port.containerPort}/${transport}`,
+        // On all addresses Docker runs a second proxy a port, for IPv6: 20 ms and 3 MB each.
+        [{ HostIp: isIPv4(berth.address) ? '0.0.0.0' : '', HostPort: String(port.hostPort) }],
+      ]),
+    ),
+  )
+  const HostConfig = hostConfig(grant, bindings)
+  checkHostConfig(HostConfig)
+  return {
+    name: containerName(grant),
+    Image: spec.image,
+    ...(spec.command && { Cmd: spec.command.map((word) => substitute(word, env)) }),
+    Env: Object.entries(env).map(([name, value]) => `${name}=${value}`),
+    ...(spec.user && { User: spec.user }),
+    Labels: labelsOf(grant, berth.host, berth.boot),
+    // Without these, bindings publish nothing, and Docker does not say so.
+    ExposedPorts: Object.fromEntries(Object.keys(bindings).map((key) => [key, {}])),
+    HostConfig,
+  }
+}
+
+function hostConfig({ spec }: Grant, bindings: Dockerode.PortMap): Dockerode.HostConfig {
+  const { cpuMillis, memoryMiB } = spec.resources
+  const bytes = memoryMiB * 1024 * 1024
+  return {
+    NetworkMode: spec.network,
+    PortBindings: bindings,
+    Memory: bytes,
+    MemorySwap: bytes,
+    CpuShares: Math.min(262_144, Math.max(2, Math.round((cpuMillis * 1024) / 1000))),
+    CpuPeriod: 100_000,
+    CpuQuota: cpuMillis * 100,
+    PidsLimit: 512,
+    CapDrop: ['ALL'],
+    SecurityOpt: ['no-new-privileges'],
+    // Many games, as process 1, ignore SIGTERM and never reap their children.
+    Init: true,
+    ReadonlyRootfs: spec.readOnlyRoot,
+    ...(spec.readOnlyRoot && { Tmpfs: { '/tmp': 'rw,nosuid,nodev' } }),
+    LogConfig: { Type: 'json-file', Config: { 'max-size': '10m', 'max-file': '3' } },
+    RestartPolicy: { Name: 'no' },
+  }
+}
+
+export const transports: Readonly<Record<Protocol, readonly ('tcp' | 'udp')[]>> = {
+  tcp: ['tcp'],
+  udp: ['udp'],
+  'tcp+udp': ['tcp', 'udp'],
+}
+
+/** The port a game listens on where it runs: on the host's network that is the host's port. */
+export function listenPort(port: Port, network: 'bridge' | 'host'): number {
+  return network === 'host' ? (port.hostPort ?? port.containerPort) : port.containerPort
+}
+
+function environment(grant: Grant, host: string): Record<string, string> {
+  const ports = grant.ports.map((port) => [
+    `ARMADA_PORT_${port.name.toUpperCase().replaceAll('-', '_')}`,
+    String(listenPort(port, grant.spec.network)),
+  ])
+  return {
+    AGONES_SDK_HTTP_PORT: '9358',
+    AGONES_SDK_GRPC_PORT: '9357',
+    ...grant.spec.env,
+    ARMADA_SHIP_ID: grant.ship,
+    ...(grant.fleet && { ARMADA_FLEET: grant.fleet }),
+    ARMADA_HOST: host,
+    ...Object.fromEntries(ports),
+  }
+}
+
+/** `$(NAME)` becomes the variable's value, `$$(NAME)` stays as `$(NAME)`, unknown names stay as they are. */
+function substitute(word: string, env: Record<string, string>): string {
+  return word.replace(
+    /\$(\$)?\(([A-Za-z_][A-Za-z0-9_]*)\)/g,
+    (all, escaped: string | undefined, name: string) => (escaped ? `$(${name})` : (env[name] ?? all)),
+  )
+}

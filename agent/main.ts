@@ -1,0 +1,81 @@
+// The agent's entry: reads the settings, opens connections, puts Worker and Advisor together, hears signals.
+import { mkdirSync } from 'node:fs'
+import { connect } from '../shared/api/client.ts'
+import { messageOf } from '../shared/errors.ts'
+import { createLog } from '../shared/log.ts'
+import { readSettings } from '../shared/settings.ts'
+import { ZooKeeper } from '../shared/zookeeper/client.ts'
+import { type Advisor, startAdvisor } from './advisor/advisor.ts'
+import { Contact } from './contact.ts'
+import { credentialOf } from './credential.ts'
+import { describeHost, thisMachine } from './describe.ts'
+import { Engine } from './docker/engine.ts'
+import { bootId, lockHost, placeOf } from './lock.ts'
+import { Outbox } from './outbox.ts'
+import { Roster } from './roster.ts'
+import { startWorker } from './worker/worker.ts'
+
+const agentVersion = '0.1.0'
+
+async function main(): Promise<void> {
+  const settings = readSettings('agent')
+  const { hostId, stateDir, docker, api: url, joinToken, sessionMs } = settings
+  const log = createLog('agent', settings.logLevel).child({ host: hostId })
+  const over = new AbortController()
+  const stopped = new Promise<void>((resolve) => {
+    over.signal.addEventListener('abort', () => resolve())
+    for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => over.abort())
+  })
+
+  mkdirSync(stateDir, { recursive: true, mode: 0o700 })
+  await lockHost(hostId, docker, stateDir)
+  const host = describeHost(settings, thisMachine(), agentVersion)
+  const credential = await credentialOf({ stateDir, url, joinToken, host, signal: over.signal, log })
+  if (over.signal.aborted) return
+
+  const api = connect({ url, token: credential })
+  const engine = new Engine(docker)
+  const roster = new Roster()
+  const outbox = new Outbox()
+  const contact = new Contact()
+  const shared = { api, engine, roster, outbox, contact, log }
+  const openZooKeeper = (signal: AbortSignal): Promise<ZooKeeper> =>
+    ZooKeeper.connect(
+      {
+        servers: settings.zookeeper,
+        sessionTimeoutMs: sessionMs,
+        ...(settings.zookeeperSecret && { secret: settings.zookeeperSecret }),
+        log,
+      },
+      signal,
+    )
+
+  let advisor: Advisor | undefined
+  const worker = startWorker({
+    ...shared,
+    ...{ host, boot: bootId(), url, credential, openZooKeeper, sessionMs },
+    place: placeOf(stateDir),
+    onHello: () => advisor?.sendAll(),
+  })
+  advisor = startAdvisor({ ...shared, onStale: worker.stale, onTooLate: worker.tooLate })
+  log.info({ url, description: host }, 'agent started')
+
+  await stopped
+  log.info({ onStop: settings.onStop, ships: roster.list().length }, 'agent stopping')
+  if (settings.onStop === 'return') {
+    await worker.giveAllBack()
+    await advisor.stop(5_000)
+    await worker.clearAway().catch((error: unknown) => log.warn({ error: messageOf(error) }, 'not cleared'))
+  } else {
+    await Promise.all([worker.stop(), advisor.stop(1_000)])
+  }
+  await worker.stop()
+}
+
+main().then(
+  () => process.exit(0),
+  (error: unknown) => {
+    process.stderr.write(`${messageOf(error)}\n`)
+    process.exit(1)
+  },
+)

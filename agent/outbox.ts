@@ -1,0 +1,63 @@
+// Changes of ships' states that the ApiServer has not yet acknowledged.
+//
+// INVARIANTS
+// - One change a ship and attempt: the latest. A final one (Stopped, Failed, Returned) is never replaced.
+// - A change stays until exactly it was acknowledged.
+import type { ShipReport } from '../shared/api/monitor.ts'
+import { keyOf } from './roster.ts'
+
+/** The ships aboard are few and ended ones are not replaced while the ApiServer is away; so this is never met. */
+const most = 20_000
+
+export class Outbox {
+  readonly #pending = new Map<string, ShipReport>()
+  readonly #onPut: (() => void)[] = []
+  readonly #onAcknowledged: (() => void)[] = []
+
+  onPut(listener: () => void): void {
+    this.#onPut.push(listener)
+  }
+
+  onAcknowledged(listener: () => void): void {
+    this.#onAcknowledged.push(listener)
+  }
+
+  get size(): number {
+    return this.#pending.size
+  }
+
+  put(report: ShipReport): void {
+    const key = keyOf(report)
+    const pending = this.#pending.get(key)
+    if (pending && isFinal(pending)) return
+    this.#pending.delete(key)
+    this.#pending.set(key, report)
+    for (const old of this.#pending.keys()) {
+      if (this.#pending.size <= most) break
+      this.#pending.delete(old)
+    }
+    for (const listener of this.#onPut) listener()
+  }
+
+  has(of: { ship: string; attempt: number }): boolean {
+    return this.#pending.has(keyOf(of))
+  }
+
+  /** Oldest first. */
+  peek(limit: number): ShipReport[] {
+    return [...this.#pending.values()].slice(0, limit)
+  }
+
+  acknowledge(reports: readonly ShipReport[]): void {
+    if (reports.length === 0) return
+    for (const report of reports) {
+      const key = keyOf(report)
+      if (this.#pending.get(key) === report) this.#pending.delete(key)
+    }
+    for (const listener of this.#onAcknowledged) listener()
+  }
+}
+
+export function isFinal(report: ShipReport): boolean {
+  return report.state !== 'Ready' && report.state !== 'Unhealthy'
+}

@@ -1,0 +1,39 @@
+// The roster beside the list of containers: which ships have ended, which containers may go. Pure.
+import type { Found } from '../docker/engine.ts'
+import type { Aboard } from '../roster.ts'
+
+interface ShipAttempt {
+  ship: string
+  attempt: number
+}
+
+export interface Picture {
+  /** As it was before the containers were listed. */
+  aboard: readonly Aboard[]
+  containers: readonly Found[]
+  /** The attempt has left this host. */
+  left: (of: ShipAttempt) => boolean
+  /** How it ended is not yet acknowledged: until then its container is the only other witness. */
+  unreported: (of: ShipAttempt) => boolean
+}
+
+export interface Differences {
+  ended: Aboard[]
+  /** Containers that nobody needs any more. */
+  done: Found[]
+  /** Containers of ours that nobody here knows. */
+  unknown: Found[]
+}
+
+export function compare({ aboard, containers, left, unreported }: Picture): Differences {
+  const byId = new Map(containers.map((container) => [container.id, container]))
+  const ships = new Set(aboard.map((entry) => entry.grant.ship))
+  const watched = aboard.filter((entry) => entry.phase !== 'Found' && entry.phase !== 'Claimed')
+  return {
+    ended: watched.filter(
+      ({ containerId }) => containerId !== null && byId.get(containerId)?.state !== 'running',
+    ),
+    done: containers.filter((container) => left(container) && !unreported(container)),
+    unknown: containers.filter((container) => !ships.has(container.ship) && !left(container)),
+  }
+}

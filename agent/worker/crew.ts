@@ -1,0 +1,36 @@
+// What every part of the Worker holds: the engine, the tables it writes, and the bells it rings.
+import type { Client } from '../../shared/api/client.ts'
+import type { Log } from '../../shared/log.ts'
+import type { Bell } from '../../shared/loop.ts'
+import type { HostDescription } from '../../shared/model/host.ts'
+import type { Contact } from '../contact.ts'
+import type { Engine } from '../docker/engine.ts'
+import type { Images } from '../docker/images.ts'
+import type { Lanes } from '../lanes.ts'
+import type { Outbox } from '../outbox.ts'
+import type { Roster } from '../roster.ts'
+import type { Gate } from './gate.ts'
+import type { Hands } from './hands.ts'
+
+export interface Crew {
+  readonly host: HostDescription
+  /** Id of this boot of the machine. */
+  readonly boot: string
+  readonly api: Client
+  readonly engine: Engine
+  readonly images: Images
+  readonly roster: Roster
+  readonly outbox: Outbox
+  readonly contact: Contact
+  readonly gate: Gate
+  readonly hands: Hands
+  /** Starts in flight: beyond four on two cores only the wait of each grows. */
+  readonly starts: Lanes
+  readonly removals: Lanes
+  /** Rings when containers should be listed and compared. */
+  readonly look: Bell
+  /** Rings when the ApiServer should be asked what belongs here. */
+  readonly ask: Bell
+  readonly signal: AbortSignal
+  readonly log: Log
+}

@@ -1,0 +1,137 @@
+// The Worker's desk: jobs are claimed and begun, stops are passed on, doubles are recognised.
+//
+// INVARIANTS
+// - Nothing is started that was not granted after the last freeze of this process.
+// - One start a ship and attempt, however many jobs and hellos ask for it.
+// - A stop that overtakes the start of its ship is remembered: the ship ends as soon as it is there.
+import { answerOf } from '../../shared/api/client.ts'
+import type { Grant } from '../../shared/api/monitor.ts'
+import { messageOf } from '../../shared/errors.ts'
+import { backoffMs, sleep } from '../../shared/loop.ts'
+import type { Job } from '../../shared/model/job.ts'
+import { fits, subtract } from '../../shared/model/resources.ts'
+import { keyOf } from '../roster.ts'
+import type { Crew } from './crew.ts'
+import { discard, endShip } from './end.ts'
+import { startShip } from './start.ts'
+
+type StartJob = Extract<Job, { kind: 'start' }>
+type StopJob = Extract<Job, { kind: 'stop' }>
+
+const rememberedStops = 5_000
+
+export class Desk {
+  readonly #crew: Crew
+  readonly #starting = new Map<string, Promise<void>>()
+  /** Attempt up to which a ship is to be stopped. */
+  readonly #stops = new Map<string, number>()
+
+  constructor(crew: Crew) {
+    this.#crew = crew
+  }
+
+  /** Resolves when the claims are answered and the starts have begun, or when the signal fires. */
+  async take(jobs: readonly Job[]): Promise<void> {
+    const { gate, engine, signal } = this.#crew
+    await gate.passed(signal)
+    await engine.back(signal)
+    if (signal.aborted) return
+    for (const job of jobs) if (job.kind === 'stop') this.#stop(job)
+    const starts = jobs.filter((job) => job.kind === 'start')
+    const grants = await this.#claim(starts.filter((job) => this.#isNews(job)))
+    for (const grant of grants) this.#begin(grant)
+  }
+
+  /** Resolves when what was taken has taken effect: each ship's container is there, or why not is reported. */
+  async effect(jobs: readonly Job[]): Promise<void> {
+    await Promise.all(jobs.map((job) => this.#starting.get(keyOf(job))))
+  }
+
+  /** Starts a granted ship unless it is aboard. */
+  #begin(grant: Grant): void {
+    const key = keyOf(grant)
+    if (this.#starting.has(key)) return
+    const start = this.#start(grant).finally(() => this.#starting.delete(key))
+    this.#starting.set(key, start)
+    this.#crew.hands.run('start a ship', () => start)
+  }
+
+  async #start(grant: Grant): Promise<void> {
+    const crew = this.#crew
+    const { roster, outbox, log } = crew
+    const older = roster.get(grant.ship)
+    if (older && older.grant.attempt < grant.attempt) await this.#clear(older.grant)
+    const noRoom = roomFor(crew, grant)
+    const { ship, attempt } = grant
+    if (noRoom && !roster.get(ship)) {
+      log.warn({ ship, attempt, reason: noRoom }, 'ship cannot be started here')
+      outbox.put({ ship, attempt, state: 'Returned', fault: true, reason: noRoom, exit: null })
+      return
+    }
+    const found = roster.at(grant)
+    const aboard = found?.phase === 'Found' ? roster.change(grant, { phase: 'Claimed' }) : undefined
+    if (!aboard && !roster.board(grant, 'Claimed')) return
+    if ((this.#stops.get(ship) ?? 0) >= attempt) roster.change(grant, { ending: { why: 'asked' } })
+    await startShip(crew, grant)
+  }
+
+  /** Removes an older attempt of a ship, and waits until it has left. */
+  async #clear(of: { ship: string; attempt: number }): Promise<void> {
+    await discard(this.#crew, of, null).catch((error: unknown) =>
+      this.#crew.log.warn({ ...of, error: messageOf(error) }, 'an older attempt cannot be removed yet'),
+    )
+    await this.#starting.get(keyOf(of))
+  }
+
+  #stop(job: StopJob): void {
+    const { roster, outbox } = this.#crew
+    this.#stops.delete(job.ship)
+    this.#stops.set(job.ship, job.attempt)
+    for (const ship of this.#stops.keys()) {
+      if (this.#stops.size <= rememberedStops) break
+      this.#stops.delete(ship)
+    }
+    const entry = roster.get(job.ship)
+    if (entry) {
+      if (entry.grant.attempt <= job.attempt) endShip(this.#crew, entry.grant, { why: 'asked' })
+    } else if (!roster.hasLeft(job)) {
+      const { ship, attempt } = job
+      outbox.put({ ship, attempt, state: 'Stopped', reason: 'stopped before it was started', exit: null })
+    }
+  }
+
+  #isNews(job: StartJob): boolean {
+    const { roster } = this.#crew
+    const entry = roster.get(job.ship)
+    return !roster.hasLeft(job) && (entry === undefined || entry.grant.attempt < job.attempt)
+  }
+
+  /** Asks until there is an answer: the jobs stay in the queue meanwhile. */
+  async #claim(jobs: readonly StartJob[]): Promise<Grant[]> {
+    const { api, contact, gate, signal, log } = this.#crew
+    const claims = jobs.map(({ ship, attempt, ports }) => ({ ship, attempt, ports }))
+    for (let failures = 0; claims.length > 0 && !signal.aborted; ) {
+      await gate.passed(signal)
+      const turn = contact.turn
+      const sentAtMs = performance.now()
+      try {
+        const { granted, refused } = await answerOf(api.v1.monitor.claims.$post({ json: { claims } }))
+        if (contact.turn !== turn) continue
+        contact.heard(sentAtMs)
+        for (const one of refused) log.info(one, 'claim refused')
+        return granted
+      } catch (error) {
+        log.warn({ error: messageOf(error), claims: claims.length }, 'the claim is tried again')
+        await sleep(100 + backoffMs(failures++, 100, 3_000), signal)
+      }
+    }
+    return []
+  }
+}
+
+function roomFor({ host, roster }: Crew, { ship, spec }: Grant): string | undefined {
+  const free = subtract(host.capacity, roster.taken(ship))
+  if (fits(spec.resources, free)) return undefined
+  const { cpuMillis, memoryMiB } = spec.resources
+  return `no room: it asks for ${cpuMillis} millicores and ${memoryMiB} MiB; free on ${host.id} are ${free.cpuMillis} and ${free.memoryMiB}`
+}

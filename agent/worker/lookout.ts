@@ -1,0 +1,50 @@
+// The lookout: notices ships that have ended, and clears away what they leave.
+//
+// INVARIANTS
+// - The list of containers decides. Events only make it be looked at sooner.
+// - A container goes when its end is acknowledged: until then it is what a next agent would tell it from.
+import { loop } from '../../shared/loop.ts'
+import { onEnds } from '../docker/events.ts'
+import { compare } from './compare.ts'
+import type { Crew } from './crew.ts'
+import { settle } from './settle.ts'
+
+const everyMs = 3_000
+/** A container that nobody knows is worth a question, but not one at every look. */
+const askAgainMs = 10_000
+
+export async function keepLookout(crew: Crew): Promise<void> {
+  const { gate, ask, signal, log, look } = crew
+  let askedAtMs = Number.NEGATIVE_INFINITY
+  await loop({ name: 'lookout', everyMs, signal, log, bell: look }, async () => {
+    const unknown = await lookOnce(crew)
+    if (unknown === 0 || !gate.wasOpen || performance.now() - askedAtMs < askAgainMs) return
+    askedAtMs = performance.now()
+    ask.ring()
+  })
+}
+
+/** Settles what has ended and clears what is done. @returns the number of containers that nobody knows. */
+export async function lookOnce(crew: Crew): Promise<number> {
+  const { engine, roster, outbox, removals, host } = crew
+  const aboard = roster.list()
+  const containers = await engine.list(host.id)
+  const { ended, done, unknown } = compare({
+    aboard,
+    containers,
+    left: (of) => roster.hasLeft(of),
+    unreported: (of) => outbox.has(of),
+  })
+  await Promise.all(ended.map((entry) => settle(crew, entry)))
+  await Promise.all(done.map((container) => removals.run(() => engine.remove(container.id))))
+  return unknown.length
+}
+
+/** Looks at once when the engine says that a container ended. */
+export async function listen(crew: Crew): Promise<void> {
+  const { engine, host, signal, log, look } = crew
+  await loop({ name: 'docker events', everyMs: 1_000, signal, log }, async () => {
+    await onEnds(engine, host.id, signal, look.ring)
+    look.ring()
+  })
+}

@@ -1,0 +1,66 @@
+// Saying hello: what runs here is told, what should run here is learned, and made so.
+//
+// INVARIANTS
+// - Until the first hello is obeyed, and after every freeze until the next is, nothing new is begun.
+// - An answer to a question asked before a freeze is not used.
+import { answerOf } from '../../shared/api/client.ts'
+import { loop } from '../../shared/loop.ts'
+import type { Found } from '../docker/engine.ts'
+import { keyOf } from '../roster.ts'
+import type { Crew } from './crew.ts'
+import type { Desk } from './desk.ts'
+import { plan } from './plan.ts'
+import { carryOutSteps } from './steps.ts'
+
+/** The stream asks for it when there is need; this is for what nobody thought of. */
+const everyMs = 300_000
+
+export async function reconcile(crew: Crew, desk: Desk, onHello: () => void): Promise<void> {
+  const { signal, log, ask } = crew
+  await loop({ name: 'hello', everyMs, signal, log, bell: ask }, async () => {
+    await crew.engine.back(signal)
+    const turn = crew.contact.turn
+    const containers = await crew.engine.list(crew.host.id)
+    recognise(crew, containers)
+    const sentAtMs = performance.now()
+    const json = { host: crew.host, ships: shipsHere(crew, containers) }
+    const { wanted, strays } = await answerOf(crew.api.v1.monitor.hello.$post({ json }))
+    if (crew.contact.turn !== turn) return ask.ring()
+    crew.contact.heard(sentAtMs)
+    const steps = plan({
+      wanted,
+      strays,
+      containers,
+      aboard: (ship) => crew.roster.get(ship),
+      settled: (of) => crew.roster.hasLeft(of) || (crew.outbox.has(of) && !crew.roster.at(of)),
+    })
+    log.info({ wanted: wanted.length, strays: strays.length, steps: countOf(steps) }, 'hello answered')
+    await carryOutSteps(crew, steps, desk)
+    if (crew.contact.turn !== turn) return ask.ring()
+    crew.gate.open()
+    crew.look.ring()
+    onHello()
+  })
+}
+
+/** Containers that an earlier agent left are ships aboard, whatever the ApiServer will say of them. */
+function recognise({ roster, gate }: Crew, containers: readonly Found[]): void {
+  if (gate.wasOpen) return
+  for (const { grant, id } of containers.toSorted((a, b) => b.attempt - a.attempt)) {
+    if (grant) roster.board(grant, 'Found', id)
+  }
+}
+
+function shipsHere({ roster }: Crew, containers: readonly Found[]): { ship: string; attempt: number }[] {
+  const here = new Map<string, { ship: string; attempt: number }>()
+  for (const of of [...containers, ...roster.list().map((entry) => entry.grant)]) {
+    here.set(keyOf(of), { ship: of.ship, attempt: of.attempt })
+  }
+  return [...here.values()]
+}
+
+function countOf(steps: readonly { step: string }[]): Record<string, number> {
+  const counts: Record<string, number> = {}
+  for (const { step } of steps) counts[step] = (counts[step] ?? 0) + 1
+  return counts
+}

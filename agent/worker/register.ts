@@ -1,0 +1,81 @@
+// The host in ZooKeeper: what it is, that it is alive, and the queue its jobs come through.
+//
+// INVARIANTS
+// - The host is described before it is present, and present before it takes jobs.
+// - While ZooKeeper cannot be reached its ships run on, and all this is tried again.
+import { messageOf } from '../../shared/errors.ts'
+import { backoffMs, sleep } from '../../shared/loop.ts'
+import { decodeJobs, type Job } from '../../shared/model/job.ts'
+import type { ZooKeeper } from '../../shared/zookeeper/client.ts'
+import { paths } from '../../shared/zookeeper/paths.ts'
+import { keepPresent } from '../../shared/zookeeper/presence.ts'
+import { type Entry, QueueConsumer } from '../../shared/zookeeper/queue.ts'
+import type { Crew } from './crew.ts'
+import type { Desk } from './desk.ts'
+
+export interface RegisterOptions {
+  openZooKeeper: (signal: AbortSignal) => Promise<ZooKeeper>
+  /** Identifies the machine and the folder whose lock this process holds. */
+  place: string
+  sessionMs: number
+}
+
+/** Resolves, with the presence removed, when the signal has fired. */
+export async function register(crew: Crew, desk: Desk, options: RegisterOptions): Promise<void> {
+  const { signal, log } = crew
+  for (let failures = 0; !signal.aborted; failures++) {
+    try {
+      const zk = await options.openZooKeeper(signal)
+      try {
+        await serve(crew, desk, zk, options)
+      } finally {
+        crew.contact.presence(false, options.sessionMs)
+        await zk.close()
+      }
+    } catch (error) {
+      if (signal.aborted) return
+      log.warn({ error: messageOf(error) }, 'not registered in ZooKeeper; trying again')
+      await sleep(200 + backoffMs(failures, 200, 5_000), signal)
+    }
+  }
+}
+
+async function serve(crew: Crew, desk: Desk, zk: ZooKeeper, options: RegisterOptions): Promise<void> {
+  const { host, contact, log, signal } = crew
+  const { place, sessionMs } = options
+  await zk.ensurePath(paths.workerQueue(host.id))
+  await zk.set(paths.worker(host.id), JSON.stringify(host))
+  const over = new AbortController()
+  const both = AbortSignal.any([signal, over.signal])
+  const presence = await keepPresent(
+    zk,
+    paths.workerPresence(host.id),
+    { place },
+    {
+      signal: both,
+      log,
+      // The lock on the state folder proves that the process which left that node is gone.
+      takeOver: (existing) => (existing as { place?: unknown } | undefined)?.place === place,
+    },
+  )
+  zk.onState((state) => contact.presence(state === 'connected', sessionMs))
+  contact.presence(zk.state === 'connected', sessionMs)
+  log.info({ session: zk.sessionId }, 'present in ZooKeeper')
+  const ended = presence.ended.finally(() => over.abort())
+  await Promise.all([ended, takeJobs(crew, desk, zk, both).finally(() => over.abort())])
+}
+
+async function takeJobs(crew: Crew, desk: Desk, zk: ZooKeeper, signal: AbortSignal): Promise<void> {
+  const { host, hands, log } = crew
+  const queue = new QueueConsumer<Job>(zk, paths.workerQueue(host.id), { decode: decodeJobs, log })
+  const finish = async (entry: Entry<Job>): Promise<void> => {
+    await desk.effect(entry.items)
+    if (!signal.aborted) await queue.remove([entry.name], signal)
+  }
+  for await (const entries of queue.entries(signal)) {
+    hands.run('jobs', async () => {
+      await desk.take(entries.flatMap((entry) => entry.items))
+      await Promise.all(entries.map(finish))
+    })
+  }
+}

@@ -1,0 +1,113 @@
+// Starting one ship: image, container, ports, run. It ends aboard, or with a report that says why not.
+//
+// INVARIANTS
+// - The ship is aboard as Claimed before this begins, and is not when this has ended without a container.
+// - An engine that goes away in the middle is no failed start: what it had begun is found by its name.
+// - An ending decided meanwhile wins: the container is ended as soon as it is there, or never made.
+import type { Grant } from '../../shared/api/monitor.ts'
+import { messageOf } from '../../shared/errors.ts'
+import type { Details } from '../docker/engine.ts'
+import { hasStatus, isAway } from '../docker/engineError.ts'
+import { containerName, containerOptions } from '../docker/options.ts'
+import type { Aboard } from '../roster.ts'
+import type { Crew } from './crew.ts'
+import { carryOut } from './end.ts'
+import { busyPort } from './hostPort.ts'
+import { verdict } from './verdict.ts'
+
+/** Never rejects. */
+export async function startShip(crew: Crew, grant: Grant): Promise<void> {
+  const { engine, roster, images, starts, signal, log } = crew
+  const beginMs = performance.now()
+  while (!signal.aborted) {
+    try {
+      if (roster.at(grant)?.ending) return abandon(crew, grant)
+      await images.ensure(grant.spec.image)
+      const entry = await starts.run(() => launch(crew, grant))
+      if (!entry) return abandon(crew, grant)
+      const { ship, attempt } = grant
+      log.info({ ship, attempt, tookMs: Math.round(performance.now() - beginMs) }, 'ship started')
+      return entry.ending ? await carryOut(crew, entry) : undefined
+    } catch (error) {
+      if (!isAway(error)) return refuse(crew, grant, messageOf(error))
+      log.warn({ ship: grant.ship, error: messageOf(error) }, 'the start waits for the Docker engine')
+      await engine.back(signal)
+    }
+  }
+}
+
+/** Undefined when an ending was decided before there was anything to end. */
+async function launch(crew: Crew, grant: Grant): Promise<Aboard | undefined> {
+  const { engine, roster } = crew
+  if (roster.at(grant)?.ending) return undefined
+  const container = await make(crew, grant)
+  if (container.state === 'created') {
+    try {
+      const busy = await busyPort(grant.ports)
+      if (busy) throw new Error(`host port ${busy} is in use by a process that is not Armada's`)
+      if (!roster.at(grant)?.ending) await engine.start(container.id)
+    } catch (error) {
+      if (!isAway(error)) await engine.remove(container.id)
+      throw error
+    }
+  }
+  const details = await engine.details(container.id)
+  if (details?.state === 'created') await engine.remove(container.id)
+  if (!details || details.state === 'created') return undefined
+  return roster.change(grant, { phase: 'Starting', ...whereabouts(details) })
+}
+
+/** What the roster keeps of a container that runs. */
+export function whereabouts(
+  details: Details,
+): Pick<Aboard, 'containerId' | 'address' | 'pid' | 'startedAtMs'> {
+  const ageMs = Math.max(0, Date.now() - (details.startedAtEpochMs ?? Date.now()))
+  return {
+    containerId: details.id,
+    address: details.address ?? '127.0.0.1',
+    pid: details.pid,
+    startedAtMs: performance.now() - ageMs,
+  }
+}
+
+/** Creates the container, or finds the one that an interrupted start of the same attempt left. */
+async function make(crew: Crew, grant: Grant): Promise<Pick<Details, 'id' | 'state'>> {
+  const { engine, host, boot } = crew
+  const name = containerName(grant)
+  const options = containerOptions(grant, { host: host.id, address: host.address, boot })
+  try {
+    return { id: await engine.create(options), state: 'created' }
+  } catch (error) {
+    if (!hasStatus(error, 409)) throw error
+    const other = await engine.details(name)
+    const mark = other?.mark
+    if (mark?.host === host.id && mark.ship === grant.ship && mark.attempt === grant.attempt && other)
+      return other
+    if (other && mark?.host !== host.id) {
+      const whose = mark ? `a container of Armada host ${mark.host}` : 'a container that is not Armada’s'
+      throw new Error(`the name ${name} is taken by ${whose}; remove or rename it`, { cause: error })
+    }
+    if (other) await engine.remove(other.id)
+    return { id: await engine.create(options), state: 'created' }
+  }
+}
+
+function refuse({ roster, outbox, log }: Crew, grant: Grant, reason: string): void {
+  const { ship, attempt } = grant
+  const entry = roster.at(grant)
+  if (!entry) return
+  log.warn({ ship, attempt, reason }, 'ship cannot be started here')
+  const ending = entry.ending ?? ({ why: 'late', reason } as const)
+  const report = verdict({ ...entry, ending }, nothing)
+  if (report) outbox.put(report)
+  roster.leave(grant)
+}
+
+function abandon({ roster, outbox }: Crew, grant: Grant): void {
+  const entry = roster.at(grant)
+  const report = entry && verdict(entry, nothing)
+  if (report) outbox.put(report)
+  roster.leave(grant)
+}
+
+const nothing = { exit: null, hostRestarted: false, error: '' }

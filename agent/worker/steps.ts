@@ -1,0 +1,86 @@
+// The table that carries out what plan.ts decided.
+import { messageOf } from '../../shared/errors.ts'
+import type { ShipState } from '../../shared/model/shipState.ts'
+import type { Phase } from '../roster.ts'
+import type { Crew } from './crew.ts'
+import type { Desk } from './desk.ts'
+import { discard, endShip } from './end.ts'
+import type { Step } from './plan.ts'
+import { settle } from './settle.ts'
+import { whereabouts } from './start.ts'
+
+type Name = Step['step']
+type One<N extends Name> = Extract<Step, { step: N }>
+type Executor<N extends Name> = (crew: Crew, steps: One<N>[], desk: Desk) => Promise<void>
+
+/** In this order: what does not belong here goes first, and wholly. */
+const executors: { readonly [N in Name]: Executor<N> } = {
+  discard: each((crew, { ship, attempt, containerId }) => discard(crew, { ship, attempt }, containerId)),
+  settle: each(tell),
+  adopt: each((crew, step) => adopt(crew, step)),
+  stop: each(async (crew, step) => {
+    const phase = crew.roster.at(step.grant)?.phase
+    if (step.containerId !== null && (phase === undefined || phase === 'Found')) await adopt(crew, step)
+    endShip(crew, step.grant, { why: 'asked' })
+  }),
+  repeat: each(async ({ roster, outbox }, { grant }) => {
+    const { ship, attempt } = grant
+    const phase = roster.at(grant)?.phase
+    if (outbox.has(grant)) return
+    if (phase === 'Ready') outbox.put({ ship, attempt, state: 'Ready' })
+    if (phase === 'Unhealthy') outbox.put({ ship, attempt, state: 'Unhealthy', reason: 'its probe fails' })
+  }),
+  // Claimed once more, because what the ApiServer has in memory may be a moment old.
+  start: async ({ hands }, steps, desk) => {
+    const jobs = steps.map(({ grant: { ship, attempt, ports } }) => {
+      const chosen = ports.flatMap(({ name, hostPort }) => (hostPort === null ? [] : [[name, hostPort]]))
+      return { kind: 'start', ship, attempt, ports: Object.fromEntries(chosen) } as const
+    })
+    hands.run('start wanted ships', () => desk.take(jobs))
+  },
+}
+
+/** @throws the first error, after all other steps of its kind have been carried out. */
+export async function carryOutSteps(crew: Crew, steps: readonly Step[], desk: Desk): Promise<void> {
+  for (const name of Object.keys(executors) as Name[]) {
+    const some = steps.filter((step) => step.step === name)
+    if (some.length > 0) await (executors[name] as Executor<Name>)(crew, some, desk)
+  }
+}
+
+function each<N extends Name>(carryOut: (crew: Crew, step: One<N>) => Promise<void>): Executor<N> {
+  return async (crew, steps) => {
+    const results = await Promise.allSettled(steps.map((step) => carryOut(crew, step)))
+    const failed = results.filter((result) => result.status === 'rejected')
+    for (const { reason } of failed) crew.log.warn({ error: messageOf(reason) }, 'a step failed')
+    if (failed[0]) throw failed[0].reason
+  }
+}
+
+async function tell(crew: Crew, { grant, containerId }: One<'settle'>): Promise<void> {
+  const phase = phaseOf(grant.state)
+  if (!enlist(crew, grant, phase, containerId)) return
+  const ending = grant.state === 'Stopping' ? ({ why: 'asked' } as const) : null
+  const entry = crew.roster.change(grant, { ending })
+  if (entry) await settle(crew, entry)
+}
+
+async function adopt(crew: Crew, { grant, containerId }: One<'adopt' | 'stop'>): Promise<void> {
+  if (containerId === null) return
+  const details = await crew.engine.details(containerId)
+  if (!enlist(crew, grant, phaseOf(grant.state), containerId)) return
+  if (details) crew.roster.change(grant, whereabouts(details))
+  crew.log.info({ ship: grant.ship, attempt: grant.attempt, state: grant.state }, 'ship adopted')
+}
+
+function enlist(crew: Crew, grant: One<'adopt'>['grant'], phase: Phase, containerId: string | null): boolean {
+  const { roster } = crew
+  return roster.change(grant, { phase, containerId }) !== undefined || roster.board(grant, phase, containerId)
+}
+
+/** What a ship is to this host, from what it is to the cluster. */
+function phaseOf(state: ShipState): Phase {
+  if (state === 'Starting' || state === 'Scheduled' || state === 'Queued') return 'Starting'
+  // A Lost ship that runs on is reported as soon as its probe succeeds, without a limit.
+  return state === 'Unhealthy' || state === 'Lost' ? 'Unhealthy' : 'Ready'
+}

@@ -1,0 +1,101 @@
+// The Worker, put together: watches its queue, claims, drives Docker, and puts every outcome into the outbox.
+import type { Client } from '../../shared/api/client.ts'
+import type { Log } from '../../shared/log.ts'
+import { Bell, sleep } from '../../shared/loop.ts'
+import type { HostDescription } from '../../shared/model/host.ts'
+import type { Contact } from '../contact.ts'
+import type { Engine } from '../docker/engine.ts'
+import { Images } from '../docker/images.ts'
+import { Lanes } from '../lanes.ts'
+import type { Outbox } from '../outbox.ts'
+import type { Roster } from '../roster.ts'
+import type { Crew } from './crew.ts'
+import { Desk } from './desk.ts'
+import { discard, endShip } from './end.ts'
+import { Gate } from './gate.ts'
+import { Hands } from './hands.ts'
+import { giveAllBack } from './leave.ts'
+import { keepLookout, listen, lookOnce } from './lookout.ts'
+import { reconcile } from './reconcile.ts'
+import { type RegisterOptions, register } from './register.ts'
+import { followStream } from './stream.ts'
+import { keepWatch } from './watch.ts'
+
+export interface WorkerOptions extends RegisterOptions {
+  host: HostDescription
+  boot: string
+  api: Client
+  url: string
+  credential: string
+  engine: Engine
+  roster: Roster
+  outbox: Outbox
+  contact: Contact
+  /** The ApiServer has said what belongs here. */
+  onHello: () => void
+  log: Log
+}
+
+export interface Worker {
+  /** The ship did not become ready in time. */
+  tooLate(of: { ship: string; attempt: number }, reason: string): void
+  /** These are not this host's any more. */
+  stale(ships: readonly { ship: string; attempt: number }[]): void
+  /** Takes no more jobs, and ends all ships so that they are queued again. */
+  giveAllBack(): Promise<void>
+  /** Removes the containers whose ends have been acknowledged. */
+  clearAway(): Promise<void>
+  /** Removes the presence and ends all loops; containers run on. */
+  stop(): Promise<void>
+}
+
+export function startWorker(options: WorkerOptions): Worker {
+  const { host, boot, api, engine, roster, outbox, contact, log } = options
+  const over = new AbortController()
+  const leaving = new AbortController()
+  const crew: Crew = {
+    ...{ host, boot, api, engine, roster, outbox, contact, log },
+    images: new Images(engine, log),
+    gate: new Gate(),
+    hands: new Hands(log),
+    starts: new Lanes(4),
+    removals: new Lanes(4),
+    look: new Bell(),
+    ask: new Bell(),
+    signal: over.signal,
+  }
+  // Once it leaves, nothing new is taken, while what is aboard is still looked after.
+  const takingPart: Crew = { ...crew, signal: AbortSignal.any([over.signal, leaving.signal]) }
+  const desk = new Desk(takingPart)
+  outbox.onAcknowledged(crew.look.ring)
+  const registered = register(takingPart, desk, options)
+  const loops = [
+    registered,
+    reconcile(takingPart, desk, options.onHello),
+    followStream(takingPart, options.url, options.credential),
+    keepLookout(crew),
+    listen(crew),
+    keepWatch(crew, options.sessionMs),
+  ]
+  return {
+    tooLate: (of, reason) => endShip(crew, of, { why: 'late', reason }),
+    stale: (ships) => {
+      for (const of of ships) {
+        if (roster.at(of)) crew.hands.run('end a stale ship', () => discard(crew, of, null))
+      }
+    },
+    giveAllBack: async () => {
+      leaving.abort()
+      await giveAllBack(crew)
+      await Promise.race([registered, sleep(2_000)])
+    },
+    clearAway: async () => {
+      await lookOnce(crew)
+    },
+    stop: async () => {
+      leaving.abort()
+      over.abort()
+      await Promise.race([Promise.all([...loops, crew.hands.idle()]), sleep(1_500)])
+    },
+  }
+}

@@ -1,0 +1,143 @@
+// Hosts: finds those that are gone, and says that the ships aboard are lost.
+//
+// INVARIANTS
+// - A ship is Lost only when its host has been absent for afterMs by our own monotonic clock, and has not
+//   reported for afterMs either. A host that was absent when we were elected counts from then.
+// - While the storm brake is engaged nothing is decided, and hosts are not asked about.
+// - An absent host is asked about when its next ship could be due, not every turn.
+import type { InferResponseType } from 'hono/client'
+import { answerOf, type Client } from '../../../shared/api/client.ts'
+import type { Decision } from '../../../shared/api/moves.ts'
+import type { ZooKeeper } from '../../../shared/zookeeper/client.ts'
+import { each } from '../../../shared/zookeeper/persistence.ts'
+import { watchPresence } from '../../../shared/zookeeper/presence.ts'
+import { ledLoop } from '../ledLoop.ts'
+import type { Office } from './control.ts'
+import { sendDecisions } from './decisions.ts'
+import { type Engaged, stormBrake, stormText } from './stormBrake.ts'
+
+export type HostShips = InferResponseType<Client['v1']['controllers']['hosts'][':host']['ships']['$get'], 200>
+
+const everyMs = 1_000
+/** An absent host without ships, or whose ships all wait for a report to grow old, is asked about so often. */
+const askAgainMs = 15_000
+const asksInFlight = 8
+
+interface Absence {
+  sinceMs: number
+  askAtMs: number
+  /** It was so when we were elected, and nothing is known to be aboard: it cannot be part of a storm. */
+  idle: boolean
+}
+
+export class HostWatch {
+  readonly #office: Office
+  readonly #present = new Set<string>()
+  readonly #absent = new Map<string, Absence>()
+  #sighted = false
+  /** Every host that was absent at first has been asked about. */
+  #asked = false
+  #engaged: Engaged | null = null
+  /** What people were told last; undefined: what an earlier leader said. */
+  #said: string | null | undefined
+
+  constructor(office: Office) {
+    this.#office = office
+  }
+
+  /** Why lost ships are not replaced now; null when they are. */
+  get brake(): string | null {
+    if (!this.#asked) return 'the hosts have not been seen yet'
+    return this.#engaged && stormText(this.#engaged)
+  }
+
+  /** Follows which hosts are present, until the signal fires. */
+  follow(zk: ZooKeeper, signal: AbortSignal): Promise<void> {
+    return watchPresence(zk, signal, (hosts) => this.see(hosts, performance.now()))
+  }
+
+  see(hosts: ReadonlyMap<string, boolean>, nowMs: number): void {
+    for (const [host, present] of hosts) {
+      if (present) {
+        this.#present.add(host)
+        this.#absent.delete(host)
+      } else if (!this.#absent.has(host)) {
+        const idle = !this.#present.delete(host)
+        this.#absent.set(host, { sinceMs: nowMs, askAtMs: nowMs, idle })
+      }
+    }
+    for (const host of [...this.#present]) if (!hosts.has(host)) this.#present.delete(host)
+    for (const host of [...this.#absent.keys()]) if (!hosts.has(host)) this.#absent.delete(host)
+    this.#sighted = true
+    this.#brakeOrRelease(nowMs)
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const options = { name: 'hosts', everyMs, signal, log: this.#office.log }
+    await ledLoop(options, () => this.#turn(performance.now()))
+  }
+
+  async #turn(nowMs: number): Promise<void> {
+    const sighted = this.#sighted
+    const due = [...this.#absent].filter(
+      ([, { askAtMs, idle }]) => askAtMs <= nowMs && (idle || !this.#engaged),
+    )
+    const decisions = await each(due, asksInFlight, ([host, absence]) => this.#ask(host, absence, nowMs))
+    this.#asked ||= sighted
+    this.#brakeOrRelease(nowMs)
+    await this.#tell()
+    if (!this.#engaged) await sendDecisions(decisions.flat(), this.#office)
+  }
+
+  async #ask(host: string, absence: Absence, nowMs: number): Promise<Decision[]> {
+    const { client } = this.#office
+    const aboard = await answerOf(client.v1.controllers.hosts[':host'].ships.$get({ param: { host } }))
+    const { lost, dueInMs } = findLost(host, aboard, nowMs - absence.sinceMs, Date.now())
+    absence.idle &&= aboard.ships.length === 0
+    absence.askAtMs = lost.length > 0 ? nowMs : nowMs + Math.min(dueInMs, askAgainMs)
+    return this.#absent.get(host) === absence ? lost : []
+  }
+
+  #brakeOrRelease(nowMs: number): void {
+    const sightings = new Map<string, number | null>()
+    for (const host of this.#present) sightings.set(host, null)
+    for (const [host, { sinceMs, idle }] of this.#absent) if (!idle) sightings.set(host, sinceMs)
+    this.#engaged = stormBrake(this.#engaged, sightings, nowMs)
+  }
+
+  async #tell(): Promise<void> {
+    const { client, epoch, log } = this.#office
+    const text = this.#engaged && stormText(this.#engaged)
+    if (text === this.#said) return
+    if (text !== null) log.error({ stormBrake: text }, 'the storm brake is engaged')
+    else if (this.#said) log.warn({}, 'the storm brake is released')
+    await answerOf(client.v1.controllers.notice.$put({ json: { epoch, stormBrake: text } }))
+    this.#said = text
+  }
+}
+
+/**
+ * The ships that are lost with a host which has been absent for `absentMs`.
+ * @returns also when the next of its ships may be lost; Infinity when there is none.
+ */
+export function findLost(
+  host: string,
+  { lastReportAt, ships }: HostShips,
+  absentMs: number,
+  nowMs: number,
+): { lost: Decision[]; dueInMs: number } {
+  const silentMs = lastReportAt === null ? Number.POSITIVE_INFINITY : nowMs - Date.parse(lastReportAt)
+  const lost: Decision[] = []
+  let dueInMs = Number.POSITIVE_INFINITY
+  for (const { id, attempt, state, afterMs } of ships) {
+    const leftMs = afterMs - Math.min(absentMs, silentMs)
+    if (leftMs > 0) dueInMs = Math.min(dueInMs, leftMs)
+    else if (state === 'Stopping') {
+      lost.push({ ship: id, attempt, to: 'Stopped', reason: `its host ${host} was lost while it stopped` })
+    } else if (state !== 'Lost') {
+      const silent = Math.round(Math.min(absentMs, silentMs) / 1_000)
+      lost.push({ ship: id, attempt, to: 'Lost', reason: `host ${host} has been silent for ${silent} s` })
+    }
+  }
+  return { lost, dueInMs }
+}

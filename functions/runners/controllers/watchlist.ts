@@ -1,0 +1,39 @@
+// Watchlist: asks every second which ships may need a decision, and sends what the controllers decide on them.
+import type { InferResponseType } from 'hono/client'
+import { answerOf, type Client } from '../../../shared/api/client.ts'
+import type { Decision } from '../../../shared/api/moves.ts'
+import type { Settings } from '../../../shared/settings.ts'
+import { ledLoop } from '../ledLoop.ts'
+import type { Office } from './control.ts'
+import { sendDecisions } from './decisions.ts'
+import { forget } from './forget.ts'
+import { resolveLost } from './lost.ts'
+import { queueAgain } from './tickets.ts'
+
+export type Watchlist = InferResponseType<Client['v1']['controllers']['watchlist']['$get'], 200>
+
+const everyMs = 1_000
+
+/** @param brake why lost ships are not replaced now, or null. */
+export async function attend(
+  office: Office,
+  {
+    ticketLostMs,
+    unclaimedMs,
+    forgetMs,
+  }: Pick<Settings<'runner'>, 'ticketLostMs' | 'unclaimedMs' | 'forgetMs'>,
+  brake: () => string | null,
+  signal: AbortSignal,
+): Promise<void> {
+  const query = {
+    queuedMs: String(ticketLostMs),
+    scheduledMs: String(unclaimedMs),
+    finishedMs: String(forgetMs),
+    limit: '500',
+  }
+  await ledLoop({ name: 'watchlist', everyMs, signal, log: office.log }, async () => {
+    const list = await answerOf(office.client.v1.controllers.watchlist.$get({ query }))
+    const decisions: Decision[] = [...queueAgain(list), ...resolveLost(list, brake()), ...forget(list)]
+    await sendDecisions(decisions, office)
+  })
+}

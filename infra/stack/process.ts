@@ -1,0 +1,231 @@
+// One server process: started, waited for, stopped, killed, paused, and found again by a later run.
+//
+// STATES: down → starting → up → stopping → down; killed from outside while up → down (→ starting with `revive`).
+// INVARIANTS
+// - Verbs on one server run one after the other.
+// - A server gets its own process group: Ctrl-C in a terminal reaches us only, and we end servers in order.
+import { spawn } from 'node:child_process'
+import { closeSync, mkdirSync, openSync, readFileSync, renameSync, statSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import { ArmadaError, messageOf } from '../../shared/errors.ts'
+import type { Log } from '../../shared/log.ts'
+import { sleep } from '../../shared/loop.ts'
+import {
+  endLeftover,
+  endMarked,
+  eraseMark,
+  isAlive,
+  livingMark,
+  type Mark,
+  signalMarked,
+  startTicksOf,
+  waitGone,
+  writeMark,
+} from './leftover.ts'
+import type { Server } from './server.ts'
+
+const logLimitBytes = 8_000_000
+
+export interface ServerPlan {
+  name: string
+  /** Its folder: data, mark and log. */
+  dir: string
+  command: string
+  args: readonly string[]
+  env?: Record<string, string>
+  address: string
+  /** One question to the server, bounded in time by itself. */
+  answers: () => Promise<boolean>
+  readyLimitMs?: number
+  graceMs?: number
+  /** The kernel ends the server when this process dies, however it dies. For tests; needs `setpriv`. */
+  endWithParent?: boolean
+  /** Start it again when it ends without being asked to. */
+  revive?: boolean
+  /** Runs before each start: what a crash may have left in the way. */
+  beforeStart?: () => void | Promise<void>
+  log: Log
+}
+
+class OwnServer implements Server {
+  readonly name: string
+  readonly address: string
+  readonly #plan: ServerPlan
+  #mark: Mark | undefined
+  #wanted = false
+  #turn: Promise<unknown> = Promise.resolve()
+
+  constructor(plan: ServerPlan) {
+    this.#plan = plan
+    this.name = plan.name
+    this.address = plan.address
+  }
+
+  get pid(): number | undefined {
+    return this.#mark !== undefined && isAlive(this.#mark) ? this.#mark.pid : undefined
+  }
+
+  start(): Promise<void> {
+    return this.#inTurn(() => this.#start())
+  }
+
+  stop(): Promise<void> {
+    this.#wanted = false
+    return this.#inTurn(() => this.#stop())
+  }
+
+  restart(): Promise<void> {
+    return this.#inTurn(async () => {
+      this.#wanted = false
+      await this.#stop()
+      await this.#start()
+    })
+  }
+
+  kill(): Promise<void> {
+    this.#wanted = false
+    return this.#inTurn(async () => {
+      if (this.#mark === undefined) return
+      signalMarked(this.#mark, 'SIGKILL')
+      await waitGone(this.#mark, 5_000)
+      this.#down()
+    })
+  }
+
+  pause(): void {
+    if (this.#mark !== undefined) signalMarked(this.#mark, 'SIGSTOP')
+  }
+
+  resume(): void {
+    if (this.#mark !== undefined) signalMarked(this.#mark, 'SIGCONT')
+  }
+
+  #inTurn<T>(verb: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(verb)
+    this.#turn = result.catch(() => undefined)
+    return result
+  }
+
+  async #start(): Promise<void> {
+    const { dir, command, args, log } = this.#plan
+    if (this.pid !== undefined) return
+    mkdirSync(dir, { recursive: true })
+    const argv = [command, ...args]
+    const leftover = livingMark(dir)
+    if (leftover !== undefined && JSON.stringify(leftover.argv) === JSON.stringify(argv)) {
+      if (await this.#plan.answers().catch(() => false)) {
+        log.info({ server: this.name, pid: leftover.pid }, 'the server of a former run is used on')
+        this.#up(leftover)
+        return
+      }
+    }
+    await endLeftover(dir, this.#plan.graceMs)
+    await this.#plan.beforeStart?.()
+    await this.#spawn(argv)
+  }
+
+  async #spawn(argv: readonly string[]): Promise<void> {
+    const { dir, env, address, endWithParent = false, readyLimitMs = 20_000 } = this.#plan
+    const output = openLog(logFile(this.#plan))
+    const [command = '', ...args] = endWithParent ? ['setpriv', '--pdeathsig', 'KILL', '--', ...argv] : argv
+    const child = spawn(command, args, {
+      cwd: dir,
+      env: { ...process.env, ...env },
+      stdio: ['ignore', output, output],
+      detached: true,
+    })
+    closeSync(output)
+    const failed = new Promise<string>((resolve) => {
+      child.once('error', (error) => resolve(messageOf(error)))
+      child.once('exit', (code, signal) => resolve(`it ended with ${signal ?? `code ${code}`}`))
+    })
+    child.unref()
+    const startTicks = child.pid === undefined ? undefined : startTicksOf(child.pid)
+    if (child.pid === undefined || startTicks === undefined) throw this.#unready(await failed)
+    const mark = { pid: child.pid, startTicks, program: basename(argv[0] ?? ''), address, argv }
+    writeMark(dir, mark)
+    const reason = await this.#untilReady(mark, failed, readyLimitMs)
+    if (reason !== undefined) {
+      await endMarked(mark, 1_000)
+      eraseMark(dir)
+      throw this.#unready(reason)
+    }
+    this.#up(mark)
+  }
+
+  /** Undefined once the server answers, else why it will not. */
+  async #untilReady(mark: Mark, failed: Promise<string>, limitMs: number): Promise<string | undefined> {
+    const endMs = performance.now() + limitMs
+    while (performance.now() < endMs) {
+      if (await this.#plan.answers().catch(() => false)) return undefined
+      if (!isAlive(mark)) return await failed
+      await sleep(15)
+    }
+    return `it did not answer within ${limitMs / 1_000} s`
+  }
+
+  #unready(reason: string): ArmadaError {
+    const file = logFile(this.#plan)
+    return new ArmadaError(
+      'unavailable',
+      `${this.name} did not start: ${reason}. Last lines of ${file}:\n${lastLines(file)}`,
+    )
+  }
+
+  #up(mark: Mark): void {
+    this.#mark = mark
+    this.#wanted = true
+    if (this.#plan.revive) void this.#watch(mark)
+  }
+
+  #down(): void {
+    this.#mark = undefined
+    eraseMark(this.#plan.dir)
+  }
+
+  async #stop(): Promise<void> {
+    if (this.#mark === undefined) return
+    await endMarked(this.#mark, this.#plan.graceMs ?? 5_000)
+    this.#down()
+  }
+
+  async #watch(mark: Mark): Promise<void> {
+    const { log } = this.#plan
+    while (this.#wanted && this.#mark === mark && isAlive(mark)) await sleep(200)
+    for (let pauseMs = 200; this.#wanted && this.#mark === mark; pauseMs = Math.min(pauseMs * 2, 10_000)) {
+      log.warn({ server: this.name, pid: mark.pid }, 'the server ended by itself and is started again')
+      const failure = await this.#inTurn(() => (this.#wanted ? this.#start() : Promise.resolve())).catch(
+        messageOf,
+      )
+      if (failure === undefined) return
+      log.error({ server: this.name, error: failure }, 'the server cannot be started again')
+      await sleep(pauseMs)
+    }
+  }
+}
+
+export function logFile(plan: Pick<ServerPlan, 'dir' | 'name'>): string {
+  return join(plan.dir, `${plan.name}.log`)
+}
+
+function openLog(file: string): number {
+  try {
+    if (statSync(file).size > logLimitBytes) renameSync(file, `${file}.1`)
+  } catch {}
+  return openSync(file, 'a')
+}
+
+function lastLines(file: string, count = 12): string {
+  try {
+    return readFileSync(file, 'utf8').trimEnd().split('\n').slice(-count).join('\n')
+  } catch {
+    return '(nothing)'
+  }
+}
+
+/** Starts a server, or takes over the same one left running by a former run. Resolves when it answers. */
+export async function startServer(plan: ServerPlan): Promise<Server> {
+  const server = new OwnServer(plan)
+  await server.start()
+  return server
+}

@@ -1,0 +1,167 @@
+// What the agent's tests stand on: a real dockerd, a real ZooKeeper, one small image, and agents as processes.
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { copyFileSync, mkdirSync, symlinkSync } from 'node:fs'
+import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { type Dockerd, startDockerd } from '../../infra/stack/dockerd.ts'
+import { askEngine, tellEngine } from '../../infra/stack/engine.ts'
+import { type Scratch, scratchDir } from '../../infra/stack/scratch.ts'
+import type { Server } from '../../infra/stack/server.ts'
+import { startZooKeeper } from '../../infra/stack/zookeeper.ts'
+import { createLog } from '../../shared/log.ts'
+import { encodeJobs, type Job } from '../../shared/model/job.ts'
+import { ZooKeeper } from '../../shared/zookeeper/client.ts'
+import { paths } from '../../shared/zookeeper/paths.ts'
+import { enqueue } from '../../shared/zookeeper/queue.ts'
+import { until } from '../harness/until.ts'
+import { type FakeMonitor, startFakeMonitor } from './fakeMonitor.ts'
+
+export const log = createLog('test', process.env.ARMADA_LOG ?? 'silent')
+export const image = 'armada-test/busybox:1'
+const root = join(import.meta.dirname, '../..')
+
+export interface Inspected {
+  Id: string
+  Name: string
+  State: { Status: string; Pid: number; ExitCode: number; StartedAt: string }
+  HostConfig: Record<string, unknown>
+  Config: { Env: string[]; Cmd: string[]; Labels: Record<string, string> }
+}
+
+export interface Agent {
+  readonly id: string
+  readonly process: ChildProcess
+  /** Exit code; null after a signal. */
+  readonly ended: Promise<number | null>
+  output(): string
+  /** SIGTERM, and its exit code and how long that took. */
+  stop(): Promise<{ code: number | null; tookMs: number }>
+  kill(): Promise<void>
+}
+
+export interface Dock {
+  docker: Dockerd
+  zookeeper: Server
+  zk: ZooKeeper
+  monitor: FakeMonitor
+  /** Starts an agent; resolves once it has said hello. */
+  startAgent(id: string, env?: Record<string, string>): Promise<Agent>
+  sendJobs(host: string, jobs: Job[]): Promise<void>
+  queueLength(host: string): Promise<number>
+  containers(
+    all?: boolean,
+  ): Promise<{ Id: string; Names: string[]; State: string; Labels: Record<string, string> }[]>
+  inspect(name: string): Promise<Inspected | undefined>
+  engine(method: 'GET' | 'POST' | 'DELETE', path: string, json?: unknown): Promise<string>
+  close(): Promise<void>
+}
+
+export async function openDock(): Promise<Dock> {
+  const scratch = await scratchDir('disk')
+  const [docker, zookeeper, monitor] = await Promise.all([
+    startDockerd({ dir: join(scratch.dir, 'docker'), graceSeconds: 0, endWithParent: true, log }),
+    startZooKeeper({ dir: join(scratch.dir, 'zk'), fsync: false, heapMiB: 128, endWithParent: true, log }),
+    startFakeMonitor(),
+  ])
+  const zk = await ZooKeeper.connect({ servers: zookeeper.address, log })
+  await importBusybox(docker, scratch)
+  const agents: Agent[] = []
+  const engine: Dock['engine'] = (method, path, json) =>
+    tellEngine(docker.engine, { method, path, json, limitMs: 30_000 })
+  return {
+    ...{ docker, zookeeper, zk, monitor, engine },
+    startAgent: async (id, env = {}) => {
+      const hellos = monitor.hellos.filter((hello) => hello.host.id === id).length
+      const agent = spawnAgent(id, {
+        ARMADA_API: monitor.url,
+        ARMADA_ZOOKEEPER: zookeeper.address,
+        ARMADA_DOCKER: docker.engine.socketPath,
+        ARMADA_STATE_DIR: join(scratch.dir, `state-${id}`),
+        ARMADA_JOIN_TOKEN: `token-of-${id}`,
+        ARMADA_HOST_ADDRESS: '127.0.0.1',
+        ARMADA_PORTS: '17000-17099',
+        ARMADA_SESSION_MS: '2000',
+        ARMADA_CPU_MILLIS: '100000',
+        ...env,
+      })
+      agents.push(agent)
+      const isUp = () =>
+        agent.process.exitCode !== null ||
+        monitor.hellos.filter((hello) => hello.host.id === id).length > hellos
+      await until(isUp, 20_000)
+      return agent
+    },
+    sendJobs: async (host, jobs) => {
+      await enqueue(zk, paths.workerQueue(host), 'j-', encodeJobs(jobs), { ensurePath: true })
+    },
+    queueLength: async (host) => (await zk.children(paths.workerQueue(host)))?.length ?? 0,
+    containers: async (all = true) => JSON.parse(await engine('GET', `/containers/json?all=${all}`)),
+    inspect: async (name) => {
+      const { status, body } = await askEngine(docker.engine, { path: `/containers/${name}/json` })
+      return status === 200 ? (JSON.parse(body) as Inspected) : undefined
+    },
+    close: async () => {
+      await Promise.all(agents.map((agent) => agent.kill()))
+      await zk.close()
+      await Promise.all([docker.stop(), zookeeper.stop(), monitor.close()])
+      await scratch.remove()
+    },
+  }
+}
+
+function spawnAgent(id: string, env: Record<string, string>): Agent {
+  const child = spawn(process.execPath, ['--import', 'tsx', join(root, 'agent/main.ts')], {
+    cwd: root,
+    env: { ...process.env, ARMADA_HOST_ID: id, ...env },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  let text = ''
+  child.stderr.setEncoding('utf8').on('data', (part) => {
+    text = (text + part).slice(-200_000)
+    if (process.env.ARMADA_AGENT_LOG) process.stderr.write(part)
+  })
+  const ended = once(child, 'exit').then(([code]) => code as number | null)
+  return {
+    id,
+    process: child,
+    ended,
+    output: () => text,
+    stop: async () => {
+      const beginMs = performance.now()
+      child.kill('SIGTERM')
+      return { code: await ended, tookMs: performance.now() - beginMs }
+    },
+    kill: async () => {
+      child.kill('SIGKILL')
+      await ended
+    },
+  }
+}
+
+const commands = [
+  'sh',
+  'sleep',
+  'httpd',
+  'echo',
+  'cat',
+  'mkdir',
+  'mv',
+  'yes',
+  'dd',
+  'env',
+  'kill',
+  'head',
+  'tail',
+]
+
+async function importBusybox(docker: Dockerd, scratch: Scratch): Promise<void> {
+  const tree = join(scratch.dir, 'busybox')
+  for (const folder of ['bin', 'www', 'tmp']) mkdirSync(join(tree, folder), { recursive: true })
+  copyFileSync('/bin/busybox', join(tree, 'bin/busybox'))
+  for (const name of commands) symlinkSync('busybox', join(tree, 'bin', name))
+  const tar = spawn('tar', ['-C', tree, '-c', '.'], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const query = `fromSrc=-&repo=armada-test/busybox&tag=1&changes=${encodeURIComponent('ENV PATH=/bin')}`
+  const body = Readable.from(tar.stdout)
+  await tellEngine(docker.engine, { method: 'POST', path: `/images/create?${query}`, body, limitMs: 30_000 })
+}

@@ -1,0 +1,171 @@
+// A stand-in for the MonitorService, on the same route declarations: it keeps a little table of ships, plays the
+// cluster's part towards agents, and remembers all it was told.
+import { serve } from '@hono/node-server'
+import { OpenAPIHono } from '@hono/zod-openapi'
+import { streamSSE } from 'hono/streaming'
+import type { z } from 'zod'
+import * as routes from '../../shared/api/monitor.ts'
+import { BlueprintSpec } from '../../shared/model/blueprint.ts'
+import type { Holding } from '../../shared/model/holding.ts'
+import type { HostDescription, HostSample } from '../../shared/model/host.ts'
+import { assignPorts, type PortChoice } from '../../shared/model/port.ts'
+import type { ShipSample } from '../../shared/model/ship.ts'
+import type { ShipState } from '../../shared/model/shipState.ts'
+import { until } from '../harness/until.ts'
+
+export interface FakeShip {
+  host: string
+  attempt: number
+  state: ShipState
+  spec: BlueprintSpec
+  ports: PortChoice
+}
+
+interface Heard {
+  host: string
+  atMs: number
+  report: routes.ShipReport
+}
+
+export interface FakeMonitor {
+  url: string
+  ships: Map<string, FakeShip>
+  hellos: { host: HostDescription; ships: { ship: string; attempt: number }[]; atMs: number }[]
+  changes: Heard[]
+  holdings: Map<string, Holding[]>
+  samples: { host: string; sample: HostSample; ships: ShipSample[] }[]
+  claims: { host: string; ship: string; attempt: number }[]
+  /** Answers nothing but 503 while true. */
+  away: boolean
+  /** Makes a ship that was placed on the host. */
+  place(host: string, id: string, spec: z.input<typeof BlueprintSpec>, ports?: PortChoice): FakeShip
+  resync(): void
+  /** Waits for a report of the ship that fits; returns it. */
+  heard(ship: string, state: routes.ShipReport['state'], limitMs?: number): Promise<routes.ShipReport>
+  close(): Promise<void>
+}
+
+export async function startFakeMonitor(): Promise<FakeMonitor> {
+  const streams = new Set<() => void>()
+  const app = new OpenAPIHono()
+  const monitor: Omit<FakeMonitor, 'url' | 'close'> = {
+    ships: new Map(),
+    hellos: [],
+    changes: [],
+    holdings: new Map(),
+    samples: [],
+    claims: [],
+    away: false,
+    place: (host, id, spec, ports = {}) => {
+      const ship: FakeShip = { host, attempt: 1, state: 'Scheduled', spec: BlueprintSpec.parse(spec), ports }
+      monitor.ships.set(id, ship)
+      return ship
+    },
+    resync: () => {
+      for (const ring of streams) ring()
+    },
+    heard: async (ship, state, limitMs = 15_000) => {
+      const find = () => monitor.changes.find(({ report }) => report.ship === ship && report.state === state)
+      await until(() => find() !== undefined, limitMs).catch(() => {
+        const told = monitor.changes.filter(({ report }) => report.ship === ship).map(({ report }) => report)
+        throw new Error(`${ship} was not reported ${state}; reported was ${JSON.stringify(told)}`)
+      })
+      return find()?.report as routes.ShipReport
+    },
+  }
+  const me = (authorization: string | undefined): string =>
+    authorization?.replace('Bearer credential-of-', '') ?? ''
+  const grant = ([id, ship]: [string, FakeShip]): routes.Grant => ({
+    ship: id,
+    attempt: ship.attempt,
+    state: ship.state,
+    fleet: null,
+    labels: {},
+    blueprint: { name: 'test', revision: 1 },
+    spec: ship.spec,
+    ports: assignPorts(ship.spec.ports, ship.ports),
+  })
+  const isHere = (host: string, of: { ship: string; attempt: number }): boolean => {
+    const ship = monitor.ships.get(of.ship)
+    return (
+      ship?.host === host &&
+      ship.attempt === of.attempt &&
+      !['Stopped', 'Failed', 'Queued'].includes(ship.state)
+    )
+  }
+
+  app.use(async (c, next) => {
+    if (monitor.away) return c.json({ code: 'unavailable', detail: 'away' }, 503)
+    return next()
+  })
+  app.openapi(routes.join, (c) => {
+    const { token, host } = c.req.valid('json')
+    if (token !== `token-of-${host.id}`)
+      return c.json({ code: 'forbidden', detail: 'wrong token' }, 403) as never
+    return c.json({ credential: `credential-of-${host.id}` }, 201)
+  })
+  app.openapi(routes.hello, (c) => {
+    const host = me(c.req.header('authorization'))
+    const hello = c.req.valid('json')
+    monitor.hellos.push({ ...hello, atMs: performance.now() })
+    const mine = [...monitor.ships].filter(([id, ship]) => isHere(host, { ship: id, attempt: ship.attempt }))
+    const wanted = mine.filter(([, ship]) => ship.state !== 'Scheduled').map(grant)
+    return c.json({ wanted, strays: hello.ships.filter((of) => !isHere(host, of)) }, 200)
+  })
+  app.openapi(routes.claim, (c) => {
+    const host = me(c.req.header('authorization'))
+    const granted: routes.Grant[] = []
+    const refused: { ship: string; attempt: number; reason: string }[] = []
+    for (const { ship: id, attempt } of c.req.valid('json').claims) {
+      monitor.claims.push({ host, ship: id, attempt })
+      const ship = monitor.ships.get(id)
+      if (!ship || !isHere(host, { ship: id, attempt }) || ship.state === 'Stopping') {
+        refused.push({ ship: id, attempt, reason: 'not yours' })
+        continue
+      }
+      if (ship.state === 'Scheduled') ship.state = 'Starting'
+      granted.push(grant([id, ship]))
+    }
+    return c.json({ granted, refused }, 200)
+  })
+  app.openapi(routes.report, (c) => {
+    const host = me(c.req.header('authorization'))
+    const { changes, holdings, host: sample, ships } = c.req.valid('json')
+    const stale: { ship: string; attempt: number }[] = []
+    for (const report of changes) {
+      monitor.changes.push({ host, atMs: performance.now(), report })
+      const ship = monitor.ships.get(report.ship)
+      if (!ship || !isHere(host, report)) stale.push({ ship: report.ship, attempt: report.attempt })
+      else ship.state = report.state === 'Returned' ? 'Queued' : report.state
+    }
+    if (holdings) monitor.holdings.set(host, holdings)
+    if (sample) monitor.samples.push({ host, sample, ships })
+    return c.json({ stale, resendHoldings: false }, 200)
+  })
+  app.openapi(
+    routes.stream,
+    (c) =>
+      streamSSE(c, async (stream) => {
+        const ring = () => void stream.writeSSE({ event: 'resync', data: '' })
+        streams.add(ring)
+        stream.onAbort(() => {
+          streams.delete(ring)
+        })
+        while (!stream.aborted && !monitor.away) {
+          await stream.writeSSE({ event: 'ping', data: '' })
+          await stream.sleep(500)
+        }
+      }) as never,
+  )
+
+  const server = serve({ fetch: app.fetch, port: 0, hostname: '127.0.0.1' })
+  await until(() => server.address() !== null)
+  const { port } = server.address() as { port: number }
+  return Object.assign(monitor, {
+    url: `http://127.0.0.1:${port}`,
+    close: async () => {
+      server.close()
+      if ('closeAllConnections' in server) server.closeAllConnections()
+    },
+  })
+}

@@ -1,0 +1,156 @@
+// A ship's life on a host: started by a job, ready by its probe, stopped with grace; with every kind of probe.
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import type { PortChoice } from '../../shared/model/port.ts'
+import { until } from '../harness/until.ts'
+import { type Dock, image, openDock } from './dock.ts'
+import type { FakeMonitor } from './fakeMonitor.ts'
+
+const test = suite('agent: life of a ship')
+const host = 'life'
+let dock: Dock
+let monitor: FakeMonitor
+
+test.before(async () => {
+  dock = await openDock()
+  monitor = dock.monitor
+  await dock.startAgent(host)
+})
+test.after(() => dock.close())
+
+type Spec = Parameters<FakeMonitor['place']>[2]
+
+async function start(ship: string, spec: Omit<Spec, 'image'>, ports: PortChoice = {}): Promise<void> {
+  monitor.place(host, ship, { image, ...spec }, ports)
+  await dock.sendJobs(host, [{ kind: 'start', ship, attempt: 1, ports }])
+}
+
+async function stop(ship: string): Promise<void> {
+  const record = monitor.ships.get(ship)
+  if (record) record.state = 'Stopping'
+  await dock.sendJobs(host, [{ kind: 'stop', ship, attempt: record?.attempt ?? 1 }])
+}
+
+const shell = (script: string) => ['sh', '-c', script]
+const quick = { periodMs: 250, timeoutMs: 500, failures: 2, startLimitMs: 10_000 }
+
+test('a job is claimed, the container runs, the ship is Ready, its holding is told, the entry goes', async () => {
+  const ports = [{ name: 'game', containerPort: 7777, protocol: 'tcp+udp' as const }]
+  const command = shell(
+    'echo $ARMADA_SHIP_ID at $ARMADA_HOST on $ARMADA_PORT_GAME says $(WORD) >/tmp/said; exec sleep 1000',
+  )
+  await start('first', { command, ports, env: { WORD: 'ahoy' } }, { game: 17_000 })
+  await monitor.heard('first', 'Ready')
+  await until(async () => (await dock.queueLength(host)) === 0)
+  await until(() => monitor.holdings.get(host)?.some(({ ship }) => ship === 'first') ?? false)
+  assert.equal(monitor.holdings.get(host)?.[0]?.hostPorts, [17_000])
+  const container = await dock.inspect('armada-first-1')
+  assert.is(container?.State.Status, 'running')
+  assert.is(container?.Config.Labels['armada.host'], host)
+  assert.match(container?.Config.Cmd[2] ?? '', /says ahoy/)
+  assert.equal(container?.HostConfig.CapDrop, ['ALL'])
+})
+
+test('stop: the grace is given, the exit is told, the container goes', async () => {
+  await start('polite', {
+    command: shell('trap "echo bye; exit 3" TERM; echo up; while true; do sleep 0.1; done'),
+  })
+  await monitor.heard('polite', 'Ready')
+  await stop('polite')
+  const report = await monitor.heard('polite', 'Stopped')
+  assert.ok(report.state === 'Stopped' && report.exit)
+  assert.is(report.exit.code, 3)
+  assert.equal(report.exit.logTail, ['up', 'bye'])
+  await until(async () => (await dock.inspect('armada-polite-1')) === undefined)
+  await until(async () => (await dock.queueLength(host)) === 0)
+})
+
+test('a ship that ignores SIGTERM is killed after its grace', async () => {
+  const command = shell('trap "" TERM; while true; do sleep 0.1; done')
+  await start('deaf', { command, lifecycle: { graceMs: 1_000 } })
+  await monitor.heard('deaf', 'Ready')
+  const beginMs = performance.now()
+  await stop('deaf')
+  const report = await monitor.heard('deaf', 'Stopped')
+  const tookMs = performance.now() - beginMs
+  assert.ok(tookMs > 950 && tookMs < 3_000, `took ${tookMs} ms`)
+  assert.is(report.state === 'Stopped' && report.exit?.code, 137)
+})
+
+test('a ship whose stop arrives while it is being started ends stopped', async () => {
+  await start('hasty', { command: ['sleep', '1000'] })
+  await stop('hasty')
+  await monitor.heard('hasty', 'Stopped')
+  await until(async () => (await dock.inspect('armada-hasty-1')) === undefined)
+})
+
+test('a stop without a ship is answered, so that it does not stay in Stopping', async () => {
+  monitor.place(host, 'nobody', { image }).state = 'Stopping'
+  await dock.sendJobs(host, [{ kind: 'stop', ship: 'nobody', attempt: 1 }])
+  await monitor.heard('nobody', 'Stopped')
+})
+
+test('probe tcp: Ready when the ship listens, Unhealthy when it does not any more, Ready again', async () => {
+  const command = shell('sleep 1; while true; do httpd -f -p 7777 & P=$!; sleep 3; kill $P; sleep 2.5; done')
+  const ports = [{ name: 'game', containerPort: 7777, protocol: 'tcp' as const }]
+  await start('tcp', { command, ports, probe: { type: 'tcp', port: 'game', ...quick } }, { game: 17_001 })
+  const beginMs = performance.now()
+  await monitor.heard('tcp', 'Ready')
+  assert.ok(performance.now() - beginMs > 900, 'a published port accepts before the ship does')
+  const report = await monitor.heard('tcp', 'Unhealthy')
+  assert.match(report.state === 'Unhealthy' ? report.reason : '', /2 probes in a row failed: nothing listens/)
+  const readies = () => monitor.changes.filter(({ report: r }) => r.ship === 'tcp' && r.state === 'Ready')
+  await until(() => readies().length === 2)
+})
+
+test('probe log: Ready at the line', async () => {
+  const command = shell('echo loading; sleep 0.7; echo "[server]: version 0.7"; exec sleep 1000')
+  await start('log', { command, probe: { type: 'log', pattern: '[server]: version', ...quick } })
+  const beginMs = performance.now()
+  await monitor.heard('log', 'Ready')
+  const tookMs = performance.now() - beginMs
+  assert.ok(tookMs > 600 && tookMs < 4_000, `took ${tookMs} ms`)
+})
+
+test('probe query: Ready when the game answers, with players', async () => {
+  const info = '{"Info":{"Description":"d","OnlinePlayers":3,"TotalPlayers":16,"OnlinePlayersNames":[]}}'
+  const command = shell(`mkdir -p /tmp/w; echo '${info}' >/tmp/w/frontpage; exec httpd -f -p 3001 -h /tmp/w`)
+  const ports = [{ name: 'query', containerPort: 3_001, protocol: 'tcp' as const }]
+  const probe = { type: 'query', port: 'query', game: 'eco', ...quick } as const
+  await start('query', { command, ports, probe, readOnlyRoot: true }, { query: 17_002 })
+  await monitor.heard('query', 'Ready')
+  const sample = () => monitor.samples.flatMap(({ ships }) => ships).findLast(({ ship }) => ship === 'query')
+  await until(() => sample()?.players === 3 && sample()?.cpuMillis !== null, 14_000)
+  assert.is(sample()?.maxPlayers, 16)
+  assert.ok((sample()?.memoryMiB ?? 0) > 0)
+})
+
+test('host network and passthrough: the game listens on ARMADA_PORT_<NAME> of the host', async () => {
+  const spec: Omit<Spec, 'image'> = {
+    command: ['httpd', '-f', '-p', '$(ARMADA_PORT_MY_GAME)'],
+    network: 'host',
+    ports: [{ name: 'my-game', protocol: 'tcp', policy: 'passthrough' }],
+    probe: { type: 'tcp', port: 'my-game', ...quick },
+  }
+  await start('hosted', spec, { 'my-game': 17_003 })
+  await monitor.heard('hosted', 'Ready')
+  const answer = await fetch('http://127.0.0.1:17003/')
+  assert.is(answer.status, 404)
+})
+
+test('not ready in time: stopped and given back, with what the probe said', async () => {
+  const probe = { type: 'log', pattern: 'never', ...quick, startLimitMs: 1_000 } as const
+  await start('late', { command: shell('echo hello; exec sleep 1000'), probe })
+  const report = await monitor.heard('late', 'Returned')
+  assert.ok(report.state === 'Returned' && report.fault)
+  assert.is(report.reason, 'not ready within 1 s: the last probe said: no line with "never" in its log')
+  await until(async () => (await dock.inspect('armada-late-1')) === undefined)
+})
+
+test('the host sample has figures', () => {
+  const last = monitor.samples.at(-1)?.sample
+  assert.ok(last && last.memoryMiB > 100 && last.cpuMillis > 0 && (last.diskFreeMiB ?? 0) > 0)
+  assert.is(last.degraded, null)
+})
+
+test.run()

@@ -1,0 +1,158 @@
+// Ships that cannot start, or end by themselves: each comes back with the true reason, and harms no other.
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { sleep } from '../../shared/loop.ts'
+import type { PortChoice } from '../../shared/model/port.ts'
+import { until } from '../harness/until.ts'
+import { type Dock, image, openDock } from './dock.ts'
+import type { FakeMonitor } from './fakeMonitor.ts'
+
+const test = suite('agent: ships in trouble')
+const host = 'trouble'
+let dock: Dock
+let monitor: FakeMonitor
+
+test.before(async () => {
+  dock = await openDock()
+  monitor = dock.monitor
+  await dock.startAgent(host, { ARMADA_MEMORY_MIB: '8000' })
+})
+test.after(() => dock.close())
+
+type Spec = Parameters<FakeMonitor['place']>[2]
+
+async function start(ship: string, spec: Partial<Spec>, ports: PortChoice = {}): Promise<void> {
+  monitor.place(host, ship, { image, ...spec }, ports)
+  await dock.sendJobs(host, [{ kind: 'start', ship, attempt: 1, ports }])
+}
+
+async function returned(ship: string) {
+  const report = await monitor.heard(ship, 'Returned')
+  if (report.state !== 'Returned') throw new Error('unreachable')
+  await until(async () => (await dock.queueLength(host)) === 0)
+  return report
+}
+
+const shell = (script: string) => ['sh', '-c', script]
+const probe = { type: 'log', pattern: 'ready', periodMs: 250, startLimitMs: 10_000 } as const
+
+test('ends before it is Ready: given back with code and last line', async () => {
+  await start('crash', { command: shell('echo no world found >&2; exit 7'), probe })
+  const report = await returned('crash')
+  assert.ok(report.fault)
+  assert.is(report.reason, 'it ended with exit code 7 before it was ready; its last line: no world found')
+  assert.is(report.exit?.code, 7)
+  assert.equal(report.exit?.logTail, ['no world found'])
+})
+
+test('crashes once Ready: Failed with its code; ends by itself with 0: Stopped', async () => {
+  await start('crash-later', { command: shell('echo ready; sleep 0.5; exit 9'), probe })
+  await start('done', { command: shell('echo ready; sleep 0.5'), probe })
+  const failed = await monitor.heard('crash-later', 'Failed')
+  assert.is(failed.state === 'Failed' && failed.exit?.code, 9)
+  const stopped = await monitor.heard('done', 'Stopped')
+  assert.is(stopped.state === 'Stopped' && stopped.exit?.code, 0)
+})
+
+test('uses too much memory: the OOM is named', async () => {
+  const command = shell('echo ready; sleep 0.3; exec tail -c 100000000 /dev/zero')
+  await start('greedy', { command, probe, resources: { memoryMiB: 16 } })
+  const report = await monitor.heard('greedy', 'Failed')
+  assert.ok(report.state === 'Failed' && report.exit?.oomKilled, JSON.stringify(report))
+  assert.match(report.reason, /killed for using more than its 16 MiB of memory \(OOM, exit code 137\)/)
+})
+
+test('an image that is nowhere: given back quickly; another ship starts meanwhile', async () => {
+  const beginMs = performance.now()
+  await start('no-image', { image: '127.0.0.1:9/nobody/nothing:1' })
+  await start('beside', { command: ['sleep', '1000'] })
+  await monitor.heard('beside', 'Ready')
+  const report = await returned('no-image')
+  assert.ok(report.fault)
+  assert.match(
+    report.reason,
+    /^image 127.0.0.1:9\/nobody\/nothing:1 is not on this host and cannot be pulled: .*refused.*; check the name/,
+  )
+  assert.ok(performance.now() - beginMs < 5_000)
+})
+
+test('a command that is not in the image', async () => {
+  await start('no-command', { command: ['/no/such/thing'] })
+  const report = await monitor.heard('no-command', 'Returned')
+  assert.match(report.state === 'Returned' ? report.reason : '', /no such file|exit code 127/)
+  await until(async () => (await dock.inspect('armada-no-command-1')) === undefined)
+})
+
+test('a port that a foreign process holds: given back, the process is untouched', async () => {
+  const foreign = createSocket('udp4').bind(17_010)
+  await once(foreign, 'listening')
+  const ports = [{ name: 'game', containerPort: 7777 }]
+  await start('no-port', { command: ['sleep', '1000'], ports }, { game: 17_010 })
+  const report = await returned('no-port')
+  assert.is(report.reason, "host port 17010/udp is in use by a process that is not Armada's")
+  assert.is(foreign.address().port, 17_010)
+  foreign.close()
+  assert.is(await dock.inspect('armada-no-port-1'), undefined)
+})
+
+test('a container with our name that is not ours: given back, the container is untouched', async () => {
+  const path = '/containers/create?name=armada-named-1'
+  const { Id } = JSON.parse(await dock.engine('POST', path, { Image: image, Cmd: ['sleep', '1'] }))
+  await start('named', { command: ['sleep', '1000'] })
+  const report = await returned('named')
+  assert.match(report.reason, /the name armada-named-1 is taken by a container that is not Armada/)
+  assert.is((await dock.inspect('armada-named-1'))?.Id, Id)
+})
+
+test('no room: given back with what is free', async () => {
+  await start('huge', { resources: { memoryMiB: 7_900 } })
+  const report = await returned('huge')
+  assert.match(report.reason, /no room: it asks for 500 millicores and 7900 MiB; free on trouble are/)
+})
+
+test('doubled jobs start one container, and none after it has ended', async () => {
+  monitor.place(host, 'twice', { image, command: ['sleep', '1000'] })
+  const job = { kind: 'start', ship: 'twice', attempt: 1, ports: {} } as const
+  await Promise.all([dock.sendJobs(host, [job, job]), dock.sendJobs(host, [job])])
+  await monitor.heard('twice', 'Ready')
+  const container = await dock.inspect('armada-twice-1')
+  await dock.sendJobs(host, [job])
+  await until(async () => (await dock.queueLength(host)) === 0)
+  assert.is((await dock.inspect('armada-twice-1'))?.State.StartedAt, container?.State.StartedAt)
+  await dock.sendJobs(host, [{ kind: 'stop', ship: 'twice', attempt: 1 }])
+  await monitor.heard('twice', 'Stopped')
+  await dock.sendJobs(host, [job])
+  await until(async () => (await dock.queueLength(host)) === 0)
+  assert.is(monitor.changes.filter(({ report }) => report.ship === 'twice').length, 2)
+})
+
+test('a claim that is refused starts nothing', async () => {
+  await dock.sendJobs(host, [{ kind: 'start', ship: 'unknown', attempt: 4, ports: {} }])
+  await until(() => monitor.claims.some(({ ship }) => ship === 'unknown'))
+  await until(async () => (await dock.queueLength(host)) === 0)
+  assert.is(await dock.inspect('armada-unknown-4'), undefined)
+})
+
+test('while the ApiServer is away jobs stay in the queue, ships run on, and ends are told later', async () => {
+  await start('before', { command: shell('echo ready; sleep 1.5; exit 5'), probe })
+  await monitor.heard('before', 'Ready')
+  monitor.away = true
+  monitor.place(host, 'after', { image, command: ['sleep', '1000'] })
+  await dock.sendJobs(host, [{ kind: 'start', ship: 'after', attempt: 1, ports: {} }])
+  await sleep(3_000)
+  assert.is(await dock.queueLength(host), 1)
+  assert.is(
+    (await dock.inspect('armada-before-1'))?.State.Status,
+    'exited',
+    'kept until its end is acknowledged',
+  )
+  monitor.away = false
+  const report = await monitor.heard('before', 'Failed')
+  assert.is(report.state === 'Failed' && report.exit?.code, 5)
+  await monitor.heard('after', 'Ready')
+  await until(async () => (await dock.inspect('armada-before-1')) === undefined)
+})
+
+test.run()
