@@ -1,0 +1,177 @@
+// A whole Armada for one test file: real stores, a dockerd of its own, and Armada's processes as they are shipped.
+import { join } from 'node:path'
+import { startAgent, startApi, startRunner } from '../../infra/processes.ts'
+import type { Game } from '../../infra/quickstart/games.ts'
+import { buildQuickstartImage } from '../../infra/quickstart/image.ts'
+import { type Dockerd, startDockerd } from '../../infra/stack/dockerd.ts'
+import { type ContainerLine, listContainers } from '../../infra/stack/engine.ts'
+import { freePort } from '../../infra/stack/port.ts'
+import { type Scratch, scratchDir } from '../../infra/stack/scratch.ts'
+import type { Server } from '../../infra/stack/server.ts'
+import { type Stack, startStack } from '../../infra/stack/stack.ts'
+import { answerOf, type Client, connect } from '../../shared/api/client.ts'
+import { createLog } from '../../shared/log.ts'
+import { sleep } from '../../shared/loop.ts'
+import type { ShipView } from '../../shared/model/ship.ts'
+import { adminToken, runnerToken } from './apiServer.ts'
+
+const root = join(import.meta.dirname, '..', '..')
+export const sessionMs = 4_000
+
+export interface HostOptions {
+  memoryMiB?: number
+  cpuMillis?: number
+  /** `from-to`; hosts on one machine need ranges of their own. */
+  portRange?: string
+  onStop?: 'keep' | 'return'
+}
+
+export class Cluster {
+  readonly stack: Stack
+  readonly docker: Dockerd
+  readonly url: string
+  readonly client: Client
+  readonly agents = new Map<string, Server>()
+  api!: Server
+  scheduler!: Server
+  controllers!: Server
+  readonly #scratch: Scratch
+  readonly #disk: Scratch
+  readonly #log = createLog('cluster', process.env.ARMADA_LOG ?? 'silent')
+  #hosts = 0
+
+  private constructor(
+    parts: { stack: Stack; docker: Dockerd; url: string },
+    scratch: Scratch,
+    disk: Scratch,
+  ) {
+    this.stack = parts.stack
+    this.docker = parts.docker
+    this.url = parts.url
+    this.client = connect({ url: parts.url, token: adminToken })
+    this.#scratch = scratch
+    this.#disk = disk
+  }
+
+  /** Starts everything but agents, and makes the images of the games. */
+  static async start(
+    games: readonly Game[],
+    runner: { forgetMs?: number; unclaimedMs?: number } = {},
+  ): Promise<Cluster> {
+    const log = createLog('cluster', process.env.ARMADA_LOG ?? 'silent')
+    const [scratch, disk] = await Promise.all([scratchDir(), scratchDir('disk')])
+    const [stack, docker, port] = await Promise.all([
+      startStack({ dir: scratch.dir, profile: 'fast', log }),
+      startDockerd({ dir: join(disk.dir, 'docker'), endWithParent: true, graceSeconds: 1, log }),
+      freePort(),
+    ])
+    const url = `http://127.0.0.1:${port}`
+    const cluster = new Cluster({ stack, docker, url }, scratch, disk)
+    const cacheDir = join(root, '.armada', 'cache')
+    for (const game of games) await buildQuickstartImage({ docker: docker.engine, game, cacheDir })
+    const shared = cluster.#shared()
+    cluster.api = await startApi(
+      {
+        ...shared,
+        listenPort: port,
+        etcd: stack.etcd.address,
+        redis: stack.redis.address,
+        adminToken,
+        runnerToken,
+      },
+      cluster.#launch(),
+    )
+    const settings = { ...shared, ...runner, api: url, runnerToken }
+    cluster.scheduler = await startRunner('scheduler', settings, cluster.#launch())
+    cluster.controllers = await startRunner('controllers', settings, cluster.#launch())
+    return cluster
+  }
+
+  async addHost(hostId: string, options: HostOptions = {}): Promise<Server> {
+    const { token } = await answerOf(this.client.v1.hosts['join-tokens'].$post({ json: { host: hostId } }))
+    const from = 21_000 + 200 * this.#hosts++
+    const agent = await startAgent(
+      {
+        ...this.#shared(),
+        api: this.url,
+        hostId,
+        joinToken: token,
+        stateDir: join(this.#disk.dir, hostId),
+        docker: this.docker.engine.socketPath,
+        hostAddress: '127.0.0.1',
+        portRange: options.portRange ?? `${from}-${from + 199}`,
+        memoryMiB: options.memoryMiB ?? 8_192,
+        cpuMillis: options.cpuMillis ?? 64_000,
+        onStop: options.onStop ?? 'keep',
+      },
+      adminToken,
+      this.#launch(),
+    )
+    this.agents.set(hostId, agent)
+    return agent
+  }
+
+  async ships(filter: { fleet?: string; host?: string } = {}): Promise<ShipView[]> {
+    return (await answerOf(this.client.v1.ships.$get({ query: { limit: '1000', ...filter } }))).ships
+  }
+
+  /** Running containers of ships, as dockerd itself sees them. */
+  async containers(): Promise<ContainerLine[]> {
+    return (await listContainers(this.docker.engine, 'armada.ship')).filter(
+      (line) => line.State === 'running',
+    )
+  }
+
+  /** Asks until the answer is there. @throws with what was seen last when it takes longer than the limit. */
+  async until<T>(what: string, limitMs: number, ask: () => Promise<T | undefined | false>): Promise<T> {
+    const endMs = performance.now() + limitMs
+    let last = ''
+    for (;;) {
+      try {
+        const answer = await ask()
+        if (answer) return answer
+      } catch (error) {
+        last = String(error)
+      }
+      if (performance.now() > endMs) {
+        const seen = await this.ships().then(
+          (ships) =>
+            ships
+              .map((ship) => `${ship.id} ${ship.state} ${ship.attempt} ${ship.host} ${ship.reason ?? ''}`)
+              .join('\n'),
+          String,
+        )
+        throw new Error(`not within ${limitMs} ms: ${what} ${last}\n${seen}`)
+      }
+      await sleep(100)
+    }
+  }
+
+  /** Resolves when the fleet has just `count` ships that are Ready and none that is on its way. */
+  async fleetReady(fleet: string, count: number, limitMs: number): Promise<ShipView[]> {
+    return await this.until(`${count} ships of ${fleet} Ready`, limitMs, async () => {
+      const live = (await this.ships({ fleet })).filter((ship) => !['Stopped', 'Failed'].includes(ship.state))
+      return live.length === count && live.every((ship) => ship.state === 'Ready') && live
+    })
+  }
+
+  async stop(): Promise<void> {
+    for (const server of [...this.agents.values(), this.scheduler, this.controllers, this.api])
+      await server?.kill()
+    await Promise.all([this.docker.stop(), this.stack.stop()])
+    await Promise.all([this.#scratch.remove(), this.#disk.remove()])
+  }
+
+  #shared() {
+    return {
+      zookeeper: this.stack.zookeeper.address,
+      zookeeperSecret: 'test-zookeeper-secret',
+      sessionMs,
+      logLevel: 'debug' as const,
+    }
+  }
+
+  #launch() {
+    return { dir: this.#scratch.dir, dist: join(root, 'dist'), endWithParent: true, log: this.#log }
+  }
+}
