@@ -1,6 +1,7 @@
 // The store of hosts: who may be an agent, and how it described itself.
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { Host, HostDescription } from '../../shared/model/host.ts'
+import { namePattern } from '../../shared/model/name.ts'
 import { etcdKeys } from './keys.ts'
 import type { Kv } from './kv.ts'
 import type { Mirror } from './mirror.ts'
@@ -58,7 +59,7 @@ export class HostStore {
   /** The host a credential belongs to; undefined when it is nobody's. */
   async authenticate(credential: string): Promise<string | undefined> {
     const [kind, id, secret] = credential.split('.')
-    if (kind !== 'armada-host' || !id || !secret) return undefined
+    if (kind !== 'armada-host' || !id || !secret || !namePattern.test(id)) return undefined
     const row = this.table.get(id) ?? (await this.#read(id))
     if (!row) return undefined
     const same = timingSafeEqual(Buffer.from(row.value.credentialDigest), Buffer.from(digest(secret)))

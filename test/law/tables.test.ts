@@ -35,7 +35,7 @@ test('every state has its row, and every move leads to a state', () => {
 })
 
 test('every state but the ends has a way to an end', () => {
-  for (const state of ShipState.options) {
+  for (const state of ShipState.options.filter((one) => !isFinished(one))) {
     const seen = new Set<string>([state])
     for (const from of seen) for (const to of Object.keys(moves[from as ShipState])) seen.add(to)
     assert.ok(seen.has('Stopped'), state)
