@@ -55,6 +55,7 @@ export function createApp({
   ]) {
     app.route('/', service)
   }
+  app.openAPIRegistry.registerComponent('securitySchemes', 'bearer', { type: 'http', scheme: 'bearer' })
   app.doc31('/openapi.json', {
     openapi: '3.1.0',
     info: { title: 'Armada', version, description: 'Deploys and scales gameservers on your own machines.' },

@@ -47,12 +47,13 @@ export function authenticate({ adminToken, runnerToken, hostOf }: Credentials): 
 }
 
 /** The route with its guard before it: only callers with one of its roles reach the handler. */
-export function guarded<R extends RouteConfig & { roles: readonly Role[] }>(route: R) {
+export function guarded<R extends RouteConfig & { 'x-roles': readonly Role[] }>(route: R) {
+  const roles = route['x-roles']
   const guard: MiddlewareHandler<Env> = async (c, next) => {
-    if (route.roles.length > 0) allow(c, route.roles)
+    if (roles.length > 0) allow(c, roles)
     await next()
   }
-  return createRoute({ ...route, middleware: guard })
+  return createRoute({ ...route, middleware: guard, security: roles.length > 0 ? [{ bearer: [] }] : [] })
 }
 
 function allow(c: Context<Env>, roles: readonly Role[]): void {

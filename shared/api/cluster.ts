@@ -9,7 +9,7 @@ export const getCluster = createRoute({
   method: 'get',
   path: '/v1/cluster',
   tags: ['cluster'],
-  roles: readers,
+  'x-roles': readers,
   summary: 'The cluster at a glance',
   responses: {
     200: answer(
@@ -34,7 +34,7 @@ export const healthz = createRoute({
   method: 'get',
   path: '/healthz',
   tags: ['health'],
-  roles: anyone,
+  'x-roles': anyone,
   summary: 'Is this process alive?',
   responses: { 200: answer(z.strictObject({ status: z.literal('ok') }), 'It is') },
 })
@@ -48,7 +48,7 @@ export const readyz = createRoute({
   method: 'get',
   path: '/readyz',
   tags: ['health'],
-  roles: anyone,
+  'x-roles': anyone,
   summary: 'Can this process serve? Names the store that does not answer',
   responses: { 200: answer(Readiness, 'It can'), 503: answer(Readiness, 'It cannot') },
 })

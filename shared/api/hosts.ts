@@ -11,7 +11,7 @@ export const listHosts = createRoute({
   method: 'get',
   path: '/v1/hosts',
   tags,
-  roles: readers,
+  'x-roles': readers,
   summary: 'List hosts by id',
   responses: { 200: answer(z.strictObject({ hosts: z.array(HostView) }), 'All hosts'), ...failures() },
 })
@@ -20,7 +20,7 @@ export const getHost = createRoute({
   method: 'get',
   path: '/v1/hosts/{host}',
   tags,
-  roles: readers,
+  'x-roles': readers,
   summary: 'Look up a host',
   request: { params: z.object({ host: Name }) },
   responses: { 200: answer(HostView, 'The host'), ...failures('not_found') },
@@ -30,7 +30,7 @@ export const createJoinToken = createRoute({
   method: 'post',
   path: '/v1/hosts/join-tokens',
   tags,
-  roles: admins,
+  'x-roles': admins,
   summary: 'Make a one-time token with which a host joins',
   request: {
     body: body(

@@ -18,7 +18,7 @@ export const join = createRoute({
   method: 'post',
   path: '/v1/monitor/join',
   tags,
-  roles: anyone,
+  'x-roles': anyone,
   summary: 'Exchange a one-time join token for a host credential',
   request: { body: body(z.strictObject({ token: z.string().min(1).max(256), host: HostDescription })) },
   responses: {
@@ -44,7 +44,7 @@ export const hello = createRoute({
   method: 'post',
   path: '/v1/monitor/hello',
   tags,
-  roles: hosts,
+  'x-roles': hosts,
   summary: 'Say what this host is and which ships it carries; learn which it should carry',
   description:
     'Asked at every start of the agent, after every reconnection of its stream and at every `resync` event.',
@@ -71,7 +71,7 @@ export const claim = createRoute({
   method: 'post',
   path: '/v1/monitor/claims',
   tags,
-  roles: hosts,
+  'x-roles': hosts,
   summary: 'Claim ships before starting them',
   description: 'The same host asking again for the same attempt gets the same answer.',
   request: {
@@ -116,7 +116,7 @@ export const report = createRoute({
   method: 'post',
   path: '/v1/monitor/reports',
   tags,
-  roles: hosts,
+  'x-roles': hosts,
   summary: 'Report state changes and measurements',
   description: 'At once when a state changes, else every few seconds. Repeating a report changes nothing.',
   request: {
@@ -151,7 +151,7 @@ export const stream = createRoute({
   method: 'get',
   path: '/v1/monitor/stream',
   tags,
-  roles: hosts,
+  'x-roles': hosts,
   summary: 'Server-sent events for the agent',
   description: 'Event `resync`: say hello again. Event `ping` every 10 s: the stream is alive.',
   responses: {

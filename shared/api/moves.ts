@@ -24,7 +24,7 @@ export const decide = createRoute({
   method: 'post',
   path: '/v1/controllers/decisions',
   tags,
-  roles: runners,
+  'x-roles': runners,
   summary: 'Move ships as the controllers decided',
   request: { body: body(z.strictObject({ epoch: Epoch, decisions: z.array(Decision).max(500) })) },
   responses: {
@@ -45,7 +45,7 @@ export const watchlist = createRoute({
   method: 'get',
   path: '/v1/controllers/watchlist',
   tags,
-  roles: runners,
+  'x-roles': runners,
   summary: 'Ships that may need a decision',
   request: {
     query: z.object({
@@ -77,7 +77,7 @@ export const hostShips = createRoute({
   method: 'get',
   path: '/v1/controllers/hosts/{host}/ships',
   tags,
-  roles: runners,
+  'x-roles': runners,
   summary: 'Ships aboard a host, with what to do when it is lost',
   request: { params: z.object({ host: Name }) },
   responses: {
@@ -101,7 +101,7 @@ export const putNotice = createRoute({
   method: 'put',
   path: '/v1/controllers/notice',
   tags,
-  roles: runners,
+  'x-roles': runners,
   summary: 'Say what people should know of the cluster',
   request: {
     body: body(z.strictObject({ epoch: Epoch, stormBrake: z.string().max(500).nullable() })),

@@ -29,7 +29,7 @@ export const reportPlacements = createRoute({
   method: 'post',
   path: '/v1/placements',
   tags: ['placements'],
-  roles: runners,
+  'x-roles': runners,
   summary: 'Report what the scheduler decided',
   description: 'Entries whose attempt is no longer the current one are passed over and listed as stale.',
   request: { body: body(PlacementReport) },

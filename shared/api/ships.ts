@@ -23,7 +23,7 @@ export const createShips = createRoute({
   method: 'post',
   path: '/v1/ships',
   tags,
-  roles: operators,
+  'x-roles': operators,
   summary: 'Make one ship or many',
   description:
     'The ships are recorded and queued before the answer. The same Idempotency-Key gives the same ships.',
@@ -38,7 +38,7 @@ export const listShips = createRoute({
   method: 'get',
   path: '/v1/ships',
   tags,
-  roles: readers,
+  'x-roles': readers,
   summary: 'List ships, ordered by id',
   request: {
     query: z.object({
@@ -71,7 +71,7 @@ export const getShip = createRoute({
   method: 'get',
   path: '/v1/ships/{ship}',
   tags,
-  roles: readers,
+  'x-roles': readers,
   summary: 'Look up one ship',
   request: { params },
   responses: { 200: answer(ShipView, 'The ship'), ...failures('not_found') },
@@ -81,7 +81,7 @@ export const deleteShip = createRoute({
   method: 'delete',
   path: '/v1/ships/{ship}',
   tags,
-  roles: operators,
+  'x-roles': operators,
   summary: 'Stop a ship',
   description: 'SIGTERM, the grace of its blueprint, then SIGKILL. A ship that has ended stays as it is.',
   request: { params },

@@ -92,14 +92,17 @@ export const BlueprintSpec = z
       })
     }
   })
+  .meta({ id: 'BlueprintSpec' })
 export type BlueprintSpec = z.infer<typeof BlueprintSpec>
 
-export const Blueprint = z.strictObject({
-  name: Name,
-  revision: z.int().min(1).describe('1, 2, 3 …; a revision never changes'),
-  spec: BlueprintSpec,
-  createdAt: z.iso.datetime(),
-})
+export const Blueprint = z
+  .strictObject({
+    name: Name,
+    revision: z.int().min(1).describe('1, 2, 3 …; a revision never changes'),
+    spec: BlueprintSpec,
+    createdAt: z.iso.datetime(),
+  })
+  .meta({ id: 'Blueprint' })
 export type Blueprint = z.infer<typeof Blueprint>
 
 export const BlueprintRef = z.strictObject({ name: Name, revision: z.int().min(1) })

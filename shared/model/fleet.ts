@@ -24,6 +24,6 @@ export const FleetView = Fleet.extend({
   revision: z.string().describe('Changes with every change of the record'),
   ships: z.partialRecord(ShipState, z.int()).describe('Number of ships in each state'),
   message: z.string().nullable().describe('Why the fleet is not complete'),
-})
+}).meta({ id: 'Fleet' })
 /** A fleet as the API shows it. */
 export type FleetView = z.infer<typeof FleetView>

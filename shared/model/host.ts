@@ -34,13 +34,15 @@ export const Host = HostDescription.extend({
 /** The record in etcd. */
 export type Host = z.infer<typeof Host>
 
-export const HostView = Host.omit({ credentialDigest: true }).extend({
-  state: z
-    .enum(['Online', 'Degraded', 'Silent'])
-    .describe('Silent: no report for 15 s, so that what it shows may be out of date'),
-  lastReportAt: z.iso.datetime().nullable(),
-  ships: z.int().min(0).describe('Ships that are on it'),
-  sample: HostSample.nullable(),
-})
+export const HostView = Host.omit({ credentialDigest: true })
+  .extend({
+    state: z
+      .enum(['Online', 'Degraded', 'Silent'])
+      .describe('Silent: no report for 15 s, so that what it shows may be out of date'),
+    lastReportAt: z.iso.datetime().nullable(),
+    ships: z.int().min(0).describe('Ships that are on it'),
+    sample: HostSample.nullable(),
+  })
+  .meta({ id: 'Host' })
 /** A host as the API shows it. */
 export type HostView = z.infer<typeof HostView>

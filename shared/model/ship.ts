@@ -51,9 +51,11 @@ export const ShipSample = z.strictObject({
 /** What the Advisor last measured of a ship. */
 export type ShipSample = z.infer<typeof ShipSample>
 
-export const ShipView = Ship.omit({ requestDigest: true }).extend({
-  revision: z.string().describe('Changes with every change of the record'),
-  sample: ShipSample.omit({ ship: true }).nullable().describe('Last measurement; null when there is none'),
-})
+export const ShipView = Ship.omit({ requestDigest: true })
+  .extend({
+    revision: z.string().describe('Changes with every change of the record'),
+    sample: ShipSample.omit({ ship: true }).nullable().describe('Last measurement; null when there is none'),
+  })
+  .meta({ id: 'Ship' })
 /** A ship as the API shows it. */
 export type ShipView = z.infer<typeof ShipView>

@@ -106,7 +106,7 @@ class Candidate {
       }
       const before = names
         .filter((name) => sequenceOf(name) < sequenceOf(own))
-        .reduce((last, name) => (sequenceOf(name) > sequenceOf(last) ? name : last), '')
+        .reduce((last, name) => (!last || sequenceOf(name) > sequenceOf(last) ? name : last), '')
       if (!before) return term.signal.aborted ? undefined : stat.czxid
       await term.whileExists(`${this.#path}/${before}`)
     }

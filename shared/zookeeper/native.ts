@@ -2,7 +2,6 @@
 import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
 import Driver from 'zookeeper'
-import { ArmadaError } from '../errors.ts'
 
 export type WatchEvent = 'created' | 'deleted' | 'changed' | 'child'
 
@@ -55,7 +54,7 @@ export interface Permission {
   auth: string
 }
 
-/** Opens one native object and lets it connect; events arrive from then on. */
+/** Opens one native object and lets it connect to one server; events arrive from then on. */
 export type OpenNative = (
   credentials: Credentials | undefined,
   sessionTimeoutMs: number,
@@ -69,25 +68,19 @@ export function chrootOf(servers: string): string {
 }
 
 /**
- * Each opening begins with another server than the one before, so that one that hangs is left behind.
- * Names are resolved here, because the driver would stop the whole process while it resolves them.
+ * Each opening tries the next server. Names are resolved here, because the driver would stop the whole
+ * process while it resolves them.
  */
 export function openerOf(servers: string): OpenNative {
-  const chroot = chrootOf(servers)
   const names = servers.replace(/\/.*$/, '').split(',')
-  let first = Math.floor(Math.random() * names.length)
+  let next = Math.floor(Math.random() * names.length)
   return async (credentials, sessionTimeoutMs, listener) => {
-    first++
-    const order = names.map((_, i) => names[(i + first) % names.length] as string)
-    const addresses = (await Promise.all(order.map(resolve))).flat()
-    if (addresses.length === 0)
-      throw new ArmadaError('unavailable', `No ZooKeeper server of ${servers} has an address.`)
+    const address = await addressOf(names[next++ % names.length] as string)
     const driver = new Driver({
-      connect: addresses.join(',') + chroot,
+      connect: address + chrootOf(servers),
       timeout: sessionTimeoutMs,
       // The default closes the session when one reply arrives in more than 10 pieces.
       response_counter_limit: 2 ** 31 - 1,
-      host_order_deterministic: true,
       debug_level: 0,
       ...credentials,
     })
@@ -100,10 +93,11 @@ export function openerOf(servers: string): OpenNative {
   }
 }
 
-async function resolve(server: string): Promise<string[]> {
+async function addressOf(server: string): Promise<string> {
   const [, host = '', port = '2181'] = /^(.*?)(?::(\d+))?$/.exec(server.trim()) ?? []
-  if (isIP(host)) return [`${host}:${port}`]
-  const found = await lookup(host, { all: true }).catch(() => [])
-  const byAddress = found.filter(({ family }) => family === 4).map(({ address }) => `${address}:${port}`)
-  return byAddress.length > 0 || found.length === 0 ? byAddress : [`${host}:${port}`]
+  if (isIP(host)) return `${host}:${port}`
+  const found = await lookup(host, { all: true })
+  const choices = found.filter(({ family }) => family === 4)
+  const choice = choices[Math.floor(Math.random() * choices.length)]
+  return `${choice?.address ?? host}:${port}`
 }

@@ -32,11 +32,9 @@ export class Requests {
   ): Promise<T> {
     const request = `${operation} ${path}`
     return new Promise((resolve, reject) => {
-      const native = session.native(request)
       const deadlineMs = performance.now() + this.#limitMs
       const entry = { deadlineMs, late: () => reject(new KeeperError('timeout', true, request)) }
-      this.#underWay.add(entry)
-      const refused = begin(native, (returnCode, _message, ...answer) => {
+      const onAnswer: Answer<A> = (returnCode, _message, ...answer) => {
         if (!this.#underWay.delete(entry)) return
         if (returnCode === 0) return resolve(take(...answer))
         const closed = session.state === 'closed'
@@ -46,6 +44,10 @@ export class Requests {
         // When the connection breaks, nobody may open sockets within the driver's callback (see session.ts).
         if (error.unknown) setImmediate(reject, error)
         else reject(error)
+      }
+      const refused = session.send(request, (native) => {
+        this.#underWay.add(entry)
+        return begin(native, onAnswer)
       })
       if (refused === 0) {
         this.counts[operation]++

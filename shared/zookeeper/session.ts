@@ -8,12 +8,13 @@
 //   committed before, on whichever server.
 // - lost: the server said so, or our own clock did after a whole session timeout of suspension. A session
 //   called lost is never used again: should it turn out to be alive, it is closed before a new one begins.
-// - One native object serves one connection. Left alone, the driver's timer would wait up to a third of the
-//   session between two attempts, and one packet with all watches would have to fit into 1 MB. The price:
-//   watches end with the connection, and whoever watches reads again on every connected.
-// - Native objects are closed and opened outside of their own callbacks: inside, close() would not tell the
-//   server, and a new socket could get the number of one that libuv still polls.
-
+// - One native object serves one connection to one server, and is closed in the very callback or call in which
+//   its socket died. Left alone it would poll a number that the next socket of this process may get (that one
+//   falls silent, or libuv aborts), wait up to a third of the session between two attempts, and have to fit
+//   all watches into one packet of 1 MB. The price: watches end with the connection, and whoever watches
+//   reads again on every connected.
+// - While it is connected, close() is called outside of its callbacks: inside, it would not tell the server.
+import { messageOf } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { backoffMs, sleep } from '../loop.ts'
 import { KeeperError } from './keeperError.ts'
@@ -67,10 +68,18 @@ export class Session {
     return this.#timeoutMs
   }
 
-  /** The connection to send on. @throws KeeperError when there is none just now; nothing was sent then. */
-  native(request: string): Native {
+  /**
+   * Sends on the connection. @throws KeeperError when there is none just now; nothing was sent then.
+   * @returns 0, or the negative code with which the driver refused.
+   */
+  send(request: string, begin: (native: Native) => number): number {
     this.check()
-    if (this.#state === 'connected' && this.#native) return this.#native
+    const native = this.#native
+    if (this.#state === 'connected' && native) {
+      const refused = begin(native)
+      this.#notice(native)
+      return refused
+    }
     const code =
       this.#state === 'closed' ? 'closed' : this.#state === 'lost' ? 'session_lost' : 'connection_loss'
     throw new KeeperError(code, false, request)
@@ -108,8 +117,10 @@ export class Session {
       this.#tickAtMs = nowMs
       this.#options.onTick(nowMs)
       if (this.#suspendedAtMs !== undefined && nowMs - this.#suspendedAtMs >= this.#timeoutMs) this.#lose()
-      const idle = !this.#native || driverState.idle.includes(this.#native.state)
-      if (idle && !this.#opening && nowMs >= this.#retryAtMs) this.#replace()
+      const connecting = this.#native && !driverState.idle.includes(this.#native.state)
+      const limitMs = connecting ? this.#timeoutMs / 2 : 0
+      const attached = this.#native?.state === driverState.connected
+      if (!attached && !this.#opening && nowMs >= this.#retryAtMs + limitMs) this.#replace()
     }
   }
 
@@ -138,7 +149,7 @@ export class Session {
     const old = this.#native
     this.#native = undefined
     this.#opening = true
-    this.#retryAtMs = performance.now() + backoffMs(this.#attempts++, 100, 1_000)
+    this.#retryAtMs = performance.now() + backoffMs(this.#attempts++, 20, 1_000)
     old?.close()
     const { open, sessionTimeoutMs } = this.#options
     open(this.#credentials, sessionTimeoutMs, (event, argument) => {
@@ -148,7 +159,9 @@ export class Session {
         if (turn === this.#turn) this.#native = native
         else native.close()
       })
-      .catch((error: unknown) => this.#options.log.warn({ error }, 'the ZooKeeper servers cannot be found'))
+      .catch((error: unknown) => {
+        this.#options.log.warn({ error: messageOf(error) }, 'a ZooKeeper server cannot be found')
+      })
       .finally(() => {
         if (turn === this.#turn) this.#opening = false
       })
@@ -159,15 +172,31 @@ export class Session {
       if (this.#state !== 'closed') this.#options.onEvent(event, String(argument))
       return
     }
+    if (event === 'connecting') {
+      if (this.#native) this.#drop(this.#native)
+      return
+    }
     const turn = this.#turn
     setImmediate(() => {
       if (turn !== this.#turn || this.#state === 'closed') return
       if (event === 'connect') this.#attached()
-      if (event === 'connecting') {
-        this.#suspend(performance.now())
-        if (this.#native?.state !== driverState.connected) this.#replace()
-      }
       if (event === 'close') this.#expired()
+    })
+  }
+
+  /** A request that meets a reset connection makes the driver close its socket, and say nothing. */
+  #notice(native: Native): void {
+    if (native === this.#native && driverState.idle.includes(native.state)) this.#drop(native)
+  }
+
+  #drop(native: Native): void {
+    const turn = ++this.#turn
+    this.#native = undefined
+    this.#opening = true
+    native.close()
+    setImmediate(() => {
+      this.#suspend(performance.now())
+      if (turn === this.#turn && this.#state !== 'closed') this.#replace()
     })
   }
 
@@ -176,17 +205,21 @@ export class Session {
     if (!native) return
     this.#credentials = { client_id: native.client_id, client_password: native.client_password }
     if (this.#options.auth) native.add_auth('digest', this.#options.auth, () => undefined)
+    this.#notice(native)
     this.#verify()
   }
 
   #verify(): void {
+    const native = this.#native
+    if (!native) return
     const turn = this.#turn
     // Without an answer the driver gives this connection up by itself after 2/3 of the session.
-    this.#native?.a_sync('/', (returnCode) =>
+    native.a_sync('/', (returnCode) =>
       setImmediate(() => {
         if (returnCode === 0 && turn === this.#turn && this.#state !== 'closed') this.#alive()
       }),
     )
+    this.#notice(native)
   }
 
   #alive(): void {

@@ -352,9 +352,14 @@ test('health names the stores; the API document lists every route', async () => 
   const ready = (await (await fetch(`${a.url}/readyz`)).json()) as { ready: boolean; stores: object }
   assert.equal(ready.ready, true)
   assert.deepEqual(Object.keys(ready.stores), ['etcd', 'redis', 'zookeeper'])
-  const document = (await (await fetch(`${a.url}/openapi.json`)).json()) as { paths: Record<string, object> }
+  const document = (await (await fetch(`${a.url}/openapi.json`)).json()) as {
+    paths: Record<string, object>
+    components: { schemas: Record<string, object> }
+  }
   assert.ok(Object.keys(document.paths).length >= 20)
   assert.ok(document.paths['/v1/ships/{ship}'])
+  for (const name of ['Ship', 'Fleet', 'Host', 'Blueprint', 'BlueprintSpec', 'Problem'])
+    assert.ok(document.components.schemas[name], name)
 })
 
 test.run()
