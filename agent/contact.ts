@@ -13,22 +13,25 @@ export class Contact {
   #beatAtMs = performance.now()
   #heardAtMs = performance.now()
   #connected = false
-  readonly #onFreeze: (() => void)[] = []
+  readonly #onDoubt: (() => void)[] = []
 
-  onFreeze(listener: () => void): void {
-    this.#onFreeze.push(listener)
+  onDoubt(listener: () => void): void {
+    this.#onDoubt.push(listener)
   }
 
-  /** Raised after every freeze. */
+  /** Raised by every doubt. */
   get turn(): number {
     const nowMs = performance.now()
     const frozen = nowMs - this.#beatAtMs > freezeMs
     this.#beatAtMs = nowMs
-    if (frozen) {
-      this.#turn++
-      for (const listener of this.#onFreeze) listener()
-    }
+    if (frozen) this.doubt()
     return this.#turn
+  }
+
+  /** What was learned before is not to be acted upon: there was a freeze, or the cluster lost sight of this host. */
+  doubt(): void {
+    this.#turn++
+    for (const listener of this.#onDoubt) listener()
   }
 
   /** By the monotonic clock. */

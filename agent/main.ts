@@ -45,6 +45,7 @@ async function main(): Promise<void> {
         servers: settings.zookeeper,
         sessionTimeoutMs: sessionMs,
         ...(settings.zookeeperSecret && { secret: settings.zookeeperSecret }),
+        connectTimeoutMs: 5_000,
         log,
       },
       signal,
@@ -56,6 +57,10 @@ async function main(): Promise<void> {
     ...{ host, boot: bootId(), url, credential, openZooKeeper, sessionMs },
     place: placeOf(stateDir),
     onHello: () => advisor?.sendAll(),
+    onConflict: (error) => {
+      log.error({ error: error.message }, 'agent ends; its ships run on')
+      process.exit(1)
+    },
   })
   advisor = startAdvisor({ ...shared, onStale: worker.stale, onTooLate: worker.tooLate })
   log.info({ url, description: host }, 'agent started')

@@ -1,16 +1,17 @@
-// Reads a container's processor time and memory from its cgroup, version 1 or 2: a file is read in 0.05 ms,
-// where one `docker stats` takes a second.
-import { readFile } from 'node:fs/promises'
+// Reads a container's processor time and memory from its cgroup, version 1 or 2: 0.1 ms, where one `docker stats`
+// takes a second. These files are the kernel's own, so a plain read never waits, and costs a fifth of a promise's.
+import { readFileSync } from 'node:fs'
 
 export interface CgroupFiles {
-  readUsage(): Promise<{ cpuMs: number; memoryBytes: number }>
+  /** @throws when the container has ended. */
+  readUsage(): { cpuMs: number; memoryBytes: number }
 }
 
 const root = '/sys/fs/cgroup'
 
 /** The cgroup of a process; undefined when it cannot be told. */
-export async function cgroupOf(pid: number): Promise<CgroupFiles | undefined> {
-  const text = await readFile(`/proc/${pid}/cgroup`, 'utf8').catch(() => '')
+export function cgroupOf(pid: number): CgroupFiles | undefined {
+  const text = read(`/proc/${pid}/cgroup`)
   const paths = new Map<string, string>()
   for (const line of text.trim().split('\n')) {
     const [, controllers = '', path = ''] = /^\d+:([^:]*):(.*)$/.exec(line) ?? []
@@ -25,12 +26,10 @@ export async function cgroupOf(pid: number): Promise<CgroupFiles | undefined> {
 
 function version1(cpu: string, memory: string): CgroupFiles {
   return {
-    readUsage: async () => {
-      const [nanoseconds, bytes, stat] = await Promise.all([
-        read(`${root}/cpuacct${cpu}/cpuacct.usage`),
-        read(`${root}/memory${memory}/memory.usage_in_bytes`),
-        read(`${root}/memory${memory}/memory.stat`),
-      ])
+    readUsage: () => {
+      const nanoseconds = read(`${root}/cpuacct${cpu}/cpuacct.usage`)
+      const bytes = read(`${root}/memory${memory}/memory.usage_in_bytes`)
+      const stat = read(`${root}/memory${memory}/memory.stat`)
       const memoryBytes = Number(bytes) - valueIn(stat, 'total_inactive_file')
       return { cpuMs: Number(nanoseconds) / 1e6, memoryBytes: Math.max(0, memoryBytes) }
     },
@@ -39,20 +38,18 @@ function version1(cpu: string, memory: string): CgroupFiles {
 
 function version2(path: string): CgroupFiles {
   return {
-    readUsage: async () => {
-      const [cpu, bytes, stat] = await Promise.all([
-        read(`${root}${path}/cpu.stat`),
-        read(`${root}${path}/memory.current`),
-        read(`${root}${path}/memory.stat`),
-      ])
+    readUsage: () => {
+      const cpu = read(`${root}${path}/cpu.stat`)
+      const bytes = read(`${root}${path}/memory.current`)
+      const stat = read(`${root}${path}/memory.stat`)
       const memoryBytes = Number(bytes) - valueIn(stat, 'inactive_file')
       return { cpuMs: valueIn(cpu, 'usage_usec') / 1e3, memoryBytes: Math.max(0, memoryBytes) }
     },
   }
 }
 
-function read(file: string): Promise<string> {
-  return readFile(file, 'utf8')
+function read(file: string): string {
+  return readFileSync(file, 'utf8')
 }
 
 /** Page cache that nobody needs is not what a ship uses. */

@@ -34,6 +34,8 @@ type TimedProbe = Exclude<Probe, { type: 'none' }>
 
 /** The first probes come quickly, because many games are up at once; then each waits longer, up to the period. */
 const firstPauseMs = 100
+/** The longest that a timer can wait: 24 days. */
+const neverMs = 2 ** 31 - 1
 
 export class Prober {
   readonly #options: ProberOptions
@@ -100,8 +102,9 @@ export class Prober {
       } catch (error) {
         if (signal.aborted) return
         failures++
-        if (starting) this.#tooLate(entry, probe, messageOf(error))
-        else if (failures >= probe.failures)
+        const isLate = performance.now() - entry.startedAtMs >= probe.startLimitMs
+        if (starting && isLate) this.#giveUp(entry, probe, messageOf(error))
+        if (!starting && failures >= probe.failures)
           this.#unwell(entry, `${failures} probes in a row failed: ${messageOf(error)}`)
       }
       await sleep(pauseMs * (0.9 + Math.random() * 0.2), signal)
@@ -111,24 +114,19 @@ export class Prober {
 
   async #watchLog(entry: Aboard, probe: TimedProbe & { type: 'log' }, signal: AbortSignal): Promise<void> {
     const { engine, roster } = this.#options
-    if (roster.at(entry.grant)?.phase === 'Ready') return
-    const over = new AbortController()
-    const found = untilLine(
-      engine,
-      entry.containerId ?? '',
-      probe.pattern,
-      AbortSignal.any([signal, over.signal]),
-    )
+    const phase = roster.at(entry.grant)?.phase
+    if (phase === 'Ready') return
     const leftMs = entry.startedAtMs + probe.startLimitMs - performance.now()
-    const limit = roster.at(entry.grant)?.phase === 'Starting' ? Math.max(0, leftMs) : 2 ** 31 - 1
+    const over = new AbortController()
+    const either = AbortSignal.any([signal, over.signal])
     const seen = await Promise.race([
-      found,
-      sleep(limit, AbortSignal.any([signal, over.signal])).then(() => null),
+      untilLine(engine, entry.containerId ?? '', probe.pattern, either),
+      sleep(phase === 'Starting' ? Math.max(0, leftMs) : neverMs, either).then(() => false),
     ])
     over.abort()
     if (signal.aborted) return
     if (seen) this.#well(entry)
-    else this.#tooLate(entry, probe, `no line with "${probe.pattern}" in its log`)
+    else this.#giveUp(entry, probe, `no line with "${probe.pattern}" in its log`)
   }
 
   #well({ grant }: Aboard): void {
@@ -153,9 +151,8 @@ export class Prober {
     log.warn({ ship: grant.ship, attempt: grant.attempt, reason }, 'ship is unhealthy')
   }
 
-  #tooLate(entry: Aboard, probe: TimedProbe, said: string): void {
-    if (performance.now() - entry.startedAtMs < probe.startLimitMs) return
+  #giveUp({ grant }: Aboard, probe: TimedProbe, said: string): void {
     const reason = `not ready within ${probe.startLimitMs / 1_000} s: the last probe said: ${said}`
-    this.#options.onTooLate(entry.grant, reason.slice(0, 1_000))
+    this.#options.onTooLate(grant, reason.slice(0, 1_000))
   }
 }

@@ -27,7 +27,7 @@ export interface ReporterOptions {
   outbox: Outbox
   contact: Contact
   sampleHost: () => Promise<HostSample>
-  sampleShips: () => Promise<ShipSample[]>
+  sampleShips: () => ShipSample[]
   degraded: () => string | null
   onStale: (ships: readonly { ship: string; attempt: number }[]) => void
   log: Log
@@ -75,7 +75,7 @@ export class Reporter {
       changes,
       holdings: news ? roster.list().map(holdingOf) : null,
       host: due || news ? await this.#options.sampleHost() : null,
-      ships: due ? await this.#options.sampleShips() : [],
+      ships: due ? this.#options.sampleShips() : [],
     }
     const sentAtMs = performance.now()
     const { stale, resendHoldings } = await answerOf(api.v1.monitor.reports.$post({ json })).catch((error) =>

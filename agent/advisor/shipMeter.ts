@@ -25,30 +25,34 @@ export class ShipMeter {
     this.#players = players
   }
 
-  async sample(): Promise<ShipSample[]> {
+  sample(): ShipSample[] {
     const running = this.#roster.list().filter((entry) => entry.pid > 0)
     const present = new Set(running.map((entry) => entry.containerId))
     for (const id of this.#meters.keys()) if (!present.has(id)) this.#meters.delete(id)
-    return Promise.all(running.map((entry) => this.#sampleOf(entry)))
+    return running.map((entry) => this.#sampleOf(entry))
   }
 
-  async #sampleOf(entry: Aboard): Promise<ShipSample> {
+  #sampleOf(entry: Aboard): ShipSample {
     const { ship } = entry.grant
     const { players = null, maxPlayers = null, map = null } = this.#players(ship) ?? {}
-    return { ship, players, maxPlayers, map, ...(await this.#usageOf(entry).catch(() => unknown)) }
+    return { ship, players, maxPlayers, map, ...this.#usageOf(entry) }
   }
 
-  async #usageOf({ containerId, pid }: Aboard): Promise<typeof unknown> {
+  #usageOf({ containerId, pid }: Aboard): typeof unknown {
     const id = containerId ?? ''
-    const meter = this.#meters.get(id) ?? { files: await cgroupOf(pid), last: undefined }
-    this.#meters.set(id, meter)
-    const usage = await meter.files?.readUsage()
-    if (!usage) return unknown
-    const atMs = performance.now()
-    const { last } = meter
-    meter.last = { cpuMs: usage.cpuMs, atMs }
-    const cpuMillis = last ? Math.max(0, ((usage.cpuMs - last.cpuMs) / (atMs - last.atMs)) * 1_000) : null
-    return { cpuMillis: round(cpuMillis), memoryMiB: round(usage.memoryBytes / 1024 / 1024) }
+    try {
+      const meter = this.#meters.get(id) ?? { files: cgroupOf(pid), last: undefined }
+      this.#meters.set(id, meter)
+      const usage = meter.files?.readUsage()
+      if (!usage) return unknown
+      const atMs = performance.now()
+      const { last } = meter
+      meter.last = { cpuMs: usage.cpuMs, atMs }
+      const cpuMillis = last ? Math.max(0, ((usage.cpuMs - last.cpuMs) / (atMs - last.atMs)) * 1_000) : null
+      return { cpuMillis: round(cpuMillis), memoryMiB: round(usage.memoryBytes / 1024 / 1024) }
+    } catch {
+      return unknown
+    }
   }
 }
 

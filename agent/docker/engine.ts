@@ -1,4 +1,5 @@
 // The Docker engine of this host: the few requests Armada makes, each with a limit, and whether it answers.
+import type { Readable } from 'node:stream'
 import Dockerode from 'dockerode'
 import { sleep, within } from '../../shared/loop.ts'
 import { EngineError, hasStatus } from './engineError.ts'
@@ -46,11 +47,16 @@ export class Engine {
     return this.#away
   }
 
-  /** Resolves when it answers again, or when the signal fires. */
-  async back(signal: AbortSignal): Promise<void> {
-    while (this.#away !== null && !signal.aborted) {
-      await this.ask('ping', 2_000, () => this.docker.ping()).catch(() => sleep(250, signal))
-    }
+  /** Resolves when it answers, or when the signal fires. */
+  async answers(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted && !(await this.ping())) await sleep(250, signal)
+  }
+
+  async ping(): Promise<boolean> {
+    return this.ask('ping', 2_000, () => this.docker.ping()).then(
+      () => true,
+      () => false,
+    )
   }
 
   /** All containers of the host with this id, in any state. */
@@ -108,6 +114,22 @@ export class Engine {
     await this.ask('remove', 60_000, (abortSignal) =>
       this.docker.getContainer(id).remove({ force: true, v: true, abortSignal }),
     ).catch(unless(404, 409))
+  }
+
+  /** A stream that ends with the signal. One whose opening took too long is closed, should it open after all. */
+  async open(
+    doing: string,
+    signal: AbortSignal,
+    request: (abort: AbortSignal) => Promise<NodeJS.ReadableStream>,
+  ): Promise<Readable> {
+    const over = new AbortController()
+    try {
+      const either = AbortSignal.any([signal, over.signal])
+      return (await this.ask(doing, 10_000, () => request(either))) as Readable
+    } catch (error) {
+      over.abort()
+      throw error
+    }
   }
 
   /** @throws EngineError whose status is null when no answer came within the limit. */

@@ -18,7 +18,9 @@ export class EngineError extends Error {
       return new EngineError(null, `the Docker engine does not answer (${doing}: ${messageOf(error)})`, error)
     }
     const said = typeof json === 'object' ? json?.message : undefined
-    return new EngineError(statusCode, said ?? reason ?? messageOf(error), error)
+    // Of streams that are refused, dockerode keeps the engine's words in its own message only.
+    const text = said ?? messageOf(error).replace(/^\(HTTP code \d+\) [^-]* - /, '')
+    return new EngineError(statusCode, text.trim() || (reason ?? 'no reason given'), error)
   }
 }
 

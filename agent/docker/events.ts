@@ -1,29 +1,41 @@
 // The engine's events, for speed only: dockerd keeps 256 of them and skips slow readers.
-import type { Readable } from 'node:stream'
 import type { Engine } from './engine.ts'
 import { EngineError } from './engineError.ts'
 import { label } from './label.ts'
 
-/** Calls back whenever a container of the host ends; ends itself with the signal. @throws EngineError */
+/** Calls back with the id of each container of the host that ends; ends itself with the signal. @throws EngineError */
 export async function onEnds(
   engine: Engine,
   host: string,
   signal: AbortSignal,
-  heard: () => void,
+  heard: (containerId: string) => void,
 ): Promise<void> {
   const filters = JSON.stringify({
     type: ['container'],
-    event: ['die', 'oom'],
+    event: ['die'],
     label: [`${label.host}=${host}`],
   })
-  const stream = (await engine.ask('events', 10_000, () =>
-    engine.docker.getEvents({ filters, abortSignal: signal } as { filters: string }),
-  )) as Readable
+  const stream = await engine.open('events', signal, (abortSignal) =>
+    engine.docker.getEvents({ filters, abortSignal } as { filters: string }),
+  )
   try {
-    for await (const _ of stream) heard()
+    let rest = ''
+    for await (const chunk of stream) {
+      const lines = (rest + String(chunk)).split('\n')
+      rest = lines.pop() ?? ''
+      for (const line of lines) heard(idOf(line))
+    }
   } catch (error) {
     if (!signal.aborted) throw EngineError.from(error, 'listening to events')
   } finally {
     stream.destroy()
+  }
+}
+
+function idOf(line: string): string {
+  try {
+    return (JSON.parse(line) as { id?: string }).id ?? ''
+  } catch {
+    return ''
   }
 }

@@ -10,7 +10,8 @@ export class Images {
   readonly #engine: Engine
   readonly #log: Log
   readonly #limitMs: number
-  readonly #pulls = new Map<string, Promise<void>>()
+  /** One a wanted image, for all who wait for it. */
+  readonly #searches = new Map<string, Promise<void>>()
 
   constructor(engine: Engine, log: Log, limitMs = 300_000) {
     this.#engine = engine
@@ -20,13 +21,16 @@ export class Images {
 
   /** @throws Error that says what to do about the image; EngineError when the engine is away. */
   async ensure(image: string): Promise<void> {
-    if (await this.#isHere(image)) return
-    let pull = this.#pulls.get(image)
-    if (!pull) {
-      pull = this.#pull(image).finally(() => this.#pulls.delete(image))
-      this.#pulls.set(image, pull)
+    let search = this.#searches.get(image)
+    if (!search) {
+      search = this.#search(image).finally(() => this.#searches.delete(image))
+      this.#searches.set(image, search)
     }
-    await pull
+    await search
+  }
+
+  async #search(image: string): Promise<void> {
+    if (!(await this.#isHere(image))) await this.#pull(image)
   }
 
   async #isHere(image: string): Promise<boolean> {
@@ -56,7 +60,7 @@ export class Images {
       this.#log.info({ image, tookMs: Math.round(performance.now() - beginMs) }, 'image pulled')
     } catch (error) {
       over.abort()
-      if (isAway(error) || !(await this.#answers())) throw EngineError.from(error, 'pulling an image')
+      if (isAway(error) || !(await this.#engine.ping())) throw EngineError.from(error, 'pulling an image')
       const said = EngineError.from(error, 'pulling an image')
       const why = said.status === null ? messageOf(error) : said.message
       throw new Error(
@@ -64,10 +68,5 @@ export class Images {
         { cause: error },
       )
     }
-  }
-
-  async #answers(): Promise<boolean> {
-    await this.#engine.ask('ping', 2_000, () => this.#engine.docker.ping()).catch(() => undefined)
-    return this.#engine.away === null
   }
 }

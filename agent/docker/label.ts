@@ -31,8 +31,7 @@ export interface Mark {
   attempt: number
   host: string
   boot: string
-  /** Null when it was written by an agent of another version. */
-  grant: Grant | null
+  grantText: string
 }
 
 export function labelsOf(grant: Grant, host: string, boot: string): Record<string, string> {
@@ -51,12 +50,13 @@ export function markOf(labels: Record<string, string> | undefined): Mark | undef
   const host = labels?.[label.host]
   const attempt = Number(labels?.[label.attempt])
   if (!labels || !ship || !host || !Number.isInteger(attempt) || attempt < 1) return undefined
-  return { ship, attempt, host, boot: labels[label.boot] ?? '', grant: grantOf(labels[label.grant]) }
+  return { ship, attempt, host, boot: labels[label.boot] ?? '', grantText: labels[label.grant] ?? '' }
 }
 
-function grantOf(text = ''): Grant | null {
+/** Null when it was written by an agent of another version. Not for every look at the list: it takes 0.1 ms. */
+export function grantOf({ grantText }: Mark): Grant | null {
   try {
-    return KeptGrant.parse(JSON.parse(text))
+    return KeptGrant.parse(JSON.parse(grantText))
   } catch {
     return null
   }

@@ -1,5 +1,4 @@
 // What a ship printed: its last lines, or all of them as they come.
-import type { Readable } from 'node:stream'
 import type { Engine } from './engine.ts'
 import { EngineError } from './engineError.ts'
 import { FrameReader } from './frames.ts'
@@ -18,16 +17,16 @@ export async function lastLines(engine: Engine, id: string, count: number): Prom
 
 /** Lines since the container's start, then those that follow; ends when it does. @throws EngineError */
 export async function* followLines(engine: Engine, id: string, signal: AbortSignal): AsyncGenerator<string> {
-  const stream = await engine.ask('logs', 10_000, () =>
-    engine.docker.getContainer(id).logs({ ...output, follow: true, abortSignal: signal }),
+  const stream = await engine.open('logs', signal, (abortSignal) =>
+    engine.docker.getContainer(id).logs({ ...output, follow: true, abortSignal }),
   )
   const reader = new FrameReader()
   try {
-    for await (const chunk of stream as Readable) yield* reader.push(chunk as Buffer)
+    for await (const chunk of stream) yield* reader.push(chunk as Buffer)
     yield* reader.end()
   } catch (error) {
     if (!signal.aborted) throw EngineError.from(error, 'following the log')
   } finally {
-    ;(stream as Readable).destroy()
+    stream.destroy()
   }
 }

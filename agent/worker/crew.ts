@@ -22,6 +22,8 @@ export interface Crew {
   readonly roster: Roster
   readonly outbox: Outbox
   readonly contact: Contact
+  /** Closed until nobody else is present under this host's name, as far as can be told. */
+  readonly present: Gate
   readonly gate: Gate
   readonly hands: Hands
   /** Starts in flight: beyond four on two cores only the wait of each grows. */

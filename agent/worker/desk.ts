@@ -1,7 +1,7 @@
 // The Worker's desk: jobs are claimed and begun, stops are passed on, doubles are recognised.
 //
 // INVARIANTS
-// - Nothing is started that was not granted after the last freeze of this process.
+// - Nothing is started that was not granted after the last doubt (contact.ts).
 // - One start a ship and attempt, however many jobs and hellos ask for it.
 // - A stop that overtakes the start of its ship is remembered: the ship ends as soon as it is there.
 import { answerOf } from '../../shared/api/client.ts'
@@ -19,6 +19,7 @@ type StartJob = Extract<Job, { kind: 'start' }>
 type StopJob = Extract<Job, { kind: 'stop' }>
 
 const rememberedStops = 5_000
+const mostClaims = 1_000
 
 export class Desk {
   readonly #crew: Crew
@@ -34,12 +35,14 @@ export class Desk {
   async take(jobs: readonly Job[]): Promise<void> {
     const { gate, engine, signal } = this.#crew
     await gate.passed(signal)
-    await engine.back(signal)
+    await engine.answers(signal)
     if (signal.aborted) return
     for (const job of jobs) if (job.kind === 'stop') this.#stop(job)
     const starts = jobs.filter((job) => job.kind === 'start')
-    const grants = await this.#claim(starts.filter((job) => this.#isNews(job)))
-    for (const grant of grants) this.#begin(grant)
+    const news = starts.filter((job) => this.#isNews(job))
+    for (let i = 0; i < news.length; i += mostClaims) {
+      for (const grant of await this.#claim(news.slice(i, i + mostClaims))) this.#begin(grant)
+    }
   }
 
   /** Resolves when what was taken has taken effect: each ship's container is there, or why not is reported. */

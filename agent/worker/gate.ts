@@ -1,4 +1,5 @@
-// Closed while the Worker may not begin anything new: before its first hello, and after every freeze.
+// A gate that work waits at. The Worker may not begin anything new while its gate is closed: before its first
+// hello is obeyed, and after every doubt.
 export class Gate {
   #open = false
   #wasOpen = false

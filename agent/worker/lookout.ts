@@ -42,9 +42,15 @@ export async function lookOnce(crew: Crew): Promise<number> {
 
 /** Looks at once when the engine says that a container ended. */
 export async function listen(crew: Crew): Promise<void> {
-  const { engine, host, signal, log, look } = crew
+  const { engine, host, hands, signal, log, look } = crew
   await loop({ name: 'docker events', everyMs: 1_000, signal, log }, async () => {
-    await onEnds(engine, host.id, signal, look.ring)
+    await onEnds(engine, host.id, signal, (id) => {
+      hands.run('hear of an end', async () => {
+        // The event comes some 100 ms before the list shows the end; an inspect waits for it.
+        await engine.details(id)
+        look.ring()
+      })
+    })
     look.ring()
   })
 }

@@ -1,11 +1,12 @@
 // Saying hello: what runs here is told, what should run here is learned, and made so.
 //
 // INVARIANTS
-// - Until the first hello is obeyed, and after every freeze until the next is, nothing new is begun.
-// - An answer to a question asked before a freeze is not used.
+// - Until the first hello is obeyed, and after every doubt (contact.ts) until the next is, nothing new is begun.
+// - An answer to a question asked before a doubt is not used.
 import { answerOf } from '../../shared/api/client.ts'
-import { loop } from '../../shared/loop.ts'
+import { loop, sleep } from '../../shared/loop.ts'
 import type { Found } from '../docker/engine.ts'
+import { grantOf } from '../docker/label.ts'
 import { keyOf } from '../roster.ts'
 import type { Crew } from './crew.ts'
 import type { Desk } from './desk.ts'
@@ -18,7 +19,9 @@ const everyMs = 300_000
 export async function reconcile(crew: Crew, desk: Desk, onHello: () => void): Promise<void> {
   const { signal, log, ask } = crew
   await loop({ name: 'hello', everyMs, signal, log, bell: ask }, async () => {
-    await crew.engine.back(signal)
+    await crew.present.passed(signal)
+    await crew.engine.answers(signal)
+    if (signal.aborted) return
     const turn = crew.contact.turn
     const containers = await crew.engine.list(crew.host.id)
     recognise(crew, containers)
@@ -40,14 +43,21 @@ export async function reconcile(crew: Crew, desk: Desk, onHello: () => void): Pr
     crew.gate.open()
     crew.look.ring()
     onHello()
+    if (crew.roster.list().some(({ phase }) => phase === 'Found')) askAgain(crew)
   })
+}
+
+/** The ApiServer's memory may be a moment behind: it called them neither wanted nor strays. */
+function askAgain({ ask, hands, signal }: Crew): void {
+  hands.run('ask again', () => sleep(2_000, signal).then(ask.ring))
 }
 
 /** Containers that an earlier agent left are ships aboard, whatever the ApiServer will say of them. */
 function recognise({ roster, gate }: Crew, containers: readonly Found[]): void {
   if (gate.wasOpen) return
-  for (const { grant, id } of containers.toSorted((a, b) => b.attempt - a.attempt)) {
-    if (grant) roster.board(grant, 'Found', id)
+  for (const container of containers.toSorted((a, b) => b.attempt - a.attempt)) {
+    const grant = grantOf(container)
+    if (grant) roster.board(grant, 'Found', container.id)
   }
 }
 

@@ -3,7 +3,7 @@
 // INVARIANTS
 // - The host is described before it is present, and present before it takes jobs.
 // - While ZooKeeper cannot be reached its ships run on, and all this is tried again.
-import { messageOf } from '../../shared/errors.ts'
+import { ArmadaError, messageOf } from '../../shared/errors.ts'
 import { backoffMs, sleep } from '../../shared/loop.ts'
 import { decodeJobs, type Job } from '../../shared/model/job.ts'
 import type { ZooKeeper } from '../../shared/zookeeper/client.ts'
@@ -18,6 +18,8 @@ export interface RegisterOptions {
   /** Identifies the machine and the folder whose lock this process holds. */
   place: string
   sessionMs: number
+  /** Another agent, elsewhere, is present under this host's name. */
+  onConflict: (error: ArmadaError) => void
 }
 
 /** Resolves, with the presence removed, when the signal has fired. */
@@ -34,6 +36,9 @@ export async function register(crew: Crew, desk: Desk, options: RegisterOptions)
       }
     } catch (error) {
       if (signal.aborted) return
+      if (error instanceof ArmadaError && error.code === 'conflict') return options.onConflict(error)
+      // Without ZooKeeper nobody can tell whether there is another agent of this name; the ships go before that.
+      crew.present.open()
       log.warn({ error: messageOf(error) }, 'not registered in ZooKeeper; trying again')
       await sleep(200 + backoffMs(failures, 200, 5_000), signal)
     }
@@ -58,7 +63,11 @@ async function serve(crew: Crew, desk: Desk, zk: ZooKeeper, options: RegisterOpt
       takeOver: (existing) => (existing as { place?: unknown } | undefined)?.place === place,
     },
   )
-  zk.onState((state) => contact.presence(state === 'connected', sessionMs))
+  crew.present.open()
+  zk.onState((state) => {
+    contact.presence(state === 'connected', sessionMs)
+    if (state === 'lost') contact.doubt()
+  })
   contact.presence(zk.state === 'connected', sessionMs)
   log.info({ session: zk.sessionId }, 'present in ZooKeeper')
   const ended = presence.ended.finally(() => over.abort())

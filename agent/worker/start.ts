@@ -6,6 +6,7 @@
 // - An ending decided meanwhile wins: the container is ended as soon as it is there, or never made.
 import type { Grant } from '../../shared/api/monitor.ts'
 import { messageOf } from '../../shared/errors.ts'
+import { sleep } from '../../shared/loop.ts'
 import type { Details } from '../docker/engine.ts'
 import { hasStatus, isAway } from '../docker/engineError.ts'
 import { containerName, containerOptions } from '../docker/options.ts'
@@ -17,12 +18,12 @@ import { verdict } from './verdict.ts'
 
 /** Never rejects. */
 export async function startShip(crew: Crew, grant: Grant): Promise<void> {
-  const { engine, roster, images, starts, signal, log } = crew
+  const { engine, roster, starts, signal, log } = crew
   const beginMs = performance.now()
   while (!signal.aborted) {
     try {
       if (roster.at(grant)?.ending) return abandon(crew, grant)
-      await images.ensure(grant.spec.image)
+      if (!(await hasImage(crew, grant))) return abandon(crew, grant)
       const entry = await starts.run(() => launch(crew, grant))
       if (!entry) return abandon(crew, grant)
       const { ship, attempt } = grant
@@ -31,9 +32,19 @@ export async function startShip(crew: Crew, grant: Grant): Promise<void> {
     } catch (error) {
       if (!isAway(error)) return refuse(crew, grant, messageOf(error))
       log.warn({ ship: grant.ship, error: messageOf(error) }, 'the start waits for the Docker engine')
-      await engine.back(signal)
+      await engine.answers(signal)
     }
   }
+}
+
+/** False when an ending was decided before the image was there: a pull can take minutes. */
+async function hasImage({ images, roster }: Crew, grant: Grant): Promise<boolean> {
+  const found = images.ensure(grant.spec.image).then(() => true)
+  found.catch(() => undefined)
+  while (!roster.at(grant)?.ending) {
+    if (await Promise.race([found, sleep(250).then(() => false)])) return true
+  }
+  return false
 }
 
 /** Undefined when an ending was decided before there was anything to end. */
@@ -54,6 +65,8 @@ async function launch(crew: Crew, grant: Grant): Promise<Aboard | undefined> {
   const details = await engine.details(container.id)
   if (details?.state === 'created') await engine.remove(container.id)
   if (!details || details.state === 'created') return undefined
+  // It may have ended before anybody watched it.
+  if (details.state === 'ended') crew.look.ring()
   return roster.change(grant, { phase: 'Starting', ...whereabouts(details) })
 }
 
@@ -81,10 +94,11 @@ async function make(crew: Crew, grant: Grant): Promise<Pick<Details, 'id' | 'sta
     if (!hasStatus(error, 409)) throw error
     const other = await engine.details(name)
     const mark = other?.mark
-    if (mark?.host === host.id && mark.ship === grant.ship && mark.attempt === grant.attempt && other)
-      return other
+    const isSame = mark?.host === host.id && mark.ship === grant.ship && mark.attempt === grant.attempt
+    // One that never ran and was made before the machine was restarted would tell a wrong tale later.
+    if (other && isSame && !(other.state === 'created' && mark.boot !== boot)) return other
     if (other && mark?.host !== host.id) {
-      const whose = mark ? `a container of Armada host ${mark.host}` : 'a container that is not Armada’s'
+      const whose = mark ? `a container of Armada host ${mark.host}` : "a container that is not Armada's"
       throw new Error(`the name ${name} is taken by ${whose}; remove or rename it`, { cause: error })
     }
     if (other) await engine.remove(other.id)

@@ -60,8 +60,9 @@ function each<N extends Name>(carryOut: (crew: Crew, step: One<N>) => Promise<vo
 async function tell(crew: Crew, { grant, containerId }: One<'settle'>): Promise<void> {
   const phase = phaseOf(grant.state)
   if (!enlist(crew, grant, phase, containerId)) return
-  const ending = grant.state === 'Stopping' ? ({ why: 'asked' } as const) : null
-  const entry = crew.roster.change(grant, { ending })
+  const asked = grant.state === 'Stopping' ? ({ why: 'asked' } as const) : null
+  // One that was ended here before the ApiServer could be asked keeps its reason.
+  const entry = crew.roster.change(grant, { ending: crew.roster.at(grant)?.ending ?? asked })
   if (entry) await settle(crew, entry)
 }
 

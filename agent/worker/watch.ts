@@ -5,21 +5,21 @@ import { cutOffAfterMs } from './cutOff.ts'
 import { endShip } from './end.ts'
 
 const everyMs = 250
-/** After a freeze the cluster is asked before a ship is stopped for its silence. */
+/** After a doubt the cluster is asked before a ship is stopped for its silence. */
 const askFirstMs = 2_000
 
 export async function keepWatch(crew: Crew, sessionMs: number): Promise<void> {
   const { contact, roster, gate, ask, signal, log } = crew
-  let frozenAtMs = Number.NEGATIVE_INFINITY
-  contact.onFreeze(() => {
-    log.warn({}, 'this process stood still: asking what belongs here before anything else')
-    frozenAtMs = performance.now()
+  let doubtedAtMs = Number.NEGATIVE_INFINITY
+  contact.onDoubt(() => {
+    log.warn({}, 'this host was out of sight or stood still: asking what belongs here before anything else')
+    doubtedAtMs = performance.now()
     gate.close()
     ask.ring()
   })
   await loop({ name: 'watch', everyMs, signal, log }, async () => {
     void contact.turn
-    if (performance.now() - frozenAtMs < askFirstMs) return
+    if (performance.now() - doubtedAtMs < askFirstMs) return
     const silentMs = performance.now() - contact.heardAtMs
     for (const { grant, ending } of roster.list()) {
       const afterMs = cutOffAfterMs(grant.spec, sessionMs)

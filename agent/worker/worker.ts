@@ -56,6 +56,7 @@ export function startWorker(options: WorkerOptions): Worker {
   const crew: Crew = {
     ...{ host, boot, api, engine, roster, outbox, contact, log },
     images: new Images(engine, log),
+    present: new Gate(),
     gate: new Gate(),
     hands: new Hands(log),
     starts: new Lanes(4),

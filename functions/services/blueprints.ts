@@ -3,6 +3,7 @@ import * as routes from '../../shared/api/blueprints.ts'
 import { ArmadaError } from '../../shared/errors.ts'
 import { isFinished } from '../../shared/model/shipState.ts'
 import { guarded } from '../middleware/authenticate.ts'
+import type { Lookups } from '../stores/lookups.ts'
 import type { Stores } from '../stores/stores.ts'
 import { serviceApp } from './serviceApp.ts'
 import { blueprintFor } from './ships.ts'
@@ -16,15 +17,7 @@ export function blueprintService(stores: Stores) {
     .openapi(guarded(routes.listBlueprints), async (c) =>
       c.json({ blueprints: await blueprints.list() }, 200),
     )
-    .openapi(guarded(routes.getBlueprint), async (c) => {
-      const { revision } = c.req.valid('query')
-      return c.json(await blueprintFor(stores, c.req.valid('param').blueprint, revision), 200)
-    })
-    .openapi(guarded(routes.listRevisions), async (c) => {
-      const { blueprint: name } = c.req.valid('param')
-      await blueprintFor(stores, name, undefined)
-      return c.json({ revisions: await blueprints.revisions(name) }, 200)
-    })
+    .route('/', blueprintLookup(stores))
     .openapi(guarded(routes.deleteBlueprint), async (c) => {
       const { blueprint: name } = c.req.valid('param')
       const users = [...usersOf(name)]
@@ -46,4 +39,18 @@ export function blueprintService(stores: Stores) {
       if (value.blueprint.name === name && !isFinished(value.state)) yield `ship ${id}`
     }
   }
+}
+
+/** The part that the edge has too. */
+export function blueprintLookup(stores: Pick<Lookups, 'blueprints'>) {
+  return serviceApp()
+    .openapi(guarded(routes.getBlueprint), async (c) => {
+      const { revision } = c.req.valid('query')
+      return c.json(await blueprintFor(stores, c.req.valid('param').blueprint, revision), 200)
+    })
+    .openapi(guarded(routes.listRevisions), async (c) => {
+      const { blueprint: name } = c.req.valid('param')
+      await blueprintFor(stores, name, undefined)
+      return c.json({ revisions: await stores.blueprints.revisions(name) }, 200)
+    })
 }

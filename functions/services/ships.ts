@@ -6,6 +6,7 @@ import type { Blueprint } from '../../shared/model/blueprint.ts'
 import { randomId, shipIdFor } from '../../shared/model/name.ts'
 import type { Ship } from '../../shared/model/ship.ts'
 import { type Caller, guarded } from '../middleware/authenticate.ts'
+import type { Lookups } from '../stores/lookups.ts'
 import type { Stores } from '../stores/stores.ts'
 import type { Row } from '../stores/table.ts'
 import { newShip, stop } from './lifecycle.ts'
@@ -42,9 +43,7 @@ export function shipService(stores: Stores) {
       }
       return c.json({ ships: await shipViews(found, stores), nextCursor }, 200)
     })
-    .openapi(guarded(routes.getShip), async (c) => {
-      return c.json(await shipView(await shipNamed(stores, c.req.valid('param').ship), stores), 200)
-    })
+    .route('/', shipLookup(stores))
     .openapi(guarded(routes.deleteShip), async (c) => {
       const { ship: id } = c.req.valid('param')
       const before = await shipNamed(stores, id)
@@ -57,9 +56,16 @@ export function shipService(stores: Stores) {
     })
 }
 
+/** The part that the edge has too. */
+export function shipLookup(stores: Pick<Lookups, 'ships' | 'samples'>) {
+  return serviceApp().openapi(guarded(routes.getShip), async (c) => {
+    return c.json(await shipView(await shipNamed(stores, c.req.valid('param').ship), stores), 200)
+  })
+}
+
 /** @throws ArmadaError not_found that names what there is. */
 export async function blueprintFor(
-  { blueprints }: Stores,
+  { blueprints }: Pick<Lookups, 'blueprints'>,
   name: string,
   revision: number | undefined,
 ): Promise<Blueprint> {
@@ -77,7 +83,7 @@ export async function blueprintFor(
   )
 }
 
-async function shipNamed({ ships }: Stores, id: string): Promise<Row<Ship>> {
+async function shipNamed({ ships }: Pick<Lookups, 'ships'>, id: string): Promise<Row<Ship>> {
   const row = await ships.get(id)
   if (!row)
     throw new ArmadaError(

@@ -1,11 +1,15 @@
 // Records as the API shows them.
 import type { Fleet, FleetView } from '../../shared/model/fleet.ts'
 import type { Ship, ShipView } from '../../shared/model/ship.ts'
+import type { Lookups } from '../stores/lookups.ts'
 import type { Stores } from '../stores/stores.ts'
 import type { Row } from '../stores/table.ts'
 
 /** Ships with what was last measured of them. */
-export async function shipViews(rows: readonly Row<Ship>[], { samples }: Stores): Promise<ShipView[]> {
+export async function shipViews(
+  rows: readonly Row<Ship>[],
+  { samples }: Pick<Lookups, 'samples'>,
+): Promise<ShipView[]> {
   const measured = await samples.ofShips(rows.map((row) => row.value.id))
   return rows.map(({ value, revision }, i) => {
     const { requestDigest: _, ...shown } = value
@@ -13,7 +17,7 @@ export async function shipViews(rows: readonly Row<Ship>[], { samples }: Stores)
   })
 }
 
-export async function shipView(row: Row<Ship>, stores: Stores): Promise<ShipView> {
+export async function shipView(row: Row<Ship>, stores: Pick<Lookups, 'samples'>): Promise<ShipView> {
   const [view] = await shipViews([row], stores)
   return view as ShipView
 }

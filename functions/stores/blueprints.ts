@@ -8,22 +8,19 @@ import type { Redis } from 'ioredis'
 import { messageOf } from '../../shared/errors.ts'
 import type { Log } from '../../shared/log.ts'
 import { type Blueprint, type BlueprintSpec, specDigest } from '../../shared/model/blueprint.ts'
+import { BlueprintCopies, type Head } from './blueprintCopies.ts'
 import { etcdKeys, redisKeys } from './keys.ts'
 import type { Kv } from './kv.ts'
 import type { Mirror } from './mirror.ts'
 import { answered } from './redis.ts'
-import { type Row, Table } from './table.ts'
-
-interface Head {
-  revision: number
-  deleted: boolean
-}
+import { Table } from './table.ts'
 
 const remembered = 1_000
 
 export class BlueprintStore {
   readonly heads = new Table<Head>(etcdKeys.blueprintHeads)
   #kv: Kv
+  #copies: BlueprintCopies
   #redis: Redis
   #log: Log
   #mirror: () => Mirror
@@ -31,6 +28,7 @@ export class BlueprintStore {
 
   constructor(kv: Kv, redis: Redis, mirror: () => Mirror, log: Log) {
     this.#kv = kv
+    this.#copies = new BlueprintCopies(kv)
     this.#redis = redis
     this.#mirror = mirror
     this.#log = log
@@ -44,7 +42,7 @@ export class BlueprintStore {
   /** Makes the next revision, unless the latest says the same. */
   async publish(name: string, spec: BlueprintSpec): Promise<Blueprint> {
     for (;;) {
-      const head = await this.#readHead(name)
+      const head = await this.#copies.head(name)
       const latest = head && !head.value.deleted ? await this.#revision(name, head.value.revision) : undefined
       if (latest && specDigest(latest.spec) === specDigest(spec)) return latest
       const revision = (head?.value.revision ?? 0) + 1
@@ -66,7 +64,7 @@ export class BlueprintStore {
 
   /** @param revision undefined: the latest. */
   async get(name: string, revision?: number): Promise<Blueprint | undefined> {
-    const head = this.heads.get(name) ?? (await this.#readHead(name))
+    const head = this.heads.get(name) ?? (await this.#copies.head(name))
     if (!head || head.value.deleted) return undefined
     return this.#revision(name, revision ?? head.value.revision)
   }
@@ -74,8 +72,7 @@ export class BlueprintStore {
   /** All revisions, oldest first; none when there is no such blueprint. */
   async revisions(name: string): Promise<Blueprint[]> {
     if (!(await this.get(name))) return []
-    const { items } = await this.#kv.list(etcdKeys.blueprintRevisions(name))
-    return items.map((item) => parse(item.value))
+    return this.#copies.revisions(name)
   }
 
   /** The latest revision of every blueprint, by name. */
@@ -88,7 +85,7 @@ export class BlueprintStore {
   /** Deletes all revisions. @returns false when there are none. */
   async remove(name: string): Promise<boolean> {
     for (;;) {
-      const head = await this.#readHead(name)
+      const head = await this.#copies.head(name)
       if (!head || head.value.deleted) return false
       const committed = await this.#kv.commit(
         [{ key: etcdKeys.blueprintHeads + name, revision: head.revision }],
@@ -121,16 +118,11 @@ export class BlueprintStore {
     if (known) return known
     const stored = await this.#redis.hget(redisKeys.blueprint(name), String(revision)).catch(() => null)
     if (stored) return this.#remember(parse(stored))
-    const copy = await this.#kv.get(etcdKeys.blueprintRevision(name, revision))
+    const copy = await this.#copies.revision(name, revision)
     if (!copy) return undefined
-    const blueprint = this.#remember(parse(copy.value))
+    const blueprint = this.#remember(copy)
     await this.#toRedis([blueprint]).catch(() => undefined)
     return blueprint
-  }
-
-  async #readHead(name: string): Promise<Row<Head> | undefined> {
-    const found = await this.#kv.get(etcdKeys.blueprintHeads + name)
-    return found && { value: JSON.parse(found.value), revision: found.revision }
   }
 
   async #toRedis(blueprints: readonly Blueprint[]): Promise<void> {

@@ -4,6 +4,7 @@ import type { Ship } from '../../shared/model/ship.ts'
 import { etcdKeys } from './keys.ts'
 import type { Kv } from './kv.ts'
 import type { Mirror } from './mirror.ts'
+import { readRow } from './rows.ts'
 import { absent, type Fence, put } from './ships.ts'
 import { type Row, Table } from './table.ts'
 
@@ -19,8 +20,7 @@ export class FleetStore {
 
   /** Reads through to etcd. */
   async read(name: string): Promise<Row<Fleet> | undefined> {
-    const found = await this.#kv.get(etcdKeys.fleets + name)
-    return found && { value: JSON.parse(found.value), revision: found.revision }
+    return readRow(this.#kv, etcdKeys.fleets + name)
   }
 
   /**

@@ -1,10 +1,11 @@
 // The store of hosts: who may be an agent, and how it described itself.
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import type { Host, HostDescription } from '../../shared/model/host.ts'
-import { namePattern } from '../../shared/model/name.ts'
+import { credentialOf, digest, hostOf } from './credentials.ts'
 import { etcdKeys } from './keys.ts'
 import type { Kv } from './kv.ts'
 import type { Mirror } from './mirror.ts'
+import { readRow } from './rows.ts'
 import { type Row, Table } from './table.ts'
 
 interface JoinToken {
@@ -53,17 +54,12 @@ export class HostStore {
     )
     if (written === undefined) return undefined
     await this.#mirror().reach(written)
-    return `armada-host.${host}.${secret}`
+    return credentialOf(host, secret)
   }
 
   /** The host a credential belongs to; undefined when it is nobody's. */
   async authenticate(credential: string): Promise<string | undefined> {
-    const [kind, id, secret] = credential.split('.')
-    if (kind !== 'armada-host' || !id || !secret || !namePattern.test(id)) return undefined
-    const row = this.table.get(id) ?? (await this.#read(id))
-    if (!row) return undefined
-    const same = timingSafeEqual(Buffer.from(row.value.credentialDigest), Buffer.from(digest(secret)))
-    return same ? id : undefined
+    return hostOf(credential, async (id) => this.table.get(id) ?? (await this.#read(id)))
   }
 
   /** Records how a host describes itself now. */
@@ -81,11 +77,6 @@ export class HostStore {
   }
 
   async #read(id: string): Promise<Row<Host> | undefined> {
-    const found = await this.#kv.get(etcdKeys.hosts + id)
-    return found && { value: JSON.parse(found.value), revision: found.revision }
+    return readRow(this.#kv, etcdKeys.hosts + id)
   }
-}
-
-function digest(secret: string): string {
-  return createHash('sha256').update(secret).digest('hex')
 }

@@ -28,10 +28,14 @@ export interface WatchHandlers {
   connected(connected: boolean): void
 }
 
-export interface Kv {
+/** As much as lookups take, and all that the edge has. */
+export interface KvReader {
   get(key: string): Promise<KeyValue | undefined>
   /** All keys that begin with the prefix, in order, as they were at one revision. */
   list(prefix: string): Promise<{ items: KeyValue[]; revision: number }>
+}
+
+export interface Kv extends KvReader {
   /**
    * Does all writes at once if all conditions hold. At most 120 of each.
    * @returns the revision of the commit, or undefined when a condition did not hold.

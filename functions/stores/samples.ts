@@ -4,14 +4,13 @@ import type { Redis } from 'ioredis'
 import type { HostSample } from '../../shared/model/host.ts'
 import type { ShipSample } from '../../shared/model/ship.ts'
 import { redisKeys } from './keys.ts'
+import type { Sample } from './lookups.ts'
 import { answered } from './redis.ts'
 
 export interface HostReport {
   at: string
   sample: HostSample | null
 }
-
-type Sample = Omit<ShipSample, 'ship'>
 
 export class SampleStore {
   #redis: Redis

@@ -8,6 +8,7 @@ import type { Ship } from '../../shared/model/ship.ts'
 import { etcdKeys } from './keys.ts'
 import type { Condition, Kv } from './kv.ts'
 import type { Mirror } from './mirror.ts'
+import { readRow } from './rows.ts'
 import { ShipIndex } from './shipIndex.ts'
 import { type Row, Table } from './table.ts'
 
@@ -153,8 +154,7 @@ export class ShipStore {
 
   /** As etcd has it now. */
   async read(id: string): Promise<Row<Ship> | undefined> {
-    const found = await this.#kv.get(etcdKeys.ships + id)
-    return found && { value: JSON.parse(found.value), revision: found.revision }
+    return readRow(this.#kv, etcdKeys.ships + id)
   }
 }
 

@@ -86,6 +86,7 @@ export async function installNodeModules(root) {
       'npm must be able to reach a package registry. After a failed compilation look further up in the log.'
     await runLogged(command, [...first, 'ci', '--no-audit', '--no-fund', '--loglevel=http'], {
       ...options,
+      title: 'npm ci',
       advice,
     })
   }

@@ -88,27 +88,41 @@ export async function addOwnRules(id: string, { name, subnet }: Bridge): Promise
 }
 
 async function removeOwnRules(id: string): Promise<void> {
-  for (const table of ['nat', 'filter']) {
-    const rules = await run('iptables', ['-w', '-t', table, '-S'])
-    for (const rule of rules.stdout.split('\n')) {
-      if (!rule.startsWith('-A ') || !rule.includes(`armada-${id}`)) continue
-      await run('iptables', ['-w', '-t', table, '-D', ...rule.slice(3).split(' ')])
-    }
-  }
+  for (const table of ['nat', 'filter']) await removeRules(table, (rule) => rule.includes(`armada-${id}`))
 }
 
-/** Removes the chains that our dockerd made and leaves behind when it ends, and its rules for our bridge. */
+/**
+ * Removes the rules of our bridge, and the chains that our dockerd leaves behind when it ends, unless another
+ * engine has come to use them too. Then the policy is what it was before.
+ */
 export async function removeDockerChains(id: string, policy: string): Promise<void> {
-  for (const table of ['nat', 'filter']) {
-    const rules = (await run('iptables', ['-w', '-t', table, '-S'])).stdout.split('\n')
-    for (const rule of rules) {
-      const isOurs = rule.includes('-j DOCKER') || rule.includes(bridgeName(id))
-      if (!isOurs || !/^-A (FORWARD|PREROUTING|OUTPUT|POSTROUTING) /.test(rule)) continue
-      await run('iptables', ['-w', '-t', table, '-D', ...rule.slice(3).split(' ')])
+  let shared = false
+  for (const table of ['raw', 'nat', 'filter']) {
+    await removeRules(table, (rule) => rule.includes(bridgeName(id)))
+    const rules = await rulesOf(table)
+    if (
+      rules.some(
+        (rule) => /^-A .* -[io] (docker0|br-|arm-)/.test(rule) && !rule.includes('--comment armada-'),
+      )
+    ) {
+      shared = true
+      continue
     }
+    await removeRules(table, (rule) => /^-A (FORWARD|PREROUTING|OUTPUT|POSTROUTING) .*-j DOCKER/.test(rule))
     const chains = rules.flatMap((rule) => /^-N (DOCKER\S*)/.exec(rule)?.[1] ?? [])
     for (const chain of chains) await run('iptables', ['-w', '-t', table, '-F', chain])
     for (const chain of chains) await run('iptables', ['-w', '-t', table, '-X', chain])
   }
-  await run('iptables', ['-w', '-P', 'FORWARD', policy])
+  if (!shared) await run('iptables', ['-w', '-P', 'FORWARD', policy])
+}
+
+async function rulesOf(table: string): Promise<string[]> {
+  return (await run('iptables', ['-w', '-t', table, '-S'])).stdout.split('\n')
+}
+
+async function removeRules(table: string, matches: (rule: string) => boolean): Promise<void> {
+  for (const rule of await rulesOf(table)) {
+    if (!rule.startsWith('-A ') || !matches(rule)) continue
+    await run('iptables', ['-w', '-t', table, '-D', ...rule.slice('-A '.length).split(' ')])
+  }
 }

@@ -20,7 +20,7 @@ export function claimFolder(dir: string): () => void {
     startTicks,
     program: basename(process.execPath),
     address: '',
-    argv: process.argv,
+    launch: '',
   })
   return () => eraseMark(dir)
 }

@@ -9,6 +9,7 @@ import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { messageOf } from '../../shared/errors.ts'
 import type { Log } from '../../shared/log.ts'
+import { delegateControllers } from './cgroup.ts'
 import { startContainerd } from './containerd.ts'
 import { engineAnswers, listContainers, stopContainers } from './engine.ts'
 import { buildNetwork, chooseNetwork, clearNetwork } from './engineNetwork.ts'
@@ -44,6 +45,7 @@ export async function startDockerd(options: DockerdOptions): Promise<Dockerd> {
   const places = placesOf(options.dir)
   const { dir, runDir, socketPath } = places
   const engine = { socketPath }
+  delegateControllers()
   const containerd = await startContainerd(places, options)
   try {
     const network = await chooseNetwork(places, options.iptables ?? false)

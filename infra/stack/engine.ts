@@ -94,6 +94,9 @@ export async function stopContainers(
   await eachOf(ids, 8, async (id) => {
     const limitMs = (graceSeconds + 20) * 1_000
     await askEngine(engine, { method: 'POST', path: `/containers/${id}/stop?t=${graceSeconds}`, limitMs })
+    // The engine answers before it has saved the exit code, and this only after: killed between the two, it
+    // would report 255 at its next start.
+    await askEngine(engine, { path: `/containers/${id}/json` })
   })
 }
 

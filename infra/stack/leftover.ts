@@ -13,8 +13,8 @@ export interface Mark {
   /** The name of the program, which its command line must contain. */
   program: string
   address: string
-  /** Command and arguments; a server with others is not reused. */
-  argv: readonly string[]
+  /** Digest of command, arguments and settings; a server with others is not reused. */
+  launch: string
 }
 
 function markFile(dir: string): string {

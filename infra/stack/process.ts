@@ -5,7 +5,8 @@
 // - Verbs on one server run one after the other.
 // - A server gets its own process group: Ctrl-C in a terminal reaches us only, and we end servers in order.
 import { spawn } from 'node:child_process'
-import { closeSync, mkdirSync, openSync, readFileSync, renameSync, statSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { closeSync, mkdirSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { ArmadaError, messageOf } from '../../shared/errors.ts'
 import type { Log } from '../../shared/log.ts'
@@ -23,8 +24,7 @@ import {
   writeMark,
 } from './leftover.ts'
 import type { Server } from './server.ts'
-
-const logLimitBytes = 8_000_000
+import { lastLines, openLog } from './serverLog.ts'
 
 export interface ServerPlan {
   name: string
@@ -32,6 +32,7 @@ export interface ServerPlan {
   dir: string
   command: string
   args: readonly string[]
+  /** Beside our own environment, of which it gets all but Armada's settings. */
   env?: Record<string, string>
   address: string
   /** One question to the server, bounded in time by itself. */
@@ -100,6 +101,17 @@ class OwnServer implements Server {
     if (this.#mark !== undefined) signalMarked(this.#mark, 'SIGCONT')
   }
 
+  get #log(): string {
+    return join(this.#plan.dir, `${this.name}.log`)
+  }
+
+  /** What decides whether a server of a former run is the one wanted now. Only a digest: settings hold secrets. */
+  #launch(argv: readonly string[]): string {
+    return createHash('sha256')
+      .update(JSON.stringify([argv, this.#plan.env ?? {}]))
+      .digest('hex')
+  }
+
   #inTurn<T>(verb: () => Promise<T>): Promise<T> {
     const result = this.#turn.then(verb)
     this.#turn = result.catch(() => undefined)
@@ -112,7 +124,7 @@ class OwnServer implements Server {
     mkdirSync(dir, { recursive: true })
     const argv = [command, ...args]
     const leftover = livingMark(dir)
-    if (leftover !== undefined && JSON.stringify(leftover.argv) === JSON.stringify(argv)) {
+    if (leftover !== undefined && leftover.launch === this.#launch(argv)) {
       if (await this.#plan.answers().catch(() => false)) {
         log.info({ server: this.name, pid: leftover.pid }, 'the server of a former run is used on')
         this.#up(leftover)
@@ -126,11 +138,11 @@ class OwnServer implements Server {
 
   async #spawn(argv: readonly string[]): Promise<void> {
     const { dir, env, address, endWithParent = false, readyLimitMs = 20_000 } = this.#plan
-    const output = openLog(logFile(this.#plan))
+    const output = openLog(this.#log)
     const [command = '', ...args] = endWithParent ? ['setpriv', '--pdeathsig', 'KILL', '--', ...argv] : argv
     const child = spawn(command, args, {
       cwd: dir,
-      env: { ...process.env, ...env },
+      env: { ...ownEnvironment(), ...env },
       stdio: ['ignore', output, output],
       detached: true,
     })
@@ -142,7 +154,13 @@ class OwnServer implements Server {
     child.unref()
     const startTicks = child.pid === undefined ? undefined : startTicksOf(child.pid)
     if (child.pid === undefined || startTicks === undefined) throw this.#unready(await failed)
-    const mark = { pid: child.pid, startTicks, program: basename(argv[0] ?? ''), address, argv }
+    const mark = {
+      pid: child.pid,
+      startTicks,
+      program: basename(argv[0] ?? ''),
+      address,
+      launch: this.#launch(argv),
+    }
     writeMark(dir, mark)
     const reason = await this.#untilReady(mark, failed, readyLimitMs)
     if (reason !== undefined) {
@@ -165,10 +183,9 @@ class OwnServer implements Server {
   }
 
   #unready(reason: string): ArmadaError {
-    const file = logFile(this.#plan)
     return new ArmadaError(
       'unavailable',
-      `${this.name} did not start: ${reason}. Last lines of ${file}:\n${lastLines(file)}`,
+      `${this.name} did not start: ${reason}. Last lines of ${this.#log}:\n${lastLines(this.#log)}`,
     )
   }
 
@@ -204,23 +221,9 @@ class OwnServer implements Server {
   }
 }
 
-export function logFile(plan: Pick<ServerPlan, 'dir' | 'name'>): string {
-  return join(plan.dir, `${plan.name}.log`)
-}
-
-function openLog(file: string): number {
-  try {
-    if (statSync(file).size > logLimitBytes) renameSync(file, `${file}.1`)
-  } catch {}
-  return openSync(file, 'a')
-}
-
-function lastLines(file: string, count = 12): string {
-  try {
-    return readFileSync(file, 'utf8').trimEnd().split('\n').slice(-count).join('\n')
-  } catch {
-    return '(nothing)'
-  }
+/** Armada's settings reach a process only through its plan: what is not an ApiServer must not know the stores. */
+function ownEnvironment(): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('ARMADA_')))
 }
 
 /** Starts a server, or takes over the same one left running by a former run. Resolves when it answers. */

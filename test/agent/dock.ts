@@ -110,8 +110,13 @@ export async function openDock(): Promise<Dock> {
   }
 }
 
+/** As a source file, or as ARMADA_TEST_AGENT says: Node's options and the built program. */
+const agentCommand = process.env.ARMADA_TEST_AGENT
+  ? process.env.ARMADA_TEST_AGENT.split(' ')
+  : ['--import', 'tsx', join(root, 'agent/main.ts')]
+
 function spawnAgent(id: string, env: Record<string, string>): Agent {
-  const child = spawn(process.execPath, ['--import', 'tsx', join(root, 'agent/main.ts')], {
+  const child = spawn(process.execPath, agentCommand, {
     cwd: root,
     env: { ...process.env, ARMADA_HOST_ID: id, ...env },
     stdio: ['ignore', 'ignore', 'pipe'],

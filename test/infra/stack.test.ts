@@ -1,6 +1,6 @@
 // The servers of infra/stack: they start, answer, survive being killed with their data, and harm nobody else.
 import { spawn } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
 import { suite } from 'uvu'
@@ -10,6 +10,7 @@ import { claimFolder } from '../../infra/stack/claim.ts'
 import { startEtcd } from '../../infra/stack/etcd.ts'
 import { isAlive, readMark, startTicksOf, writeMark } from '../../infra/stack/leftover.ts'
 import { isPortFree, keptPorts } from '../../infra/stack/port.ts'
+import { startServer } from '../../infra/stack/process.ts'
 import { startRedis } from '../../infra/stack/redis.ts'
 import { type Scratch, scratchDir } from '../../infra/stack/scratch.ts'
 import type { Server } from '../../infra/stack/server.ts'
@@ -133,6 +134,24 @@ test('a server of a killed run with other settings is ended first', async () => 
   await after.stop()
 })
 
+test('a process gets no settings of ours but those of its plan', async () => {
+  process.env.ARMADA_SECRET_OF_OTHERS = 'x'
+  const dir = dirOf('environment')
+  const script =
+    'require("fs").writeFileSync("seen", JSON.stringify(process.env)); setInterval(() => {}, 1000)'
+  const server = await startServer({
+    ...{ name: 'node', dir, command: process.execPath, args: ['-e', script], address: '', ...common },
+    env: { ARMADA_MINE: 'y' },
+    answers: async () => existsSync(join(dir, 'seen')) && readFileSync(join(dir, 'seen'), 'utf8') !== '',
+  })
+  const seen = JSON.parse(readFileSync(join(dir, 'seen'), 'utf8'))
+  assert.is(seen.ARMADA_MINE, 'y')
+  assert.is(seen.ARMADA_SECRET_OF_OTHERS, undefined)
+  assert.is(seen.PATH, process.env.PATH)
+  delete process.env.ARMADA_SECRET_OF_OTHERS
+  await server.stop()
+})
+
 test('a foreign process with the marked process id is left alone', async () => {
   const dir = dirOf('foreign')
   const server = await startRedis({ ...common, dir, fsync: false })
@@ -216,7 +235,7 @@ test('a state folder has one owner at a time', () => {
   const release = claimFolder(dir)
   release()
   const startTicks = startTicksOf(other.pid ?? 0) ?? ''
-  writeMark(dir, { pid: other.pid ?? 0, startTicks, program: 'sleep', address: '', argv: [] })
+  writeMark(dir, { pid: other.pid ?? 0, startTicks, program: 'sleep', address: '', launch: '' })
   assert.throws(() => claimFolder(dir), /in use by process/)
   other.kill('SIGKILL')
 })

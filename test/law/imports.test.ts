@@ -124,8 +124,28 @@ test('the Advisor and the ships speak to no ZooKeeper; Docker is driven from one
 
 test('inside functions/: entries → app → services → stores', () => {
   neverReaches(below('functions/stores'), either(isIn('functions/services'), isIn('functions/middleware')))
-  neverReaches(below('functions/services'), isOne('functions/app.ts', 'functions/node.ts'))
+  neverReaches(
+    below('functions/services'),
+    isOne('functions/app.ts', 'functions/node.ts', 'functions/edge.ts'),
+  )
   neverReaches([...below('functions/services'), ...below('functions/middleware')], isIn('functions/runners'))
+})
+
+test('the edge loads nothing that runs on Node alone, and can write to no store', () => {
+  neverReaches(
+    ['functions/edge.ts'],
+    either(
+      isOne('zookeeper', 'etcd3', 'cockatiel', 'undici', 'pino', '@hono/node-server'),
+      isOne(
+        'functions/node.ts',
+        'functions/app.ts',
+        'functions/stores/stores.ts',
+        'functions/stores/etcd.ts',
+      ),
+      isOne('functions/stores/dispatch.ts', 'functions/stores/mirror.ts', 'functions/stores/epochs.ts'),
+      isIn('shared/zookeeper'),
+    ),
+  )
 })
 
 test('no file imports itself in a circle', () => {

@@ -2,10 +2,10 @@
 // agent that came later finds it too.
 import { sleep } from '../../../shared/loop.ts'
 import type { Engine } from '../../docker/engine.ts'
-import { isAway } from '../../docker/engineError.ts'
+import { EngineError } from '../../docker/engineError.ts'
 import { followLines } from '../../docker/log.ts'
 
-/** Resolves true at the line, false when the log or the signal ended before. */
+/** Resolves true at the line, false when the signal came before. */
 export async function untilLine(
   engine: Engine,
   containerId: string,
@@ -17,12 +17,11 @@ export async function untilLine(
       for await (const line of followLines(engine, containerId, signal)) {
         if (line.includes(pattern)) return true
       }
-      return false
     } catch (error) {
-      // dockerd may be restarted under a ship that runs on.
-      if (!isAway(error)) return false
-      await sleep(500, signal)
+      if (!(error instanceof EngineError)) throw error
     }
+    // The log also ends when dockerd is restarted under a ship that runs on.
+    await sleep(500, signal)
   }
   return false
 }

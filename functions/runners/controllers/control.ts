@@ -21,19 +21,24 @@ export interface Office {
   client: Client
   epoch: number
   log: Log
+  /** Ends the controller and its requests. */
+  signal: AbortSignal
 }
 
 /** Controls until the leadership ends. @throws what ended it, when it was not the signal. */
 export async function control(
   { zk, client, settings, log }: ControllersOptions,
-  { epoch, signal }: Leadership,
+  { epoch, signal: leads }: Leadership,
 ): Promise<void> {
-  const office: Office = { client, epoch, log }
-  const hosts = new HostWatch(office)
-  await together(signal, [
-    (end) => hosts.follow(zk, end),
-    (end) => hosts.run(end),
-    (end) => keepFleets(office, end),
-    (end) => attend(office, settings, () => hosts.brake, end),
+  const office = { client, epoch, log }
+  let brake: () => string | null = () => 'the hosts have not been seen yet'
+  await together(leads, [
+    async (signal) => {
+      const hosts = new HostWatch({ ...office, signal })
+      brake = () => hosts.brake
+      await together(signal, [() => hosts.follow(zk), () => hosts.run()])
+    },
+    (signal) => keepFleets({ ...office, signal }),
+    (signal) => attend({ ...office, signal }, settings, () => brake()),
   ])
 }

@@ -2,11 +2,11 @@
 //
 // INVARIANTS
 // - Every growth of the number of Failed ships doubles the pause before the next ships are made: 1 s to 60 s.
-// - Five minutes without another failure, and all is forgotten.
+// - A minute without another failure, the pause not counted, and all is forgotten.
 
 const firstPauseMs = 1_000
 const longestPauseMs = 60_000
-const calmMs = 300_000
+const calmMs = 60_000
 
 export interface CrashRecord {
   failed: number
@@ -21,7 +21,7 @@ export interface CrashRecord {
 export function noteFailures(before: CrashRecord | undefined, failed: number, nowMs: number): CrashRecord {
   if (!before) return { failed, streak: 0, lastAtMs: nowMs, untilMs: 0 }
   if (failed <= before.failed) {
-    const calm = nowMs - before.lastAtMs > calmMs
+    const calm = nowMs - Math.max(before.lastAtMs, before.untilMs) > calmMs
     return { ...before, failed, streak: calm ? 0 : before.streak }
   }
   const streak = before.streak + 1

@@ -19,17 +19,16 @@ const fleetsAtOnce = 4
 /** So that one large fleet does not keep a turn to itself. */
 const stepsInTurn = 20
 
-export async function keepFleets(office: Office, signal: AbortSignal): Promise<void> {
-  const { client, log } = office
+export async function keepFleets(office: Office): Promise<void> {
+  const { client, log, signal } = office
   const crashes = new Map<string, CrashRecord>()
   await ledLoop({ name: 'fleets', everyMs, signal, log }, async () => {
-    const { fleets } = await answerOf(client.v1.fleets.$get())
+    const { fleets } = await answerOf(client.v1.fleets.$get({}, { init: { signal } }))
     const names = new Set(fleets.map((fleet) => fleet.name))
     for (const name of crashes.keys()) if (!names.has(name)) crashes.delete(name)
     await each(fleets, fleetsAtOnce, async (fleet) => {
-      const paused = pausedByCrashes(fleet, crashes, office)
       try {
-        await keepFleet(fleet, paused, office, signal)
+        await keepFleet(fleet, crashes, office)
       } catch (error) {
         if (isDeposed(error)) throw error
         log.warn({ fleet: fleet.name, error: messageOf(error) }, 'a fleet could not be kept; next turn again')
@@ -53,27 +52,30 @@ function pausedByCrashes(fleet: FleetPicture, crashes: Map<string, CrashRecord>,
 
 async function keepFleet(
   first: FleetPicture,
-  paused: boolean,
+  crashes: Map<string, CrashRecord>,
   office: Office,
-  signal: AbortSignal,
 ): Promise<void> {
+  const { client, signal } = office
   let fleet = first
   for (let steps = 0; steps < stepsInTurn && !signal.aborted; steps++) {
+    const paused = pausedByCrashes(fleet, crashes, office)
     const need = needOf(fleet)
     if (need.do === 'nothing' || (need.do === 'create' && paused)) return
     if (!(await step(fleet, need, office)) || need.do === 'forget') return
-    fleet = await answerOf(office.client.v1.fleets[':fleet'].$get({ param: { fleet: fleet.name } }))
+    const request = client.v1.fleets[':fleet'].$get({ param: { fleet: fleet.name } }, { init: { signal } })
+    fleet = await answerOf(request)
   }
 }
 
 /** Takes one step. False when it has to wait for the next turn. */
 async function step(fleet: FleetPicture, need: FleetNeed, office: Office): Promise<boolean> {
-  const { client, epoch, log } = office
+  const { client, epoch, log, signal } = office
   const create = need.do === 'create' ? need.count : 0
   const stop = need.do === 'stop' ? await surplusOf(fleet, need, office) : []
   const json = { epoch, revision: fleet.revision, create, stop, forget: need.do === 'forget' }
   try {
-    const request = client.v1.fleets[':fleet'].steps.$post({ param: { fleet: fleet.name }, json })
+    const sent = { param: { fleet: fleet.name }, json }
+    const request = client.v1.fleets[':fleet'].steps.$post(sent, { init: { signal } })
     const { created, stopped } = await answerOf(request)
     log.info({ fleet: fleet.name, created: created.length, stopped: stopped.length }, 'a step of a fleet')
     return created.length + stopped.length > 0
@@ -90,14 +92,14 @@ async function step(fleet: FleetPicture, need: FleetNeed, office: Office): Promi
 async function surplusOf(
   fleet: FleetPicture,
   { count, states }: Extract<FleetNeed, { do: 'stop' }>,
-  { client }: Office,
+  office: Office,
 ): Promise<string[]> {
   const wanted = Math.min(count, shipsInStep.stop)
   const ships: ShipView[] = []
   // The least useful states first, so that a large fleet's Ready ships are listed only when they are needed.
   const others = states.filter((state) => state !== 'Ready')
   for (const some of [others, states.filter((state) => state === 'Ready')]) {
-    if (some.length > 0 && ships.length < wanted) ships.push(...(await shipsIn(fleet.name, some, client)))
+    if (some.length > 0 && ships.length < wanted) ships.push(...(await shipsIn(fleet.name, some, office)))
   }
   return chooseSurplus(ships, wanted, states)
 }
@@ -105,12 +107,12 @@ async function surplusOf(
 async function shipsIn(
   fleet: string,
   states: readonly ShipState[],
-  client: Office['client'],
+  { client, signal }: Office,
 ): Promise<ShipView[]> {
   const ships: ShipView[] = []
   for (let cursor: string | undefined; ; ) {
     const query = { fleet, state: states.join(','), limit: '1000', ...(cursor && { cursor }) }
-    const page = await answerOf(client.v1.ships.$get({ query }))
+    const page = await answerOf(client.v1.ships.$get({ query }, { init: { signal } }))
     ships.push(...page.ships)
     if (page.nextCursor === null) return ships
     cursor = page.nextCursor

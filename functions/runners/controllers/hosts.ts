@@ -52,8 +52,8 @@ export class HostWatch {
   }
 
   /** Follows which hosts are present, until the signal fires. */
-  follow(zk: ZooKeeper, signal: AbortSignal): Promise<void> {
-    return watchPresence(zk, signal, (hosts) => this.see(hosts, performance.now()))
+  follow(zk: ZooKeeper): Promise<void> {
+    return watchPresence(zk, this.#office.signal, (hosts) => this.see(hosts, performance.now()))
   }
 
   see(hosts: ReadonlyMap<string, boolean>, nowMs: number): void {
@@ -72,8 +72,9 @@ export class HostWatch {
     this.#brakeOrRelease(nowMs)
   }
 
-  async run(signal: AbortSignal): Promise<void> {
-    const options = { name: 'hosts', everyMs, signal, log: this.#office.log }
+  async run(): Promise<void> {
+    const { signal, log } = this.#office
+    const options = { name: 'hosts', everyMs, signal, log }
     await ledLoop(options, () => this.#turn(performance.now()))
   }
 
@@ -90,8 +91,9 @@ export class HostWatch {
   }
 
   async #ask(host: string, absence: Absence, nowMs: number): Promise<Decision[]> {
-    const { client } = this.#office
-    const aboard = await answerOf(client.v1.controllers.hosts[':host'].ships.$get({ param: { host } }))
+    const { client, signal } = this.#office
+    const request = client.v1.controllers.hosts[':host'].ships.$get({ param: { host } }, { init: { signal } })
+    const aboard = await answerOf(request)
     const { lost, dueInMs } = findLost(host, aboard, nowMs - absence.sinceMs, Date.now())
     absence.idle &&= aboard.ships.length === 0
     absence.askAtMs = lost.length > 0 ? nowMs : nowMs + Math.min(dueInMs, askAgainMs)
@@ -106,12 +108,13 @@ export class HostWatch {
   }
 
   async #tell(): Promise<void> {
-    const { client, epoch, log } = this.#office
+    const { client, epoch, log, signal } = this.#office
     const text = this.#engaged && stormText(this.#engaged)
     if (text === this.#said) return
     if (text !== null) log.error({ stormBrake: text }, 'the storm brake is engaged')
     else if (this.#said) log.warn({}, 'the storm brake is released')
-    await answerOf(client.v1.controllers.notice.$put({ json: { epoch, stormBrake: text } }))
+    const json = { epoch, stormBrake: text }
+    await answerOf(client.v1.controllers.notice.$put({ json }, { init: { signal } }))
     this.#said = text
   }
 }

@@ -23,16 +23,16 @@ export async function attend(
     forgetMs,
   }: Pick<Settings<'runner'>, 'ticketLostMs' | 'unclaimedMs' | 'forgetMs'>,
   brake: () => string | null,
-  signal: AbortSignal,
 ): Promise<void> {
+  const { client, log, signal } = office
   const query = {
     queuedMs: String(ticketLostMs),
     scheduledMs: String(unclaimedMs),
     finishedMs: String(forgetMs),
     limit: '500',
   }
-  await ledLoop({ name: 'watchlist', everyMs, signal, log: office.log }, async () => {
-    const list = await answerOf(office.client.v1.controllers.watchlist.$get({ query }))
+  await ledLoop({ name: 'watchlist', everyMs, signal, log }, async () => {
+    const list = await answerOf(client.v1.controllers.watchlist.$get({ query }, { init: { signal } }))
     const decisions: Decision[] = [...queueAgain(list), ...resolveLost(list, brake()), ...forget(list)]
     await sendDecisions(decisions, office)
   })

@@ -68,6 +68,7 @@ let placed = 0
 let refused = 0
 
 const begunMs = performance.now()
+const begunCpu = process.cpuUsage()
 for (let at = 0; at < tickets; at += burst) {
   for (let i = at; i < Math.min(tickets, at + burst); i++) {
     const demand = demands[Math.floor(i / 5) % demands.length] as Demand
@@ -81,12 +82,13 @@ for (let at = 0; at < tickets; at += burst) {
   refused += decisions.blocked.length
 }
 const tookMs = performance.now() - begunMs
+const { user, system } = process.cpuUsage(begunCpu)
 turnsMs.sort((a, b) => a - b)
 const perDecisionUs = (share: number): string =>
   (((turnsMs[Math.floor(turnsMs.length * share)] ?? 0) * 1_000) / burst).toFixed(1)
 process.stdout.write(
   `${hosts} hosts: ${placed} placed (${refused} blocked groups seen, ${pile.size} wait) in ${tookMs.toFixed(0)} ms: ` +
-    `${Math.round((placed / tookMs) * 1_000)} decisions/s; per decision in a burst of ${burst}: ` +
+    `${Math.round((placed / tookMs) * 1_000)} decisions/s, ${Math.round((placed / (user + system)) * 1e6)} per second of CPU; per decision in a burst of ${burst}: ` +
     `p50 ${perDecisionUs(0.5)} us, p99 ${perDecisionUs(0.99)} us; ` +
     `${Math.round(process.memoryUsage().rss / 1_048_576)} MiB\n`,
 )

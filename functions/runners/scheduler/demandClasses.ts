@@ -5,7 +5,7 @@ import { Candidates } from './candidates.ts'
 import { type Rules, rulesOf } from './filters.ts'
 
 /** All classes together keep about this many standings of hosts: some 100 bytes each. */
-const standingsKept = 2_000_000
+const standingsKept = 5_000_000
 
 export interface DemandClass {
   rules: Rules

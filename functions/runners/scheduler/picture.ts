@@ -145,7 +145,7 @@ export class Picture {
   }
 
   async #read(id: string, parts: ReadonlySet<Part>, signal: AbortSignal): Promise<void> {
-    const { zk } = this.#options
+    const { zk, log } = this.#options
     const known = this.#hosts.get(id)
     if (!known) return
     const value = (path: string) => persistently(zk, { signal }, () => zk.get(path, true))
@@ -156,7 +156,10 @@ export class Picture {
     if (parts.has('description')) {
       const found = await value(paths.worker(id))
       known.description = this.#parse(id, 'description', found?.data, HostDescription)
-      if (known.description && known.description.id !== id) known.description = undefined
+      if (known.description && known.description.id !== id) {
+        log.error({ host: id, says: known.description.id }, 'a host describes itself under another id')
+        known.description = undefined
+      }
     }
     if (parts.has('advice')) {
       const found = await value(paths.advisor(id))

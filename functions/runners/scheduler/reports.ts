@@ -27,8 +27,10 @@ export interface ReportsOptions {
   epoch: number
   log: Log
   pile: Pile
-  /** The ship has moved on from this attempt. */
+  /** The ship has moved on from this attempt, and what was decided for it is void. */
   onStale: (ship: string, attempt: number) => void
+  /** The ship does not wait for a host. */
+  onNeedless: (ship: string, attempt: number) => void
 }
 
 export class Reports {
@@ -65,30 +67,38 @@ export class Reports {
       log: this.#options.log,
       bell: this.#bell,
     }
-    await ledLoop(options, () => this.#turn())
+    await ledLoop(options, () => this.#turn(signal))
   }
 
-  async #turn(): Promise<void> {
+  async #turn(signal: AbortSignal): Promise<void> {
     while (this.#placed.size > 0 || this.#refused.size > 0) {
-      await this.#send(first(this.#placed), first(this.#refused), [])
+      await this.#send(first(this.#placed), first(this.#refused), [], signal)
     }
     if (performance.now() - this.#heldAtMs < heldEveryMs - 100) return
     const held = [...this.#options.pile.ships]
     for (let i = 0; i < held.length; i += namesInReport) {
-      await this.#send([], [], held.slice(i, i + namesInReport))
+      await this.#send([], [], held.slice(i, i + namesInReport), signal)
     }
     this.#heldAtMs = performance.now()
   }
 
-  async #send(placed: PlacedRow[], refused: RefusedRow[], waiting: string[]): Promise<void> {
-    const { client, epoch, pile, onStale, log } = this.#options
-    const attempts = new Map<string, number>()
-    for (const ship of waiting) attempts.set(ship, pile.get(ship)?.ticket.attempt ?? 0)
-    for (const { ship, attempt } of [...refused, ...placed]) attempts.set(ship, attempt)
+  async #send(
+    placed: PlacedRow[],
+    refused: RefusedRow[],
+    waiting: string[],
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { client, epoch, pile, onStale, onNeedless, log } = this.#options
+    const decided = new Map([...refused, ...placed].map(({ ship, attempt }) => [ship, attempt]))
+    const held = new Map(waiting.map((ship) => [ship, pile.get(ship)?.ticket.attempt ?? 0]))
     try {
       const json = { epoch, placed, refused, waiting }
-      const { stale } = await answerOf(client.v1.placements.$post({ json }))
-      for (const ship of stale) onStale(ship, attempts.get(ship) ?? 0)
+      const { stale } = await answerOf(client.v1.placements.$post({ json }, { init: { signal } }))
+      for (const ship of stale) {
+        const attempt = decided.get(ship)
+        if (attempt === undefined) onNeedless(ship, held.get(ship) ?? 0)
+        else onStale(ship, attempt)
+      }
     } catch (error) {
       const lasting = error instanceof ArmadaError && error.code === 'invalid_request'
       if (!lasting) throw error

@@ -48,7 +48,7 @@ export async function schedule(
   const board = new Board(epoch)
   const classes = new DemandClasses(board)
   const queue = new QueueConsumer<Ticket>(zk, paths.schedulerQueue, { decode: decodeTickets, log })
-  const reports = new Reports({ client, epoch, log, pile, onStale: moveOn })
+  const reports = new Reports({ client, epoch, log, pile, onStale: moveOn, onNeedless: dropTicket })
   const picture = new Picture({ zk, board, log, onChange: bell.ring })
   let pileChanged = true
   let decidedVersion = -1
@@ -84,11 +84,17 @@ export async function schedule(
     pileChanged = true
   }
 
-  /** The ApiServer says that this attempt of the ship is over. */
+  function dropTicket(ship: string, attempt: number): void {
+    const entry = pile.get(ship)
+    // One that is being placed meanwhile is reported as placed next.
+    if (!entry || entry.state === 'taken' || entry.ticket.attempt > attempt) return
+    pile.remove(entry)
+    bell.ring()
+  }
+
   function moveOn(ship: string, attempt: number): void {
     board.drop(ship, attempt)
-    const entry = pile.get(ship)
-    if (entry && entry.ticket.attempt <= attempt) pile.remove(entry)
+    dropTicket(ship, attempt)
     bell.ring()
   }
 

@@ -1,0 +1,49 @@
+// The stores as the edge has them: for lookups only, and without anything that lives longer than a request.
+
+import type { Log } from '../../shared/log.ts'
+import type { Host } from '../../shared/model/host.ts'
+import type { Ship } from '../../shared/model/ship.ts'
+import { BlueprintCopies } from './blueprintCopies.ts'
+import { hostOf } from './credentials.ts'
+import { openGateway } from './gateway.ts'
+import { etcdKeys } from './keys.ts'
+import type { Lookups, SampleLookups } from './lookups.ts'
+import { connectRedis } from './redis.ts'
+import { readRow } from './rows.ts'
+import { SampleStore } from './samples.ts'
+
+export interface EdgeStores extends Pick<Lookups, 'ships' | 'blueprints'> {
+  /** Undefined where Redis cannot be reached from the edge: then ships are not looked up here. */
+  samples: SampleLookups | undefined
+  /** The host a credential belongs to. */
+  hostOf(credential: string): Promise<string | undefined>
+}
+
+export interface EdgeStoreSettings {
+  etcd: string
+  redis: string | undefined
+}
+
+export function edgeStores({ etcd, redis }: EdgeStoreSettings, log: Log): EdgeStores {
+  const kv = openGateway({ addresses: etcd, log })
+  return {
+    ships: { get: (id) => readRow<Ship>(kv, etcdKeys.ships + id) },
+    blueprints: new BlueprintCopies(kv),
+    samples: redis === undefined ? undefined : samplesByRequest(redis, log),
+    hostOf: (credential) => hostOf(credential, (id) => readRow<Host>(kv, etcdKeys.hosts + id)),
+  }
+}
+
+/** A connection for every question: at the edge one that another request opened never answers. */
+function samplesByRequest(redis: string, log: Log): SampleLookups {
+  return {
+    async ofShips(ids) {
+      const connection = connectRedis(redis, log)
+      try {
+        return await new SampleStore(connection).ofShips(ids)
+      } finally {
+        connection.disconnect()
+      }
+    },
+  }
+}

@@ -1,0 +1,144 @@
+// What a ship's container is made of, what it may never have, and how its log and its game are read.
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { playersOf } from '../../agent/advisor/probe/query.ts'
+import { FrameReader } from '../../agent/docker/frames.ts'
+import { checkHostConfig } from '../../agent/docker/hostConfig.ts'
+import { grantOf, markOf } from '../../agent/docker/label.ts'
+import { containerOptions } from '../../agent/docker/options.ts'
+import { BlueprintSpec } from '../../shared/model/blueprint.ts'
+import { assignPorts, type PortChoice } from '../../shared/model/port.ts'
+
+const test = suite('agent: containers')
+const berth = { host: 'h1', address: '10.0.0.1', boot: 'boot-1' }
+
+function options(spec: object, choice: PortChoice = {}) {
+  const full = BlueprintSpec.parse({ image: 'game:1', ...spec })
+  const blueprint = { name: 'b', revision: 1 }
+  const ports = assignPorts(full.ports, choice)
+  const grant = { ship: 'lobby-x', attempt: 3, state: 'Starting' as const, fleet: 'lobby', labels: {} }
+  return containerOptions({ ...grant, blueprint, spec: full, ports }, berth)
+}
+
+test('limits and hardening', () => {
+  const { HostConfig, name } = options({ resources: { cpuMillis: 1_500, memoryMiB: 64 } })
+  assert.is(name, 'armada-lobby-x-3')
+  assert.is(HostConfig?.Memory, 64 * 1024 * 1024)
+  assert.is(HostConfig?.MemorySwap, HostConfig?.Memory)
+  assert.is(HostConfig?.CpuQuota, 150_000)
+  assert.equal(HostConfig?.CapDrop, ['ALL'])
+  assert.equal(HostConfig?.SecurityOpt, ['no-new-privileges'])
+  assert.is(HostConfig?.PidsLimit, 512)
+  assert.equal(HostConfig?.RestartPolicy, { Name: 'no' })
+  assert.is(HostConfig?.ReadonlyRootfs, false)
+})
+
+test('ports: each protocol is published and exposed; none stays inside', () => {
+  const ports = [
+    { name: 'game', protocol: 'tcp+udp', containerPort: 7_777 },
+    { name: 'same', protocol: 'udp', policy: 'passthrough' },
+    { name: 'rcon', protocol: 'tcp', policy: 'none', containerPort: 7_778 },
+  ]
+  const { HostConfig, ExposedPorts, Env } = options({ ports }, { game: 7_001, same: 7_002 })
+  assert.equal(HostConfig?.PortBindings, {
+    '7777/tcp': [{ HostIp: '0.0.0.0', HostPort: '7001' }],
+    '7777/udp': [{ HostIp: '0.0.0.0', HostPort: '7001' }],
+    '7002/udp': [{ HostIp: '0.0.0.0', HostPort: '7002' }],
+  })
+  assert.equal(Object.keys(ExposedPorts ?? {}), ['7777/tcp', '7777/udp', '7002/udp'])
+  assert.ok(Env?.includes('ARMADA_PORT_GAME=7777') && Env.includes('ARMADA_PORT_SAME=7002'))
+  assert.ok(Env?.includes('ARMADA_PORT_RCON=7778'))
+})
+
+test("host network: nothing is published, the game is told the host's port", () => {
+  const ports = [{ name: 'my-game', policy: 'static', hostPort: 7_100, containerPort: 7_777 }]
+  const { HostConfig, Env } = options({ network: 'host', ports }, { 'my-game': 7_100 })
+  assert.is(HostConfig?.NetworkMode, 'host')
+  assert.equal(HostConfig?.PortBindings, {})
+  assert.ok(Env?.includes('ARMADA_PORT_MY_GAME=7100'))
+})
+
+test('environment and substitution in the command', () => {
+  const command = ['-n', '$(NAME) of $(ARMADA_SHIP_ID)', '$$(NAME)', '$(UNKNOWN)', '$NAME']
+  const { Cmd, Env } = options({ command, env: { NAME: 'a', AGONES_SDK_HTTP_PORT: '1' } })
+  assert.equal(Cmd, ['-n', 'a of lobby-x', '$(NAME)', '$(UNKNOWN)', '$NAME'])
+  for (const line of ['ARMADA_FLEET=lobby', 'ARMADA_HOST=h1', 'AGONES_SDK_GRPC_PORT=9357']) {
+    assert.ok(Env?.includes(line), line)
+  }
+})
+
+test('readOnlyRoot leaves /tmp writable; user is passed on', () => {
+  const { HostConfig, User } = options({ readOnlyRoot: true, user: '1000:1000' })
+  assert.is(HostConfig?.ReadonlyRootfs, true)
+  assert.ok(HostConfig?.Tmpfs && '/tmp' in HostConfig.Tmpfs)
+  assert.is(User, '1000:1000')
+})
+
+test('the labels hold all that an agent needs to adopt', () => {
+  const mark = markOf(options({ env: { A: 'b' } }).Labels)
+  assert.equal([mark?.ship, mark?.attempt, mark?.host, mark?.boot], ['lobby-x', 3, 'h1', 'boot-1'])
+  assert.is(mark && grantOf(mark)?.spec.env.A, 'b')
+  assert.is(markOf({ 'armada.ship': 'x' }), undefined)
+  assert.is(markOf(undefined), undefined)
+  const garbled = markOf({ ...options({}).Labels, 'armada.grant': '{"of":"another version"}' })
+  assert.is(garbled && grantOf(garbled), null)
+  assert.is(garbled?.ship, 'lobby-x')
+})
+
+test('the allow-list refuses whatever a ship may not have', () => {
+  const good = options({}).HostConfig ?? {}
+  checkHostConfig(good)
+  const bad: object[] = [
+    { Privileged: true },
+    { Binds: ['/:/host'] },
+    { CapAdd: ['SYS_ADMIN'] },
+    { CapDrop: [] },
+    { NetworkMode: 'container:other' },
+    { PidMode: 'host' },
+    { SecurityOpt: ['seccomp=unconfined'] },
+    { Devices: [{ PathOnHost: '/dev/sda' }] },
+    { MemorySwap: -1 },
+    { MemorySwap: 1e12 },
+    { Memory: 0 },
+    { PidsLimit: -1 },
+    { RestartPolicy: { Name: 'always' } },
+    { Tmpfs: { '/': '' } },
+  ]
+  for (const extra of bad) assert.throws(() => checkHostConfig({ ...good, ...extra }), /a ship may not/)
+  assert.throws(() => checkHostConfig({}), /may not be without/)
+})
+
+test('log frames: lines whole over chunks of any size, stdout and stderr apart', () => {
+  const frame = (stream: number, text: string) => {
+    const head = Buffer.alloc(8)
+    head[0] = stream
+    head.writeUInt32BE(Buffer.byteLength(text), 4)
+    return Buffer.concat([head, Buffer.from(text)])
+  }
+  const all = Buffer.concat([frame(1, 'one\ntw'), frame(2, 'err'), frame(1, 'o\n'), frame(2, 'or\nrest')])
+  for (const size of [1, 3, 7, 100]) {
+    const reader = new FrameReader()
+    const lines: string[] = []
+    for (let i = 0; i < all.length; i += size) lines.push(...reader.push(all.subarray(i, i + size)))
+    assert.equal([...lines, ...reader.end()], ['one', 'two', 'error', 'rest'])
+  }
+})
+
+test('query answers: loose numbers are read, impossible ones refused', () => {
+  assert.equal(playersOf({ numplayers: 2, maxplayers: '16', map: 'dm1' }, 'g'), {
+    players: 2,
+    maxPlayers: 16,
+    map: 'dm1',
+  })
+  assert.is(playersOf({ players: [{}, {}], maxplayers: 8 }, 'g').players, 2)
+  for (const answer of [
+    {},
+    { numplayers: 5, maxplayers: 4 },
+    { numplayers: -1, maxplayers: 4 },
+    { numplayers: 1.5, maxplayers: 4 },
+  ]) {
+    assert.throws(() => playersOf(answer, 'g'), /nonsense/)
+  }
+})
+
+test.run()

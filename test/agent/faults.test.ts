@@ -1,0 +1,136 @@
+// The world around the agent breaks: cut off, frozen, the engine killed, the machine restarted.
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { labelsOf } from '../../agent/docker/label.ts'
+import { sleep } from '../../shared/loop.ts'
+import { BlueprintSpec } from '../../shared/model/blueprint.ts'
+import { until } from '../harness/until.ts'
+import { type Dock, image, openDock } from './dock.ts'
+import type { FakeMonitor } from './fakeMonitor.ts'
+
+const test = suite('agent: faults')
+let dock: Dock
+let monitor: FakeMonitor
+
+test.before(async () => {
+  dock = await openDock()
+  monitor = dock.monitor
+})
+test.after(() => dock.close())
+
+type Spec = Parameters<FakeMonitor['place']>[2]
+const shell = (script: string) => ['sh', '-c', script]
+
+async function run(host: string, ship: string, spec: Partial<Spec> = {}): Promise<void> {
+  const { attempt } = monitor.place(host, ship, { image, command: ['sleep', '1000'], ...spec })
+  await dock.sendJobs(host, [{ kind: 'start', ship, attempt, ports: {} }])
+  await monitor.heard(ship, 'Ready')
+}
+
+const statusOf = async (name: string) => (await dock.inspect(name))?.State.Status
+
+test('cut off from one of the two: ships run on. From both: `replace` ships stop in time, others do not', async () => {
+  const agent = await dock.startAgent('cut')
+  const replace = { graceMs: 0, hostLost: { policy: 'replace', afterMs: 2_500 } } as const
+  const wait = { graceMs: 0, hostLost: { policy: 'wait', afterMs: 2_500 } } as const
+  await run('cut', 'replaced', { lifecycle: replace })
+  await run('cut', 'waiting', { lifecycle: wait })
+
+  monitor.away = true
+  await sleep(3_500)
+  assert.is(await statusOf('armada-replaced-1'), 'running', 'ZooKeeper alone is enough')
+  monitor.away = false
+  const seen = monitor.samples.length
+  await until(() => monitor.samples.length > seen)
+  dock.zookeeper.pause()
+  await sleep(3_500)
+  assert.is(await statusOf('armada-replaced-1'), 'running', 'the ApiServer alone is enough')
+
+  const cutAtMs = performance.now()
+  monitor.away = true
+  await until(async () => (await statusOf('armada-replaced-1')) !== 'running', 10_000)
+  const tookMs = performance.now() - cutAtMs
+  assert.ok(tookMs < 2_500, `stopped ${Math.round(tookMs)} ms after the cut`)
+  assert.is(await statusOf('armada-waiting-1'), 'running')
+  dock.zookeeper.resume()
+  monitor.away = false
+  const report = await monitor.heard('replaced', 'Returned')
+  assert.ok(report.state === 'Returned' && !report.fault)
+  assert.match(report.reason, /cut off from the cluster for/)
+  await agent.kill()
+})
+
+test('frozen and thawed: hello first, the ship that went elsewhere is gone within 5 s', async () => {
+  const agent = await dock.startAgent('ice')
+  await run('ice', 'frozen', { command: shell('trap "" TERM; while true; do sleep 0.1; done') })
+  await run('ice', 'kept')
+  agent.process.kill('SIGSTOP')
+  const ship = monitor.ships.get('frozen')
+  Object.assign(ship ?? {}, { host: 'elsewhere', attempt: 2 })
+  await sleep(4_500)
+  monitor.place('ice', 'fresh', { image, command: ['sleep', '1000'] })
+  await dock.sendJobs('ice', [{ kind: 'start', ship: 'fresh', attempt: 1, ports: {} }])
+  const thawAtMs = performance.now()
+  agent.process.kill('SIGCONT')
+  await until(async () => (await dock.inspect('armada-frozen-1')) === undefined)
+  assert.ok(performance.now() - thawAtMs < 5_000)
+  await monitor.heard('fresh', 'Ready')
+  const hello = monitor.hellos.findLast(({ host }) => host.id === 'ice')
+  assert.ok(hello && hello.atMs > thawAtMs)
+  assert.ok((await dock.inspect('armada-fresh-1'))?.State.Status === 'running')
+  assert.is(await statusOf('armada-kept-1'), 'running')
+  await agent.kill()
+})
+
+test('dockerd is killed and comes back: degraded is told, jobs wait, ships run on, ends are told', async () => {
+  const agent = await dock.startAgent('dead')
+  await run('dead', 'sturdy')
+  await run('dead', 'short', { command: shell('sleep 3; exit 4') })
+  await run('dead', 'logged', { command: shell('sleep 3; echo hello; exec sleep 1000') })
+  const pid = (await dock.inspect('armada-sturdy-1'))?.State.Pid
+  await dock.docker.kill()
+  monitor.place('dead', 'patient', { image, command: ['sleep', '1000'] })
+  await dock.sendJobs('dead', [{ kind: 'start', ship: 'patient', attempt: 1, ports: {} }])
+  const last = () => monitor.samples.findLast(({ host }) => host === 'dead')?.sample
+  await until(() => last()?.degraded != null, 12_000)
+  assert.match(last()?.degraded ?? '', /the Docker engine does not answer/)
+  assert.is(await dock.queueLength('dead'), 1)
+  assert.not.ok(monitor.claims.some(({ ship }) => ship === 'patient'))
+  await dock.docker.restart()
+  await monitor.heard('patient', 'Ready')
+  const report = await monitor.heard('short', 'Failed')
+  assert.is(report.state === 'Failed' && report.exit?.code, 4)
+  assert.is((await dock.inspect('armada-sturdy-1'))?.State.Pid, pid)
+  await until(() => last()?.degraded === null, 12_000)
+  const named = (await dock.containers()).filter(({ Labels }) => Labels['armada.ship'] === 'patient')
+  assert.is(named.length, 1)
+  await agent.kill()
+})
+
+test('the machine was restarted, or the container never ran: given back, and not the ship’s fault', async () => {
+  for (const ship of ['rebooted', 'unborn']) {
+    const { spec } = monitor.place('boot', ship, { image, command: shell('exit 137') })
+    const record = monitor.ships.get(ship)
+    if (record) record.state = 'Ready'
+    const grant = { ship, attempt: 1, state: 'Ready', fleet: null, labels: {}, ports: [] } as const
+    const blueprint = { name: 'test', revision: 1 }
+    const labels = labelsOf(
+      { ...grant, ports: [], blueprint, spec: BlueprintSpec.parse(spec) },
+      'boot',
+      'an earlier boot',
+    )
+    const options = { Image: image, Cmd: ['sh', '-c', 'exit 137'], Labels: labels }
+    await dock.engine('POST', `/containers/create?name=armada-${ship}-1`, options)
+  }
+  await dock.engine('POST', '/containers/armada-rebooted-1/start')
+  await until(async () => (await statusOf('armada-rebooted-1')) === 'exited')
+  await dock.startAgent('boot')
+  for (const ship of ['rebooted', 'unborn']) {
+    const report = await monitor.heard(ship, 'Returned')
+    assert.ok(report.state === 'Returned' && !report.fault)
+    assert.is(report.reason, 'the host restarted')
+    await until(async () => (await dock.inspect(`armada-${ship}-1`)) === undefined)
+  }
+})
+
+test.run()

@@ -1,0 +1,105 @@
+// The tables in the agent's middle: roster, outbox, contact; and how a host describes itself.
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { Contact } from '../../agent/contact.ts'
+import { describeHost } from '../../agent/describe.ts'
+import { Lanes } from '../../agent/lanes.ts'
+import { Outbox } from '../../agent/outbox.ts'
+import { Roster } from '../../agent/roster.ts'
+import { sleep } from '../../shared/loop.ts'
+import { BlueprintSpec } from '../../shared/model/blueprint.ts'
+import { readSettings } from '../../shared/settings.ts'
+
+const test = suite('agent: tables')
+const spec = BlueprintSpec.parse({ image: 'i', resources: { cpuMillis: 100, memoryMiB: 10 } })
+const grant = (ship: string, attempt = 1) => ({
+  ...{ ship, attempt, state: 'Starting' as const, fleet: null, labels: {}, spec, ports: [] },
+  blueprint: { name: 'b', revision: 1 },
+})
+
+test('roster: one attempt at a time, and none twice', () => {
+  const roster = new Roster()
+  assert.ok(roster.board(grant('a'), 'Claimed'))
+  assert.not.ok(roster.board(grant('a', 2), 'Claimed'), 'the older one is still aboard')
+  assert.is(roster.change(grant('a', 2), { phase: 'Ready' }), undefined)
+  assert.is(roster.change(grant('a'), { phase: 'Ready' })?.phase, 'Ready')
+  roster.leave(grant('a'))
+  assert.not.ok(roster.board(grant('a'), 'Claimed'), 'it has left')
+  assert.ok(roster.board(grant('a', 2), 'Claimed'))
+  assert.equal(roster.taken('other'), { cpuMillis: 100, memoryMiB: 10 })
+  assert.equal(roster.taken('a'), { cpuMillis: 0, memoryMiB: 0 })
+})
+
+test('outbox: the latest stays until exactly it is acknowledged; a final one is not replaced', () => {
+  const outbox = new Outbox()
+  const of = { ship: 'a', attempt: 1 }
+  outbox.put({ ...of, state: 'Ready' })
+  const sent = outbox.peek(10)
+  outbox.put({ ...of, state: 'Unhealthy', reason: 'r' })
+  outbox.acknowledge(sent)
+  assert.is(outbox.peek(10)[0]?.state, 'Unhealthy')
+  outbox.put({ ...of, state: 'Failed', reason: 'r', exit: null })
+  outbox.put({ ...of, state: 'Ready' })
+  assert.is(outbox.peek(10)[0]?.state, 'Failed')
+  outbox.put({ ship: 'a', attempt: 2, state: 'Ready' })
+  assert.is(outbox.size, 2)
+  outbox.acknowledge(outbox.peek(10))
+  assert.is(outbox.size, 0)
+})
+
+test('contact: connected is now, suspended counts back, reports count from when they were sent', () => {
+  const contact = new Contact()
+  contact.presence(true, 3_000)
+  assert.ok(performance.now() - contact.heardAtMs < 50)
+  contact.presence(false, 3_000)
+  const silentMs = performance.now() - contact.heardAtMs
+  assert.ok(silentMs < 2_050)
+  contact.heard(performance.now() - 100)
+  assert.ok(performance.now() - contact.heardAtMs < 200)
+  contact.heard(0)
+  assert.ok(performance.now() - contact.heardAtMs < 200, 'never back in time')
+})
+
+test('lanes: never more at once, in order, freed by errors', async () => {
+  const lanes = new Lanes(2)
+  let inside = 0
+  let most = 0
+  const order: number[] = []
+  const work = (i: number) =>
+    lanes.run(async () => {
+      most = Math.max(most, ++inside)
+      order.push(i)
+      await sleep(5)
+      inside--
+      if (i === 0) throw new Error('first')
+    })
+  const results = await Promise.allSettled([0, 1, 2, 3, 4].map(work))
+  assert.is(most, 2)
+  assert.equal(order, [0, 1, 2, 3, 4])
+  assert.is(results.filter(({ status }) => status === 'rejected').length, 1)
+})
+
+const machine = { cores: 8, memoryMiB: 16_000, address: '10.0.0.7' }
+const base = { ARMADA_ZOOKEEPER: 'z:2181', ARMADA_HOST_ID: 'h1' }
+
+test('describe: the machine less what it reserves, or what the settings say', () => {
+  const host = describeHost(readSettings('agent', base), machine, '1')
+  assert.equal(host.capacity, { cpuMillis: 8_000, memoryMiB: 14_400 })
+  assert.is(host.address, '10.0.0.7')
+  assert.equal(host.ports, { from: 7_000, to: 8_000 })
+  const small = describeHost(readSettings('agent', base), { ...machine, memoryMiB: 2_000 }, '1')
+  assert.is(small.capacity.memoryMiB, 1_488)
+  const env = {
+    ...base,
+    ARMADA_MEMORY_MIB: '100',
+    ARMADA_HOST_LABELS: 'region=eu, disk=nvme',
+    ARMADA_PORTS: '9000-9010',
+  }
+  const told = describeHost(readSettings('agent', env), machine, '1')
+  assert.equal(told.labels, { region: 'eu', disk: 'nvme' })
+  assert.is(told.capacity.memoryMiB, 100)
+  const wrong = readSettings('agent', { ...base, ARMADA_PORTS: '9010-9000' })
+  assert.throws(() => describeHost(wrong, machine, '1'), /from must not be above to/)
+})
+
+test.run()

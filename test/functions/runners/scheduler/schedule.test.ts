@@ -1,0 +1,186 @@
+// The scheduler on a real ZooKeeper, with an ApiServer that only listens.
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { schedule } from '../../../../functions/runners/scheduler/schedule.ts'
+import { connect } from '../../../../shared/api/client.ts'
+import { ZooKeeper } from '../../../../shared/zookeeper/client.ts'
+import { stand } from '../../../../shared/zookeeper/election.ts'
+import { paths } from '../../../../shared/zookeeper/paths.ts'
+import { until } from '../../../harness/until.ts'
+import { Recorder } from '../recorder.ts'
+import { demand, hostNamed, quiet, Tree, ticket, ZooKeeperServer } from '../tree.ts'
+
+const scheduler = suite('scheduler on ZooKeeper')
+const closing: (() => unknown)[] = []
+let server: ZooKeeperServer
+
+/** A tree of its own, a recorder, and a scheduler that leads. */
+async function scene() {
+  const { tree, address } = await Tree.open(server)
+  const recorder = new Recorder()
+  const url = await recorder.start()
+  const zk = await ZooKeeper.connect({ servers: address, log: quiet, sessionTimeoutMs: 4_000 })
+  const stop = new AbortController()
+  const epochs: number[] = []
+  const begin = () =>
+    stand(zk, paths.schedulerElection, { id: 'test', signal: stop.signal, log: quiet }, (leadership) => {
+      epochs.push(leadership.epoch)
+      return schedule({ zk, client: connect({ url }), log: quiet }, leadership)
+    })
+  closing.push(async () => {
+    stop.abort()
+    await zk.close()
+    await tree.zk.close()
+    await recorder.stop()
+  })
+  return { tree, recorder, zk, begin, epochs, address, url }
+}
+
+scheduler.before(async () => {
+  server = await ZooKeeperServer.start()
+})
+scheduler.after.each(async () => {
+  for (const close of closing.splice(0).reverse()) await close()
+})
+scheduler.after(() => server.stop())
+
+scheduler('places a burst of 2,000 tickets over 50 hosts exactly once, with few requests', async () => {
+  const { tree, recorder, zk, begin } = await scene()
+  const hosts = Array.from({ length: 50 }, (_, i) => `host-${i}`)
+  for (const host of hosts) await tree.join(hostNamed(host))
+  const running = begin()
+  await until(() => zk.requests.exists > 50)
+  const before = Object.values(zk.requests).reduce((sum, count) => sum + count, 0)
+  const distributed = demand({ placement: { strategy: 'distributed' } })
+  const ships = Array.from({ length: 2_000 }, (_, i) => `ship-${i}`)
+  for (let i = 0; i < 4; i++) {
+    await tree.queue(ships.slice(i * 500, i * 500 + 500).map((ship) => ticket(ship, { demand: distributed })))
+  }
+  await until(() => recorder.placed.length >= 2_000)
+  await until(async () => (await tree.queued()).length === 0)
+  const jobs = await tree.jobs(hosts)
+  assert.equal(jobs.length, 2_000)
+  assert.equal(new Set(jobs.map((job) => job.ship)).size, 2_000)
+  for (const host of hosts) assert.is(jobs.filter((job) => job.host === host).length, 40)
+  const numbers = jobs.map((job) => `${job.host}:${job.kind === 'start' && job.ports.game}`)
+  assert.is(new Set(numbers).size, 2_000)
+  const after = Object.values(zk.requests).reduce((sum, count) => sum + count, 0)
+  assert.ok((after - before) / 2_000 < 0.3, `${(after - before) / 2_000} requests per ship`)
+  void running
+})
+
+scheduler(
+  'keeps blocked tickets in the queue, says why once, and places them when a host comes',
+  async () => {
+    const { tree, recorder, begin } = await scene()
+    void begin()
+    await tree.queue([ticket('a'), ticket('b')])
+    await until(() => recorder.refused.length === 2)
+    assert.is(recorder.refused[0]?.reason, 'there are no hosts yet: join one')
+    assert.is((await tree.queued()).length, 1)
+    await tree.join(hostNamed('one', { capacity: { cpuMillis: 64_000, memoryMiB: 600 } }))
+    await until(() => recorder.placed.length === 1)
+    await until(() => recorder.refused.length === 3)
+    assert.is(recorder.refused[2]?.reason, '1 host: not enough memory (wants 512 MiB, best has 88)')
+    await until(async () => (await tree.queued()).length === 1)
+    await tree.join(hostNamed('two'))
+    await until(() => recorder.placed.length === 2)
+    await until(async () => (await tree.queued()).length === 0)
+    assert.is((await tree.jobs(['one', 'two'])).length, 2)
+  },
+)
+
+scheduler(
+  'steps down at once when a newer epoch has written, and leads again with a higher one',
+  async () => {
+    const { tree, recorder, begin, epochs } = await scene()
+    await tree.join(hostNamed('one'))
+    void begin()
+    await until(() => epochs.length === 1)
+    recorder.leastEpoch = (epochs[0] as number) + 1
+    await tree.queue([ticket('a')])
+    await until(() => epochs.length >= 2)
+    assert.ok((epochs[1] as number) > (epochs[0] as number))
+    await tree.queue([ticket('b')])
+    await until(() => recorder.placed.some(({ ship }) => ship === 'b'))
+  },
+)
+
+scheduler('survives a poison node, and drops the tickets of ships that are gone', async () => {
+  const { tree, recorder, begin } = await scene()
+  await tree.zk.create(`${paths.schedulerQueue}/e-poison-`, 'not JSON', 'persistent_sequential')
+  recorder.stale.add('gone')
+  void begin()
+  await tree.queue([ticket('gone'), ticket('stays')])
+  await until(() => recorder.refused.length >= 2)
+  await until(async () => (await tree.queued()).length === 1)
+  await tree.join(hostNamed('one'))
+  await until(() => recorder.placed.length > 0)
+  await until(async () => (await tree.queued()).length === 0)
+  assert.equal(
+    (await tree.jobs(['one'])).map((job) => job.ship),
+    ['stays'],
+  )
+})
+
+scheduler('reports again what the ApiServer could not take', async () => {
+  const { tree, recorder, begin } = await scene()
+  await tree.join(hostNamed('one'))
+  recorder.failures = 2
+  void begin()
+  await tree.queue([ticket('a')])
+  await until(() => recorder.placed.length === 1)
+  assert.equal(recorder.placed[0]?.ship, 'a')
+})
+
+scheduler(
+  'a newer attempt supersedes an older one, and avoids the host that failed if another will do',
+  async () => {
+    const { tree, recorder, begin } = await scene()
+    await tree.join(hostNamed('one'))
+    void begin()
+    await tree.queue([ticket('a')])
+    await until(() => recorder.placed.length === 1)
+    await tree.queue([ticket('a', { attempt: 2, avoidHosts: ['one'] })])
+    await until(() => recorder.placed.length === 2)
+    assert.is(recorder.placed[1]?.host, 'one')
+    await tree.join(hostNamed('two'))
+    await tree.queue([ticket('a', { attempt: 3, avoidHosts: ['one'] })])
+    await until(() => recorder.placed.length === 3)
+    assert.is(recorder.placed[2]?.host, 'two')
+    await tree.queue([ticket('a', { attempt: 2 })])
+    await until(async () => (await tree.queued()).length === 0)
+    assert.is(recorder.placed.length, 3)
+  },
+)
+
+scheduler('writes many small nodes of blocked tickets together', async () => {
+  const { tree, recorder, begin } = await scene()
+  for (let i = 0; i < 200; i++) await tree.queue([ticket(`ship-${i}`)])
+  void begin()
+  await until(() => recorder.refused.length >= 200)
+  await until(async () => (await tree.queued()).length <= 65)
+  await tree.join(hostNamed('one', { capacity: { cpuMillis: 640_000, memoryMiB: 655_360 } }))
+  await until(() => recorder.placed.length >= 200)
+  await until(async () => (await tree.queued()).length === 0)
+  const ships = (await tree.jobs(['one'])).map((job) => job.ship)
+  assert.is(new Set(ships).size, 200)
+  assert.is(ships.length, 200)
+})
+
+scheduler('is silent when idle', async () => {
+  const { tree, zk, recorder, begin } = await scene()
+  await tree.join(hostNamed('one'))
+  void begin()
+  await tree.queue([ticket('a')])
+  await until(() => recorder.placed.length === 1)
+  await until(async () => (await tree.queued()).length === 0)
+  await new Promise((resolve) => setTimeout(resolve, 300))
+  const before = { ...zk.requests }
+  const reports = recorder.reports.length
+  await new Promise((resolve) => setTimeout(resolve, 2_000))
+  assert.equal(zk.requests, before)
+  assert.is(recorder.reports.length, reports)
+})
+
+scheduler.run()
