@@ -1,6 +1,6 @@
-// Measures decisions a second: `node --import tsx functions/runners/scheduler/bench.ts [hosts] [tickets]`.
+// Measures decisions a second: `node --import tsx functions/runners/scheduler/bench.ts [hosts] [tickets] [demands]`.
 //
-// Hosts in 20 zones, a third in use; tickets of 40 demands with every rule, in bursts as the queue brings them.
+// Hosts in 20 zones, a third in use; tickets of 40 demands that use every rule, in bursts as the queue brings them.
 import type { HostDescription } from '../../../shared/model/host.ts'
 import { Placement } from '../../../shared/model/placement.ts'
 import { PortRequest } from '../../../shared/model/port.ts'
@@ -10,7 +10,7 @@ import { decide } from './decide.ts'
 import { DemandClasses } from './demandClasses.ts'
 import { Pile } from './pile.ts'
 
-const [hosts = 10_000, tickets = 100_000] = process.argv.slice(2).map(Number)
+const [hosts = 10_000, tickets = 100_000, different = 40] = process.argv.slice(2).map(Number)
 const burst = 50
 
 function hostOf(i: number): HostDescription {
@@ -62,7 +62,7 @@ for (let i = 0; i < hosts; i++) {
 }
 const pile = new Pile()
 const classes = new DemandClasses(board)
-const demands = Array.from({ length: 40 }, (_, i) => demandOf(i))
+const demands = Array.from({ length: different }, (_, i) => demandOf(i))
 const turnsMs: number[] = []
 let placed = 0
 let refused = 0

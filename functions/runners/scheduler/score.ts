@@ -40,10 +40,11 @@ function packed(row: HostRow): number {
   return 1 + Math.floor(used * (strategyTop - 1))
 }
 
+/** Half by what is left of the host, half by how few ships it has: small ships on large hosts spread too. */
 function distributed(row: HostRow): number {
   const { cpuMillis, memoryMiB } = row.description.capacity
   const free = Math.min(share(row.freeCpuMillis, cpuMillis), share(row.freeMemoryMiB, memoryMiB))
-  return Math.floor(free * strategyTop)
+  return Math.floor((free + 1 / (1 + Math.max(0, row.ships))) * (strategyTop / 2))
 }
 
 function share(free: number, capacity: number): number {

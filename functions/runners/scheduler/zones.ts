@@ -4,6 +4,7 @@
 // then at most maxSkew above the zone with the fewest mates. So a zone that is full holds the others back.
 import type { HostRow } from './hostRow.ts'
 
+/** What a host last counted for; changed in place, because hosts are counted anew all the time. */
 interface Share {
   zone: number
   mates: number
@@ -27,12 +28,17 @@ export class Zones {
 
   /** Counts the host as it is now. Returns its zone; 0 without the label, where nothing is ever ranked. */
   weigh(slot: number, row: HostRow | undefined, suits: boolean): number {
-    const before = this.#shares[slot]
-    if (before) this.#count(before, -1)
     const zone = row ? this.zoneOf(row) : -1
-    const now = row && zone >= 0 ? { zone, mates: row.mates(this.#fleet), suits } : undefined
-    if (now) this.#count(now, 1)
-    this.#shares[slot] = now
+    const mates = row ? row.mates(this.#fleet) : 0
+    let share = this.#shares[slot]
+    if (share?.zone === zone && share.mates === mates && share.suits === suits) return Math.max(0, zone)
+    share ??= { zone: -1, mates: 0, suits: false }
+    this.#shares[slot] = share
+    this.#count(share, -1)
+    share.zone = zone
+    share.mates = mates
+    share.suits = suits
+    this.#count(share, 1)
     return Math.max(0, zone)
   }
 
@@ -68,6 +74,7 @@ export class Zones {
   }
 
   #count({ zone, mates, suits }: Share, by: 1 | -1): void {
+    if (zone < 0) return
     this.#mates[zone] = (this.#mates[zone] ?? 0) + by * mates
     if (suits) this.#hosts[zone] = (this.#hosts[zone] ?? 0) + by
   }
