@@ -39,7 +39,22 @@ export const decide = createRoute({
   },
 })
 
+const HostLostPolicy = z.enum(['replace', 'wait', 'fail'])
 const Brief = Ship.pick({ id: true, attempt: true, state: true, host: true, stateSince: true })
+
+export const Watchlist = z.strictObject({
+  withoutTicket: z.array(Brief),
+  unclaimed: z.array(Brief),
+  finished: z.array(Brief),
+  lost: z.array(Brief.extend({ policy: HostLostPolicy })),
+})
+export type Watchlist = z.infer<typeof Watchlist>
+
+export const HostShips = z.strictObject({
+  lastReportAt: z.iso.datetime().nullable(),
+  ships: z.array(Brief.extend({ policy: HostLostPolicy, afterMs: z.int().describe('hostLost.afterMs') })),
+})
+export type HostShips = z.infer<typeof HostShips>
 
 export const watchlist = createRoute({
   method: 'get',
@@ -60,15 +75,7 @@ export const watchlist = createRoute({
     }),
   },
   responses: {
-    200: answer(
-      z.strictObject({
-        withoutTicket: z.array(Brief),
-        unclaimed: z.array(Brief),
-        finished: z.array(Brief),
-        lost: z.array(Brief.extend({ policy: z.enum(['replace', 'wait', 'fail']) })),
-      }),
-      'The ships',
-    ),
+    200: answer(Watchlist, 'The ships'),
     ...failures(),
   },
 })
@@ -81,18 +88,7 @@ export const hostShips = createRoute({
   summary: 'Ships aboard a host, with what to do when it is lost',
   request: { params: z.object({ host: Name }) },
   responses: {
-    200: answer(
-      z.strictObject({
-        lastReportAt: z.iso.datetime().nullable(),
-        ships: z.array(
-          Brief.extend({
-            policy: z.enum(['replace', 'wait', 'fail']),
-            afterMs: z.int().describe('hostLost.afterMs'),
-          }),
-        ),
-      }),
-      'The ships',
-    ),
+    200: answer(HostShips, 'The ships'),
     ...failures(),
   },
 })

@@ -16,15 +16,6 @@ export interface ControllersOptions {
   log: Log
 }
 
-/** What every controller is given. */
-export interface Office {
-  client: Client
-  epoch: number
-  log: Log
-  /** Ends the controller and its requests. */
-  signal: AbortSignal
-}
-
 /** Controls until the leadership ends. @throws what ended it, when it was not the signal. */
 export async function control(
   { zk, client, settings, log }: ControllersOptions,

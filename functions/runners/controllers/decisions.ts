@@ -1,7 +1,7 @@
 // Decisions: what controllers decided on ships, on its way to the ApiServer.
 import { answerOf } from '../../../shared/api/client.ts'
 import type { Decision } from '../../../shared/api/moves.ts'
-import type { Office } from './control.ts'
+import type { Office } from './office.ts'
 
 const decisionsInCall = 500
 

@@ -10,9 +10,9 @@ import type { ShipView } from '../../../shared/model/ship.ts'
 import type { ShipState } from '../../../shared/model/shipState.ts'
 import { each } from '../../../shared/zookeeper/persistence.ts'
 import { isDeposed, ledLoop } from '../ledLoop.ts'
-import type { Office } from './control.ts'
 import { type CrashRecord, noteFailures } from './crashBrake.ts'
 import { chooseSurplus, type FleetNeed, type FleetPicture, needOf, shipsInStep } from './fleetPlan.ts'
+import type { Office } from './office.ts'
 
 const everyMs = 1_000
 const fleetsAtOnce = 4

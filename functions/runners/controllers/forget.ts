@@ -1,6 +1,5 @@
 // Forget: records of ships that ended long ago go.
-import type { Decision } from '../../../shared/api/moves.ts'
-import type { Watchlist } from './watchlist.ts'
+import type { Decision, Watchlist } from '../../../shared/api/moves.ts'
 
 export function forget({ finished }: Pick<Watchlist, 'finished'>): Decision[] {
   return finished.map(({ id, attempt }) => ({

@@ -5,18 +5,15 @@
 //   reported for afterMs either. A host that was absent when we were elected counts from then.
 // - While the storm brake is engaged nothing is decided, and hosts are not asked about.
 // - An absent host is asked about when its next ship could be due, not every turn.
-import type { InferResponseType } from 'hono/client'
-import { answerOf, type Client } from '../../../shared/api/client.ts'
-import type { Decision } from '../../../shared/api/moves.ts'
+import { answerOf } from '../../../shared/api/client.ts'
+import type { Decision, HostShips } from '../../../shared/api/moves.ts'
 import type { ZooKeeper } from '../../../shared/zookeeper/client.ts'
 import { each } from '../../../shared/zookeeper/persistence.ts'
 import { watchPresence } from '../../../shared/zookeeper/presence.ts'
 import { ledLoop } from '../ledLoop.ts'
-import type { Office } from './control.ts'
 import { sendDecisions } from './decisions.ts'
+import type { Office } from './office.ts'
 import { type Engaged, stormBrake, stormText } from './stormBrake.ts'
-
-export type HostShips = InferResponseType<Client['v1']['controllers']['hosts'][':host']['ships']['$get'], 200>
 
 const everyMs = 1_000
 /** An absent host without ships, or whose ships all wait for a report to grow old, is asked about so often. */

@@ -1,6 +1,5 @@
 // Lost: what becomes of ships whose host is gone, as their blueprint says.
-import type { Decision } from '../../../shared/api/moves.ts'
-import type { Watchlist } from './watchlist.ts'
+import type { Decision, Watchlist } from '../../../shared/api/moves.ts'
 
 /** replace: queued again; fail: Failed; wait: left for the host to bring back. With the brake on, all are left. */
 export function resolveLost({ lost }: Pick<Watchlist, 'lost'>, brake: string | null): Decision[] {

@@ -1,6 +1,5 @@
 // Tickets: a ship that waits for something that will not come is queued again, with the next attempt.
-import type { Decision } from '../../../shared/api/moves.ts'
-import type { Watchlist } from './watchlist.ts'
+import type { Decision, Watchlist } from '../../../shared/api/moves.ts'
 
 /** Ships whose ticket no scheduler holds, and ships whose host has not claimed them. */
 export function queueAgain({

@@ -1,16 +1,13 @@
 // Watchlist: asks every second which ships may need a decision, and sends what the controllers decide on them.
-import type { InferResponseType } from 'hono/client'
-import { answerOf, type Client } from '../../../shared/api/client.ts'
+import { answerOf } from '../../../shared/api/client.ts'
 import type { Decision } from '../../../shared/api/moves.ts'
 import type { Settings } from '../../../shared/settings.ts'
 import { ledLoop } from '../ledLoop.ts'
-import type { Office } from './control.ts'
 import { sendDecisions } from './decisions.ts'
 import { forget } from './forget.ts'
 import { resolveLost } from './lost.ts'
+import type { Office } from './office.ts'
 import { queueAgain } from './tickets.ts'
-
-export type Watchlist = InferResponseType<Client['v1']['controllers']['watchlist']['$get'], 200>
 
 const everyMs = 1_000
 

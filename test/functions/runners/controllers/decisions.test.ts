@@ -10,10 +10,11 @@ import {
   shipsInStep,
 } from '../../../../functions/runners/controllers/fleetPlan.ts'
 import { forget } from '../../../../functions/runners/controllers/forget.ts'
-import { findLost, type HostShips } from '../../../../functions/runners/controllers/hosts.ts'
+import { findLost } from '../../../../functions/runners/controllers/hosts.ts'
 import { resolveLost } from '../../../../functions/runners/controllers/lost.ts'
 import { stormBrake, stormText } from '../../../../functions/runners/controllers/stormBrake.ts'
 import { queueAgain } from '../../../../functions/runners/controllers/tickets.ts'
+import type { HostShips } from '../../../../shared/api/moves.ts'
 import { isLive, ShipState } from '../../../../shared/model/shipState.ts'
 
 const controllers = suite('decisions of the controllers')
