@@ -4,7 +4,7 @@
 // - One change a ship and attempt: the latest. A final one (Stopped, Failed, Returned) is never replaced.
 // - A change stays until exactly it was acknowledged.
 import type { ShipReport } from '../shared/api/monitor.ts'
-import { keyOf } from './roster.ts'
+import { keyOf, type ShipAttempt } from './roster.ts'
 
 /** The ships aboard are few and ended ones are not replaced while the ApiServer is away; so this is never met. */
 const most = 20_000
@@ -39,7 +39,7 @@ export class Outbox {
     for (const listener of this.#onPut) listener()
   }
 
-  has(of: { ship: string; attempt: number }): boolean {
+  has(of: ShipAttempt): boolean {
     return this.#pending.has(keyOf(of))
   }
 

@@ -14,6 +14,12 @@
 import type { Grant } from '../shared/api/monitor.ts'
 import { add, noResources, type Resources } from '../shared/model/resources.ts'
 
+/** One try at running a ship: what everything about it is fenced by. */
+export interface ShipAttempt {
+  readonly ship: string
+  readonly attempt: number
+}
+
 export type Phase = 'Found' | 'Claimed' | 'Starting' | 'Ready' | 'Unhealthy'
 
 /** Why a ship is being ended by us. */
@@ -65,7 +71,7 @@ export class Roster {
     return this.#ships.get(ship)
   }
 
-  at({ ship, attempt }: { ship: string; attempt: number }): Aboard | undefined {
+  at({ ship, attempt }: ShipAttempt): Aboard | undefined {
     const entry = this.#ships.get(ship)
     return entry?.grant.attempt === attempt ? entry : undefined
   }
@@ -79,12 +85,12 @@ export class Roster {
   }
 
   /** @returns the entry as it is now; undefined when this attempt is not aboard. */
-  change(of: { ship: string; attempt: number }, patch: Partial<Omit<Aboard, 'grant'>>): Aboard | undefined {
+  change(of: ShipAttempt, patch: Partial<Omit<Aboard, 'grant'>>): Aboard | undefined {
     const before = this.at(of)
     return before && this.#say({ ...before, ...patch }, before)
   }
 
-  leave(of: { ship: string; attempt: number }): void {
+  leave(of: ShipAttempt): void {
     const before = this.at(of)
     if (!before) return
     this.#boardings++
@@ -97,7 +103,7 @@ export class Roster {
     for (const listener of this.#listeners) listener(undefined, before)
   }
 
-  hasLeft(of: { ship: string; attempt: number }): boolean {
+  hasLeft(of: ShipAttempt): boolean {
     return this.#ended.has(keyOf(of))
   }
 
@@ -117,6 +123,6 @@ export class Roster {
   }
 }
 
-export function keyOf({ ship, attempt }: { ship: string; attempt: number }): string {
+export function keyOf({ ship, attempt }: ShipAttempt): string {
   return `${ship}/${attempt}`
 }

@@ -15,7 +15,7 @@ import { identify } from './middleware/request.ts'
 import { blueprintLookup } from './services/blueprints.ts'
 import { aliveService } from './services/cluster.ts'
 import { shipLookup } from './services/ships.ts'
-import { edgeStores } from './stores/edgeStores.ts'
+import { edgeStores, noSamples } from './stores/edgeStores.ts'
 
 type Bindings = Record<string, unknown>
 
@@ -48,11 +48,15 @@ function createEdge(bindings: Bindings): Hono<Env> {
   const { api, etcd, redis, adminToken, runnerToken } = settings
   const { ships, blueprints, samples, hostOf } = edgeStores({ etcd, redis }, log)
 
+  const onwards = forward({ api, log })
+
   app.route('/', aliveService())
   // Only what is answered here asks who is calling; the rest an ApiServer asks.
   app.on('GET', ['/v1/blueprints/*', '/v1/ships/*'], authenticate({ adminToken, runnerToken, hostOf }))
   app.route('/', blueprintLookup({ blueprints }))
-  if (samples) app.route('/', shipLookup({ ships, samples }))
-  app.all('*', forward({ api, log }))
+  // Without Redis the samples are an ApiServer's to tell; ships are shown without them while it does not answer.
+  if (!samples) app.get('/v1/ships/:ship', (c, next) => onwards(c).catch(next))
+  app.route('/', shipLookup({ ships, samples: samples ?? noSamples }))
+  app.all('*', onwards)
   return app
 }

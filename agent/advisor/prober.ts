@@ -13,8 +13,9 @@ import type { Engine } from '../docker/engine.ts'
 import { listenPort } from '../docker/options.ts'
 import { Lanes } from '../lanes.ts'
 import type { Outbox } from '../outbox.ts'
-import { type Aboard, keyOf, type Roster } from '../roster.ts'
+import { type Aboard, keyOf, type Roster, type ShipAttempt } from '../roster.ts'
 import { untilLine } from './probe/log.ts'
+import { outlivesAMoment } from './probe/none.ts'
 import type { Ask } from './probe/probe.ts'
 import { askQuery } from './probe/query.ts'
 import { askTcp } from './probe/tcp.ts'
@@ -25,7 +26,7 @@ export interface ProberOptions {
   roster: Roster
   outbox: Outbox
   /** The ship was not ready in time. */
-  onTooLate: (of: { ship: string; attempt: number }, reason: string) => void
+  onTooLate: (of: ShipAttempt, reason: string) => void
   signal: AbortSignal
   log: Log
 }
@@ -74,7 +75,10 @@ export class Prober {
 
   async #watch(entry: Aboard, signal: AbortSignal): Promise<void> {
     const { probe } = entry.grant.spec
-    if (probe.type === 'none') return this.#well(entry)
+    if (probe.type === 'none') {
+      if (await outlivesAMoment(this.#options.engine, entry, signal)) this.#well(entry)
+      return
+    }
     if (probe.type === 'log') return this.#watchLog(entry, probe, signal)
     const port = entry.grant.ports.find(({ name }) => name === probedPort(probe))
     if (!port) throw new Error(`it has no port "${probedPort(probe)}"`)

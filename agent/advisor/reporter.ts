@@ -14,7 +14,7 @@ import type { HostSample } from '../../shared/model/host.ts'
 import type { ShipSample } from '../../shared/model/ship.ts'
 import type { Contact } from '../contact.ts'
 import type { Outbox } from '../outbox.ts'
-import type { Aboard, Roster } from '../roster.ts'
+import type { Aboard, Roster, ShipAttempt } from '../roster.ts'
 
 const sampleEveryMs = 5_000
 /** How often it is looked whether there is something to send that nobody rang for. */
@@ -29,7 +29,7 @@ export interface ReporterOptions {
   sampleHost: () => Promise<HostSample>
   sampleShips: () => ShipSample[]
   degraded: () => string | null
-  onStale: (ships: readonly { ship: string; attempt: number }[]) => void
+  onStale: (ships: readonly ShipAttempt[]) => void
   log: Log
 }
 

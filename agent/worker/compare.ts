@@ -1,11 +1,6 @@
 // The roster beside the list of containers: which ships have ended, which containers may go. Pure.
 import type { Found } from '../docker/engine.ts'
-import type { Aboard } from '../roster.ts'
-
-interface ShipAttempt {
-  ship: string
-  attempt: number
-}
+import type { Aboard, ShipAttempt } from '../roster.ts'
 
 export interface Picture {
   /** As it was before the containers were listed. */

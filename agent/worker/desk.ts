@@ -10,7 +10,7 @@ import { messageOf } from '../../shared/errors.ts'
 import { backoffMs, sleep } from '../../shared/loop.ts'
 import type { Job } from '../../shared/model/job.ts'
 import { fits, subtract } from '../../shared/model/resources.ts'
-import { keyOf } from '../roster.ts'
+import { keyOf, type ShipAttempt } from '../roster.ts'
 import type { Crew } from './crew.ts'
 import { discard, endShip } from './end.ts'
 import { startShip } from './start.ts'
@@ -79,7 +79,7 @@ export class Desk {
   }
 
   /** Removes an older attempt of a ship, and waits until it has left. */
-  async #clear(of: { ship: string; attempt: number }): Promise<void> {
+  async #clear(of: ShipAttempt): Promise<void> {
     await discard(this.#crew, of, null).catch((error: unknown) =>
       this.#crew.log.warn({ ...of, error: messageOf(error) }, 'an older attempt cannot be removed yet'),
     )

@@ -1,16 +1,11 @@
 // Ending ships: decided once, carried out in the background, told by what their containers leave behind.
-import type { Aboard, Ending } from '../roster.ts'
+import type { Aboard, Ending, ShipAttempt } from '../roster.ts'
 import type { Crew } from './crew.ts'
 import { halt } from './halt.ts'
 import { settle } from './settle.ts'
 
 /** A twin may run elsewhere already: it must be gone within 5 s of contact. */
 const strayGraceMs = 3_000
-
-interface ShipAttempt {
-  ship: string
-  attempt: number
-}
 
 /** Returns at once. A ship that is just being started ends as soon as its container is there. */
 export function endShip(crew: Crew, of: ShipAttempt, ending: Ending): void {

@@ -6,12 +6,7 @@
 // - A container that nobody mentions is left alone: it may have been made after the question was asked.
 import type { Grant } from '../../shared/api/monitor.ts'
 import type { Found } from '../docker/engine.ts'
-import type { Aboard } from '../roster.ts'
-
-interface ShipAttempt {
-  ship: string
-  attempt: number
-}
+import type { Aboard, ShipAttempt } from '../roster.ts'
 
 export interface Scene {
   wanted: readonly Grant[]

@@ -7,7 +7,7 @@ import { answerOf } from '../../shared/api/client.ts'
 import { loop, sleep } from '../../shared/loop.ts'
 import type { Found } from '../docker/engine.ts'
 import { grantOf } from '../docker/label.ts'
-import { keyOf } from '../roster.ts'
+import { keyOf, type ShipAttempt } from '../roster.ts'
 import type { Crew } from './crew.ts'
 import type { Desk } from './desk.ts'
 import { plan } from './plan.ts'
@@ -61,8 +61,8 @@ function recognise({ roster, gate }: Crew, containers: readonly Found[]): void {
   }
 }
 
-function shipsHere({ roster }: Crew, containers: readonly Found[]): { ship: string; attempt: number }[] {
-  const here = new Map<string, { ship: string; attempt: number }>()
+function shipsHere({ roster }: Crew, containers: readonly Found[]): ShipAttempt[] {
+  const here = new Map<string, ShipAttempt>()
   for (const of of [...containers, ...roster.list().map((entry) => entry.grant)]) {
     here.set(keyOf(of), { ship: of.ship, attempt: of.attempt })
   }

@@ -8,7 +8,7 @@ import type { Engine } from '../docker/engine.ts'
 import { Images } from '../docker/images.ts'
 import { Lanes } from '../lanes.ts'
 import type { Outbox } from '../outbox.ts'
-import type { Roster } from '../roster.ts'
+import type { Roster, ShipAttempt } from '../roster.ts'
 import type { Crew } from './crew.ts'
 import { Desk } from './desk.ts'
 import { discard, endShip } from './end.ts'
@@ -38,9 +38,9 @@ export interface WorkerOptions extends RegisterOptions {
 
 export interface Worker {
   /** The ship did not become ready in time. */
-  tooLate(of: { ship: string; attempt: number }, reason: string): void
+  tooLate(of: ShipAttempt, reason: string): void
   /** These are not this host's any more. */
-  stale(ships: readonly { ship: string; attempt: number }[]): void
+  stale(ships: readonly ShipAttempt[]): void
   /** Takes no more jobs, and ends all ships so that they are queued again. */
   giveAllBack(): Promise<void>
   /** Removes the containers whose ends have been acknowledged. */

@@ -1,5 +1,5 @@
 // What the edge does not answer itself goes to an ApiServer on Node, as its caller sent it.
-import type { Context, Handler } from 'hono'
+import type { Context } from 'hono'
 import { ArmadaError, messageOf } from '../../shared/errors.ts'
 import type { Log } from '../../shared/log.ts'
 import type { Env } from './authenticate.ts'
@@ -12,8 +12,12 @@ export interface ForwardOptions {
   log: Log
 }
 
-/** @throws ArmadaError unavailable when no ApiServer answers. */
-export function forward({ api, limitMs = 8_000, log }: ForwardOptions): Handler<Env> {
+/** The handler throws ArmadaError unavailable when no ApiServer answers. */
+export function forward({
+  api,
+  limitMs = 8_000,
+  log,
+}: ForwardOptions): (c: Context<Env>) => Promise<Response> {
   return async (c) => {
     const { pathname, search } = new URL(c.req.url)
     const late = new AbortController()

@@ -8,12 +8,12 @@ import { hostOf } from './credentials.ts'
 import { openGateway } from './gateway.ts'
 import { etcdKeys } from './keys.ts'
 import type { Lookups, SampleLookups } from './lookups.ts'
-import { connectRedis } from './redis.ts'
+import { connectRedisOnce } from './redis.ts'
 import { readRow } from './rows.ts'
 import { SampleStore } from './samples.ts'
 
 export interface EdgeStores extends Pick<Lookups, 'ships' | 'blueprints'> {
-  /** Undefined where Redis cannot be reached from the edge: then ships are not looked up here. */
+  /** Undefined where Redis cannot be reached from the edge. */
   samples: SampleLookups | undefined
   /** The host a credential belongs to. */
   hostOf(credential: string): Promise<string | undefined>
@@ -38,7 +38,7 @@ export function edgeStores({ etcd, redis }: EdgeStoreSettings, log: Log): EdgeSt
 function samplesByRequest(redis: string, log: Log): SampleLookups {
   return {
     async ofShips(ids) {
-      const connection = connectRedis(redis, log)
+      const connection = connectRedisOnce(redis, log)
       try {
         return await new SampleStore(connection).ofShips(ids)
       } finally {
@@ -47,3 +47,6 @@ function samplesByRequest(redis: string, log: Log): SampleLookups {
     },
   }
 }
+
+/** What stands in for the samples while nobody can tell them. */
+export const noSamples: SampleLookups = { ofShips: async (ids) => ids.map(() => null) }

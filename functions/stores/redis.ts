@@ -6,7 +6,7 @@ import type { Log } from '../../shared/log.ts'
 /** @param address `host:port`, or a `redis://` or `rediss://` URL. */
 export function connectRedis(address: string, log: Log): Redis {
   // Without these a paused Redis holds a call for ever, and a stopped one for seconds.
-  const redis = new Redis(address.includes('://') ? address : `redis://${address}`, {
+  const redis = new Redis(urlOf(address), {
     commandTimeout: 500,
     connectTimeout: 1_000,
     maxRetriesPerRequest: 1,
@@ -23,6 +23,25 @@ export function connectRedis(address: string, log: Log): Redis {
     down = false
   })
   return redis
+}
+
+/** A connection for one question: it says nothing else, and it is not opened again. */
+export function connectRedisOnce(address: string, log: Log): Redis {
+  const limitMs = 1_500
+  const redis = new Redis(urlOf(address), {
+    commandTimeout: limitMs,
+    connectTimeout: limitMs,
+    retryStrategy: () => null,
+    protocol: 2,
+    disableClientInfo: true,
+    enableReadyCheck: false,
+  })
+  redis.on('error', (error) => log.warn({ error: messageOf(error) }, 'Redis does not answer'))
+  return redis
+}
+
+function urlOf(address: string): string {
+  return address.includes('://') ? address : `redis://${address}`
 }
 
 /** @throws ArmadaError unavailable in place of any error of Redis. */

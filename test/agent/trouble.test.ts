@@ -1,6 +1,7 @@
 // Ships that cannot start, or end by themselves: each comes back with the true reason, and harms no other.
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
+import { createServer } from 'node:net'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { sleep } from '../../shared/loop.ts'
@@ -78,8 +79,19 @@ test('an image that is nowhere: given back quickly; another ship starts meanwhil
   assert.ok(performance.now() - beginMs < 5_000)
 })
 
+test('a ship that waits for its image can be stopped', async () => {
+  const mute = createServer(() => undefined).listen(0, '127.0.0.1')
+  await once(mute, 'listening')
+  const { port } = mute.address() as { port: number }
+  await start('slow-image', { image: `127.0.0.1:${port}/slow:1` })
+  await until(() => monitor.ships.get('slow-image')?.state === 'Starting')
+  await dock.sendJobs(host, [{ kind: 'stop', ship: 'slow-image', attempt: 1 }])
+  await monitor.heard('slow-image', 'Stopped', 3_000)
+  mute.close()
+})
+
 test('a command that is not in the image', async () => {
-  await start('no-command', { command: ['/no/such/thing'] })
+  await start('no-command', { command: ['/no/such/thing'], probe })
   const report = await monitor.heard('no-command', 'Returned')
   assert.match(report.state === 'Returned' ? report.reason : '', /no such file|exit code 127/)
   await until(async () => (await dock.inspect('armada-no-command-1')) === undefined)
