@@ -53,7 +53,7 @@ export class Desk {
   /** Starts a granted ship unless it is aboard. */
   #begin(grant: Grant): void {
     const key = keyOf(grant)
-    if (this.#starting.has(key)) return
+    if (this.#starting.has(key) || this.#crew.signal.aborted) return
     const start = this.#start(grant).finally(() => this.#starting.delete(key))
     this.#starting.set(key, start)
     this.#crew.hands.run('start a ship', () => start)
@@ -73,7 +73,11 @@ export class Desk {
     }
     const found = roster.at(grant)
     const aboard = found?.phase === 'Found' ? roster.change(grant, { phase: 'Claimed' }) : undefined
-    if (!aboard && !roster.board(grant, 'Claimed')) return
+    if (!aboard && !roster.board(grant, 'Claimed')) {
+      // An older attempt could not be removed yet: the next hello tries again.
+      if (!roster.at(grant) && !roster.hasLeft(grant)) crew.ask.ring()
+      return
+    }
     if ((this.#stops.get(ship) ?? 0) >= attempt) roster.change(grant, { ending: { why: 'asked' } })
     await startShip(crew, grant)
   }
@@ -106,7 +110,12 @@ export class Desk {
   #isNews(job: StartJob): boolean {
     const { roster } = this.#crew
     const entry = roster.get(job.ship)
-    return !roster.hasLeft(job) && (entry === undefined || entry.grant.attempt < job.attempt)
+    if (roster.hasLeft(job)) return false
+    if (entry === undefined) return true
+    // Found with a container that never ran, it is started as if it were new.
+    return (
+      entry.grant.attempt < job.attempt || (entry.grant.attempt === job.attempt && entry.phase === 'Found')
+    )
   }
 
   /** Asks until there is an answer: the jobs stay in the queue meanwhile. */

@@ -1,11 +1,11 @@
 // Ending a container: its stop signal, then its grace, then SIGKILL.
 import { sleep } from '../../shared/loop.ts'
 import type { Engine } from '../docker/engine.ts'
-import { isAway } from '../docker/engineError.ts'
+import { EngineError } from '../docker/engineError.ts'
 
 /**
  * Resolves when the container does not run any more. It asks instead of waiting for Docker's word (a wait of
- * Docker's never settles when dockerd dies), and goes on asking while the engine is away.
+ * Docker's never settles when dockerd dies), and goes on while the engine is away or refuses.
  */
 export async function halt(engine: Engine, id: string, graceMs: number): Promise<void> {
   const killAtMs = performance.now() + graceMs
@@ -18,7 +18,7 @@ export async function halt(engine: Engine, id: string, graceMs: number): Promise
       else if (!asked) await engine.signal(id, details.stopSignal)
       asked = true
     } catch (error) {
-      if (!isAway(error)) throw error
+      if (!(error instanceof EngineError)) throw error
     }
     await sleep(Math.max(10, Math.min(pauseMs, killAtMs - performance.now())))
   }

@@ -28,7 +28,8 @@ export async function startShip(crew: Crew, grant: Grant): Promise<void> {
       if (!entry) return abandon(crew, grant)
       const { ship, attempt } = grant
       log.info({ ship, attempt, tookMs: Math.round(performance.now() - beginMs) }, 'ship started')
-      return entry.ending ? await carryOut(crew, entry) : undefined
+      if (entry.ending) crew.hands.run('end a ship', () => carryOut(crew, entry))
+      return
     } catch (error) {
       if (!isAway(error)) return refuse(crew, grant, messageOf(error))
       log.warn({ ship: grant.ship, error: messageOf(error) }, 'the start waits for the Docker engine')

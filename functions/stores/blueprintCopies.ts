@@ -6,8 +6,17 @@ import { readRow } from './rows.ts'
 import type { Row } from './table.ts'
 
 export interface Head {
+  /** The latest. */
   revision: number
+  /** Revisions before this one were deleted, whatever a cache still holds of them. */
+  first: number
   deleted: boolean
+}
+
+/** The revision that is asked for, if the blueprint has it. @param revision undefined: the latest. */
+export function chosen(head: Head | undefined, revision: number | undefined): number | undefined {
+  if (!head || head.deleted || (revision !== undefined && revision < head.first)) return undefined
+  return revision ?? head.revision
 }
 
 export class BlueprintCopies {
@@ -19,9 +28,8 @@ export class BlueprintCopies {
 
   /** @param revision undefined: the latest. */
   async get(name: string, revision?: number): Promise<Blueprint | undefined> {
-    const head = await this.head(name)
-    if (!head || head.value.deleted) return undefined
-    return this.revision(name, revision ?? head.value.revision)
+    const number = chosen((await this.head(name))?.value, revision)
+    return number === undefined ? undefined : this.revision(name, number)
   }
 
   /** All revisions, oldest first. */

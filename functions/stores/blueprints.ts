@@ -8,7 +8,7 @@ import type { Redis } from 'ioredis'
 import { messageOf } from '../../shared/errors.ts'
 import type { Log } from '../../shared/log.ts'
 import { type Blueprint, type BlueprintSpec, specDigest } from '../../shared/model/blueprint.ts'
-import { BlueprintCopies, type Head } from './blueprintCopies.ts'
+import { BlueprintCopies, chosen, type Head } from './blueprintCopies.ts'
 import { etcdKeys, redisKeys } from './keys.ts'
 import type { Kv } from './kv.ts'
 import type { Mirror } from './mirror.ts'
@@ -46,12 +46,13 @@ export class BlueprintStore {
       const latest = head && !head.value.deleted ? await this.#revision(name, head.value.revision) : undefined
       if (latest && specDigest(latest.spec) === specDigest(spec)) return latest
       const revision = (head?.value.revision ?? 0) + 1
+      const first = head && !head.value.deleted ? head.value.first : revision
       const blueprint: Blueprint = { name, revision, spec, createdAt: new Date().toISOString() }
       const committed = await this.#kv.commit(
         [{ key: etcdKeys.blueprintHeads + name, revision: head?.revision ?? 0 }],
         [
           { put: etcdKeys.blueprintRevision(name, revision), value: JSON.stringify(blueprint) },
-          headOf(name, { revision, deleted: false }),
+          headOf(name, { revision, first, deleted: false }),
         ],
       )
       if (committed === undefined) continue
@@ -65,8 +66,8 @@ export class BlueprintStore {
   /** @param revision undefined: the latest. */
   async get(name: string, revision?: number): Promise<Blueprint | undefined> {
     const head = this.heads.get(name) ?? (await this.#copies.head(name))
-    if (!head || head.value.deleted) return undefined
-    return this.#revision(name, revision ?? head.value.revision)
+    const number = chosen(head?.value, revision)
+    return number === undefined ? undefined : this.#revision(name, number)
   }
 
   /** All revisions, oldest first; none when there is no such blueprint. */

@@ -1,5 +1,5 @@
 // Folders for tests' servers: in memory where there is room for it, and swept when their owner was killed.
-import { mkdtempSync, readdirSync, readFileSync, statfsSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, readlinkSync, statfsSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { isAlive, startTicksOf } from './leftover.ts'
@@ -9,6 +9,12 @@ const prefix = 'armada-test-'
 const memory = '/dev/shm'
 /** etcd alone sets 64 MiB aside for its log; containers often have a /dev/shm of just that size. */
 const leastMemoryBytes = 1024 ** 3
+
+interface Owner {
+  pid: number
+  startTicks: string
+  pidNamespace: string
+}
 
 export interface Scratch {
   dir: string
@@ -23,7 +29,7 @@ export interface Scratch {
 export async function scratchDir(where: 'memory' | 'disk' = 'memory'): Promise<Scratch> {
   await sweep()
   const dir = mkdtempSync(join(where === 'memory' && memoryHasRoom() ? memory : tmpdir(), prefix))
-  const owner = { pid: process.pid, startTicks: startTicksOf(process.pid) }
+  const owner = { pid: process.pid, startTicks: startTicksOf(process.pid), pidNamespace: pidNamespace() }
   writeFileSync(join(dir, 'owner.json'), JSON.stringify(owner))
   return {
     dir,
@@ -31,6 +37,10 @@ export async function scratchDir(where: 'memory' | 'disk' = 'memory'): Promise<S
       await wipe(dir)
     },
   }
+}
+
+function pidNamespace(): string {
+  return readlinkSync('/proc/self/ns/pid')
 }
 
 function memoryHasRoom(): boolean {
@@ -59,7 +69,7 @@ function namesIn(folder: string): string[] {
   }
 }
 
-/** A folder without a readable owner has just been made, or is not ours. */
+/** A folder without a readable owner has just been made; one from another container cannot be judged from here. */
 function ownerIsDead(dir: string): boolean {
   try {
     const owner = JSON.parse(readFileSync(join(dir, 'owner.json'), 'utf8')) as {

@@ -2,6 +2,8 @@
 import { existsSync, statSync } from 'node:fs'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { containerOptions } from '../../agent/docker/options.ts'
+import { bootId } from '../../agent/lock.ts'
 import { sleep } from '../../shared/loop.ts'
 import { paths } from '../../shared/zookeeper/paths.ts'
 import { until } from '../harness/until.ts'
@@ -48,6 +50,13 @@ test('kill -9 and a new start: ships that ran on are adopted, those that ended a
   if (stopping) stopping.state = 'Stopping'
   await dock.engine('DELETE', '/containers/armada-a-gone-1?force=true')
   monitor.place('a', 'a-missing', { image, command: ['sleep', '1000'] }).state = 'Starting'
+  // As if the agent had died between Docker's create and its start.
+  const half = monitor.place('a', 'a-half', { image, command: ['sleep', '1000'] })
+  half.state = 'Starting'
+  const made = { ship: 'a-half', attempt: 1, state: 'Starting', fleet: null, labels: {}, ports: [] } as const
+  const grant = { ...made, ports: [], blueprint: { name: 'test', revision: 1 }, spec: half.spec }
+  const berth = { host: 'a', address: '127.0.0.1', boot: bootId() }
+  await dock.engine('POST', '/containers/create?name=armada-a-half-1', containerOptions(grant, berth))
 
   const second = await dock.startAgent('a')
   const failed = await monitor.heard('a-ends', 'Failed')
@@ -59,6 +68,7 @@ test('kill -9 and a new start: ships that ran on are adopted, those that ended a
   const gone = await monitor.heard('a-gone', 'Failed')
   assert.match(gone.state === 'Failed' ? gone.reason : '', /its container had been removed/)
   await monitor.heard('a-missing', 'Ready')
+  await monitor.heard('a-half', 'Ready')
   assert.is(await pidOf('armada-a-stays-1'), pid)
   assert.is(changesOf('a-stays').length, before, 'a ship that is adopted changes nothing')
   await until(async () => (await dock.inspect('armada-a-ends-1')) === undefined)

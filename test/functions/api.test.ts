@@ -89,6 +89,13 @@ test('a blueprint: the same spec makes no revision, a change makes the next, and
     'not_found',
   )
   assert.equal((await publish('duel')).revision, 3)
+  for (const api of [a, b]) {
+    const old = api.admin.v1.blueprints[':blueprint'].$get({
+      param: { blueprint: 'duel' },
+      query: { revision: '1' },
+    })
+    await refused(answerOf(old), 'not_found', /no revision 1/)
+  }
 })
 
 test('an emptied Redis is refilled from etcd', async () => {

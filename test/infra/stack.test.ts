@@ -18,6 +18,7 @@ import { startStack } from '../../infra/stack/stack.ts'
 import { wipe } from '../../infra/stack/wipe.ts'
 import { startZooKeeper, startZooKeeperEnsemble, untilServing } from '../../infra/stack/zookeeper.ts'
 import { createLog } from '../../shared/log.ts'
+import { sleep } from '../../shared/loop.ts'
 
 const test = suite('stack')
 const log = createLog('test', process.env.ARMADA_LOG ?? 'silent')
@@ -173,14 +174,15 @@ test('a foreign process with the marked process id is left alone', async () => {
 test('with revive a server that dies by itself comes back', async () => {
   const server = await startRedis({ ...common, dir: dirOf('revived'), fsync: true, revive: true })
   const first = server.pid ?? 0
-  process.kill(first, 'SIGKILL')
-  const endMs = performance.now() + 5_000
-  while ((server.pid === undefined || server.pid === first) && performance.now() < endMs) {
-    await new Promise((resolve) => setTimeout(resolve, 20))
+  try {
+    process.kill(first, 'SIGKILL')
+    const endMs = performance.now() + 20_000
+    while ((server.pid === undefined || server.pid === first) && performance.now() < endMs) await sleep(20)
+    assert.ok(server.pid !== undefined && server.pid !== first)
+  } finally {
+    await server.stop()
   }
-  assert.ok(server.pid !== undefined && server.pid !== first)
-  await server.stop()
-  await new Promise((resolve) => setTimeout(resolve, 500))
+  await sleep(500)
   assert.is(server.pid, undefined, 'stop is for good')
 })
 
