@@ -17,7 +17,7 @@ import { livingMark } from './stack/leftover.ts'
 import { keptPorts } from './stack/port.ts'
 import type { Server } from './stack/server.ts'
 import { startStack } from './stack/stack.ts'
-import { stackIdOf } from './stack/stackId.ts'
+import { localHostId, stackIdOf } from './stack/stackId.ts'
 
 const fleetName = 'arena'
 const replicas = 3
@@ -62,7 +62,7 @@ async function main(stopping: AbortSignal): Promise<void> {
 
 async function bringUp({ log, screen, stopping, keep }: Start): Promise<void> {
   const secrets = secretsOf(state)
-  const hostId = `local-${stackIdOf(state).slice(0, 6)}`
+  const hostId = localHostId(stackIdOf(state))
 
   const {
     ARMADA_ZOOKEEPER: zookeeper,

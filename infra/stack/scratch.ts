@@ -72,11 +72,8 @@ function namesIn(folder: string): string[] {
 /** A folder without a readable owner has just been made; one from another container cannot be judged from here. */
 function ownerIsDead(dir: string): boolean {
   try {
-    const owner = JSON.parse(readFileSync(join(dir, 'owner.json'), 'utf8')) as {
-      pid: number
-      startTicks: string
-    }
-    return !isAlive(owner)
+    const owner = JSON.parse(readFileSync(join(dir, 'owner.json'), 'utf8')) as Owner
+    return owner.pidNamespace === pidNamespace() && !isAlive(owner)
   } catch {
     return false
   }
