@@ -4,6 +4,7 @@ import { connect } from '../shared/api/client.ts'
 import { messageOf } from '../shared/errors.ts'
 import { createLog } from '../shared/log.ts'
 import { readSettings } from '../shared/settings.ts'
+import { version } from '../shared/version.ts'
 import { ZooKeeper } from '../shared/zookeeper/client.ts'
 import { type Advisor, startAdvisor } from './advisor/advisor.ts'
 import { Contact } from './contact.ts'
@@ -14,8 +15,6 @@ import { bootId, lockHost, placeOf } from './lock.ts'
 import { Outbox } from './outbox.ts'
 import { Roster } from './roster.ts'
 import { startWorker } from './worker/worker.ts'
-
-const agentVersion = '0.1.0'
 
 async function main(): Promise<void> {
   const settings = readSettings('agent')
@@ -29,7 +28,7 @@ async function main(): Promise<void> {
 
   mkdirSync(stateDir, { recursive: true, mode: 0o700 })
   await lockHost(hostId, docker, stateDir)
-  const host = describeHost(settings, thisMachine(), agentVersion)
+  const host = describeHost(settings, thisMachine(), version)
   const credential = await credentialOf({ stateDir, url, joinToken, host, signal: over.signal, log })
   if (over.signal.aborted) return
 

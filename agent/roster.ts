@@ -11,7 +11,7 @@
 // - One entry a ship. A newer attempt boards only after the older one has left.
 // - Entries are never changed in place: who holds one holds a picture of that moment.
 // - An attempt that has left never boards again while this process lives.
-import type { Grant } from '../shared/api/monitor.ts'
+import type { Grant } from '../shared/model/grant.ts'
 import { add, noResources, type Resources } from '../shared/model/resources.ts'
 
 /** One try at running a ship: what everything about it is fenced by. */

@@ -63,7 +63,8 @@ export function startAgent(
   return startServer({
     ...launched(`agent-${settings.hostId}`, launch),
     address: '',
-    args: [join(launch.dist, 'agent.js')],
+    // A smaller young generation: 5 MB less for the agent of 100 ships, at no cost that shows.
+    args: ['--max-semi-space-size=2', join(launch.dist, 'agent.js')],
     env: environmentFor('agent', settings),
     answers: async () => {
       const host = await answerOf(api.v1.hosts[':host'].$get({ param: { host: settings.hostId } }))

@@ -1,10 +1,5 @@
 // The labels of our containers: whose they are, and all that is needed to adopt them without asking anybody.
-import { z } from 'zod'
-import type { Grant } from '../../shared/api/monitor.ts'
-import { BlueprintRef, BlueprintSpec } from '../../shared/model/blueprint.ts'
-import { Labels, Name } from '../../shared/model/name.ts'
-import { Port } from '../../shared/model/port.ts'
-import { ShipState } from '../../shared/model/shipState.ts'
+import { Grant } from '../../shared/model/grant.ts'
 
 export const label = {
   ship: 'armada.ship',
@@ -14,17 +9,6 @@ export const label = {
   boot: 'armada.boot',
   grant: 'armada.grant',
 } as const
-
-const KeptGrant: z.ZodType<Grant> = z.strictObject({
-  ship: Name,
-  attempt: z.int().min(1),
-  state: ShipState,
-  fleet: Name.nullable(),
-  labels: Labels,
-  blueprint: BlueprintRef,
-  spec: BlueprintSpec,
-  ports: z.array(Port),
-})
 
 export interface Mark {
   ship: string
@@ -56,7 +40,7 @@ export function markOf(labels: Record<string, string> | undefined): Mark | undef
 /** Null when it was written by an agent of another version. Not for every look at the list: it takes 0.1 ms. */
 export function grantOf({ grantText }: Mark): Grant | null {
   try {
-    return KeptGrant.parse(JSON.parse(grantText))
+    return Grant.parse(JSON.parse(grantText))
   } catch {
     return null
   }

@@ -1,7 +1,7 @@
 // From a grant to the container that Docker is asked for. Pure.
 import { isIPv4 } from 'node:net'
 import type Dockerode from 'dockerode'
-import type { Grant } from '../../shared/api/monitor.ts'
+import type { Grant } from '../../shared/model/grant.ts'
 import type { Port, Protocol } from '../../shared/model/port.ts'
 import { checkHostConfig } from './hostConfig.ts'
 import { labelsOf } from './label.ts'

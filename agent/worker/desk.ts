@@ -5,9 +5,9 @@
 // - One start a ship and attempt, however many jobs and hellos ask for it.
 // - A stop that overtakes the start of its ship is remembered: the ship ends as soon as it is there.
 import { answerOf } from '../../shared/api/client.ts'
-import type { Grant } from '../../shared/api/monitor.ts'
 import { messageOf } from '../../shared/errors.ts'
 import { backoffMs, sleep } from '../../shared/loop.ts'
+import type { Grant } from '../../shared/model/grant.ts'
 import type { Job } from '../../shared/model/job.ts'
 import { fits, subtract } from '../../shared/model/resources.ts'
 import { keyOf, type ShipAttempt } from '../roster.ts'

@@ -4,7 +4,7 @@
 // - What does not belong here goes first, before any new work.
 // - What this process has settled, or is about to report, is not judged again by an answer that may be older.
 // - A container that nobody mentions is left alone: it may have been made after the question was asked.
-import type { Grant } from '../../shared/api/monitor.ts'
+import type { Grant } from '../../shared/model/grant.ts'
 import type { Found } from '../docker/engine.ts'
 import type { Aboard, ShipAttempt } from '../roster.ts'
 

@@ -4,9 +4,10 @@
 // - The ship is aboard as Claimed before this begins, and is not when this has ended without a container.
 // - An engine that goes away in the middle is no failed start: what it had begun is found by its name.
 // - An ending decided meanwhile wins: the container is ended as soon as it is there, or never made.
-import type { Grant } from '../../shared/api/monitor.ts'
+
 import { messageOf } from '../../shared/errors.ts'
 import { sleep } from '../../shared/loop.ts'
+import type { Grant } from '../../shared/model/grant.ts'
 import type { Details } from '../docker/engine.ts'
 import { hasStatus, isAway } from '../docker/engineError.ts'
 import { containerName, containerOptions } from '../docker/options.ts'

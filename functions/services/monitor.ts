@@ -3,6 +3,7 @@ import { streamSSE } from 'hono/streaming'
 import * as routes from '../../shared/api/monitor.ts'
 import { ArmadaError } from '../../shared/errors.ts'
 import type { BlueprintSpec } from '../../shared/model/blueprint.ts'
+import type { Grant } from '../../shared/model/grant.ts'
 import type { Holding } from '../../shared/model/holding.ts'
 import type { Ship } from '../../shared/model/ship.ts'
 import { isAboard, isFinished } from '../../shared/model/shipState.ts'
@@ -131,7 +132,7 @@ export function monitorService(stores: Stores, streams: AgentStreams) {
     return specs
   }
 
-  async function grants(granted: readonly Ship[]): Promise<routes.Grant[]> {
+  async function grants(granted: readonly Ship[]): Promise<Grant[]> {
     const specs = await specsOf(granted.map((ship) => ship.id))
     return granted.flatMap(({ id, attempt, state, fleet, labels, blueprint, ports }) => {
       const spec = specs.get(id)

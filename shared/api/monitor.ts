@@ -1,13 +1,12 @@
 // Routes of the MonitorService: the only ones a host's agent uses.
 import { createRoute } from '@hono/zod-openapi'
 import { z } from 'zod'
-import { BlueprintRef, BlueprintSpec } from '../model/blueprint.ts'
+import { Grant } from '../model/grant.ts'
 import { Holding } from '../model/holding.ts'
 import { HostDescription, HostSample } from '../model/host.ts'
-import { Labels, Name } from '../model/name.ts'
-import { Port, PortChoice } from '../model/port.ts'
+import { Name } from '../model/name.ts'
+import { PortChoice } from '../model/port.ts'
 import { ShipExit, ShipSample } from '../model/ship.ts'
-import { ShipState } from '../model/shipState.ts'
 import { answer, anyone, body, failures, hosts } from './route.ts'
 
 const tags = ['monitor']
@@ -26,19 +25,6 @@ export const join = createRoute({
     ...failures('conflict'),
   },
 })
-
-export const Grant = z.strictObject({
-  ship: Name,
-  attempt,
-  state: ShipState,
-  fleet: Name.nullable(),
-  labels: Labels,
-  blueprint: BlueprintRef,
-  spec: BlueprintSpec,
-  ports: z.array(Port),
-})
-/** All a Worker needs to run a ship. */
-export type Grant = z.infer<typeof Grant>
 
 export const hello = createRoute({
   method: 'post',

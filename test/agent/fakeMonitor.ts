@@ -6,6 +6,7 @@ import { streamSSE } from 'hono/streaming'
 import type { z } from 'zod'
 import * as routes from '../../shared/api/monitor.ts'
 import { BlueprintSpec } from '../../shared/model/blueprint.ts'
+import type { Grant } from '../../shared/model/grant.ts'
 import type { Holding } from '../../shared/model/holding.ts'
 import type { HostDescription, HostSample } from '../../shared/model/host.ts'
 import { assignPorts, type PortChoice } from '../../shared/model/port.ts'
@@ -75,7 +76,7 @@ export async function startFakeMonitor(): Promise<FakeMonitor> {
   }
   const me = (authorization: string | undefined): string =>
     authorization?.replace('Bearer credential-of-', '') ?? ''
-  const grant = ([id, ship]: [string, FakeShip]): routes.Grant => ({
+  const grant = ([id, ship]: [string, FakeShip]): Grant => ({
     ship: id,
     attempt: ship.attempt,
     state: ship.state,
@@ -114,7 +115,7 @@ export async function startFakeMonitor(): Promise<FakeMonitor> {
   })
   app.openapi(routes.claim, (c) => {
     const host = me(c.req.header('authorization'))
-    const granted: routes.Grant[] = []
+    const granted: Grant[] = []
     const refused: { ship: string; attempt: number; reason: string }[] = []
     for (const { ship: id, attempt } of c.req.valid('json').claims) {
       monitor.claims.push({ host, ship: id, attempt })

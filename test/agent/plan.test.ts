@@ -7,8 +7,8 @@ import { compare } from '../../agent/worker/compare.ts'
 import { cutOffAfterMs } from '../../agent/worker/cutOff.ts'
 import { plan, type Scene, type Step } from '../../agent/worker/plan.ts'
 import { verdict } from '../../agent/worker/verdict.ts'
-import type { Grant } from '../../shared/api/monitor.ts'
 import { BlueprintSpec } from '../../shared/model/blueprint.ts'
+import type { Grant } from '../../shared/model/grant.ts'
 import type { ShipState } from '../../shared/model/shipState.ts'
 
 const test = suite('agent: decisions')

@@ -1,0 +1,18 @@
+// Grant: all a Worker needs to run a ship. It gets one for each claim that was answered with yes.
+import { z } from 'zod'
+import { BlueprintRef, BlueprintSpec } from './blueprint.ts'
+import { Labels, Name } from './name.ts'
+import { Port } from './port.ts'
+import { ShipState } from './shipState.ts'
+
+export const Grant = z.strictObject({
+  ship: Name,
+  attempt: z.int().min(1),
+  state: ShipState,
+  fleet: Name.nullable(),
+  labels: Labels,
+  blueprint: BlueprintRef,
+  spec: BlueprintSpec,
+  ports: z.array(Port),
+})
+export type Grant = z.infer<typeof Grant>
