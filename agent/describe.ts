@@ -40,7 +40,8 @@ export function describeHost(
       memoryMiB: settings.memoryMiB ?? Math.max(0, machine.memoryMiB - reservedMiB),
     },
     ports: { from, to },
-    labels: labelsOf(settings.hostLabels),
+    labels: Object.fromEntries(pairsOf(settings.hostLabels)),
+    taints: pairsOf(settings.hostTaints).map(([key, value]) => ({ key, value })),
     agentVersion,
   })
   if (description.success) return description.data
@@ -48,12 +49,12 @@ export function describeHost(
   throw new ArmadaError('invalid_request', `This host cannot be described: ${issues.join('; ')}`)
 }
 
-function labelsOf(text: string): Record<string, string> {
-  const pairs = text.split(',').filter((pair) => pair.trim() !== '')
-  return Object.fromEntries(
-    pairs.map((pair) => {
+function pairsOf(text: string): [string, string][] {
+  return text
+    .split(',')
+    .filter((pair) => pair.trim() !== '')
+    .map((pair) => {
       const [key = '', ...value] = pair.split('=')
       return [key.trim(), value.join('=').trim()]
-    }),
-  )
+    })
 }

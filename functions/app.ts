@@ -24,6 +24,8 @@ export interface AppOptions {
   adminToken: string
   runnerToken: string
   version: string
+  /** Whether query probes can ask a game of that type. */
+  isGame: (type: string) => Promise<boolean>
   log: Log
 }
 
@@ -33,6 +35,7 @@ export function createApp({
   adminToken,
   runnerToken,
   version,
+  isGame,
   log,
 }: AppOptions): OpenAPIHono<Env> {
   const app = new OpenAPIHono<Env>()
@@ -44,7 +47,7 @@ export function createApp({
   app.onError(onError(log))
   app.notFound(onNotFound)
   for (const service of [
-    blueprintService(stores),
+    blueprintService(stores, isGame),
     clusterService(stores),
     controllerService(stores),
     fleetService(stores),

@@ -6,6 +6,7 @@ import { sleep } from '../shared/loop.ts'
 import { readSettings } from '../shared/settings.ts'
 import { version } from '../shared/version.ts'
 import { createApp } from './app.ts'
+import { isGame } from './games.ts'
 import { AgentStreams } from './services/agentStreams.ts'
 import { openStores } from './stores/stores.ts'
 
@@ -18,7 +19,7 @@ async function main(): Promise<void> {
   const stores = await openStores(settings, log, stopping.signal)
   const streams = new AgentStreams(stores.ships.table)
   const { adminToken, runnerToken } = settings
-  const app = createApp({ stores, streams, adminToken, runnerToken, version, log })
+  const app = createApp({ stores, streams, adminToken, runnerToken, version, isGame, log })
 
   const server = serve(
     { fetch: app.fetch, hostname: settings.listenHost, port: settings.listenPort },

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { type Client, connect } from '../shared/api/client.ts'
 import { ArmadaError, messageOf } from '../shared/errors.ts'
+import { version } from '../shared/version.ts'
 import { commands } from './commands.ts'
 
 /** Command -> program beside this one. These are the processes of a cluster. */
@@ -17,25 +18,33 @@ async function main([name = 'help', ...rest]: string[]): Promise<void> {
     await import(program)
     return
   }
+  if (name === 'help' || name === '--help' || name === '-h') return print(help())
+  if (name === 'version' || name === '--version') return print(version)
   const command = commands[name]
-  if (!command) {
-    process.stdout.write(`${help()}\n`)
-    if (name !== 'help' && name !== '--help') throw new Error(`There is no command "${name}".`)
-    return
-  }
-  const { positionals, values } = parseArgs({
-    args: rest,
-    allowPositionals: true,
-    options: {
+  if (!command) throw new Error(`There is no command "${name}". \`armada help\` lists them all.`)
+  const usage = `Usage: armada ${[name, ...command.takes].join(' ')}`
+  const { positionals, values } = parsed(rest, usage)
+  const least = command.takes.filter((word) => !word.startsWith('[')).length
+  if (positionals.length < least || positionals.length > command.takes.length) throw new Error(usage)
+  const answer = await command.run(client(), positionals, values)
+  print(values.json ? JSON.stringify(answer.data, null, 2) : answer.text)
+}
+
+function parsed(args: string[], usage: string) {
+  try {
+    const options = {
       json: { type: 'boolean', default: false },
       host: { type: 'string' },
       fleet: { type: 'string' },
-    },
-  })
-  const missing = command.takes.filter((word) => !word.startsWith('[')).length - positionals.length
-  if (missing > 0) throw new Error(`Usage: armada ${name} ${command.takes.join(' ')}`)
-  const answer = await command.run(client(), positionals, values)
-  process.stdout.write(`${values.json ? JSON.stringify(answer.data, null, 2) : answer.text}\n`)
+    } as const
+    return parseArgs({ args, allowPositionals: true, options })
+  } catch {
+    throw new Error(usage)
+  }
+}
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n`)
 }
 
 /** The cluster of ARMADA_API and ARMADA_TOKEN, else the one that `npm start` runs in this folder. */
@@ -53,15 +62,16 @@ function client(): Client {
 
 function help(): string {
   const lines = Object.entries(commands).map(
-    ([name, { takes, about }]) => `  ${[name, ...takes].join(' ').padEnd(34)}${about}`,
+    ([name, { takes, about }]) => `  ${[name, ...takes].join(' ').padEnd(44)}${about}`,
   )
   return [
     'armada <command>: gameservers on your own machines',
     '',
     ...lines,
     '',
-    '  api | agent                       run an ApiServer; run the agent of this host',
-    '  runner scheduler|controllers      run a scheduler; run the controllers',
+    `${'  api'.padEnd(46)}run an ApiServer`,
+    `${'  runner scheduler|controllers|both'.padEnd(46)}run the scheduler, the controllers, or both`,
+    `${'  agent'.padEnd(46)}run the agent of this host`,
     '',
     'Options: --json prints what the API answered. --fleet and --host narrow `ships`.',
     'The cluster is that of ARMADA_API and ARMADA_TOKEN, else the one that `npm start` runs here.',
@@ -70,7 +80,7 @@ function help(): string {
 
 main(process.argv.slice(2)).catch((error) => {
   const issues = error instanceof ArmadaError ? (error.issues ?? []).slice(1) : []
-  const more = issues.map(({ path, message }) => `\n  ${path}: ${message}`).join('')
+  const more = issues.map(({ path, message }) => `\n  ${path ? `${path}: ` : ''}${message}`).join('')
   process.stderr.write(`${messageOf(error)}${more}\n`)
   process.exitCode = 1
 })

@@ -46,7 +46,7 @@ export const commands: Record<string, Command> = {
     about: 'make ships without a fleet',
     async run(client, [blueprint = '', count = '1']) {
       const data = await answerOf(
-        client.v1.ships.$post({ json: { blueprint, count: Number(count) }, header: {} }),
+        client.v1.ships.$post({ json: { blueprint, count: wholeNumber('count', count) }, header: {} }),
       )
       return { text: shipTable(data.ships), data }
     },
@@ -72,7 +72,7 @@ export const commands: Record<string, Command> = {
     about: 'keep so many ships of a blueprint',
     async run(client, [name = '', blueprint = '', replicas]) {
       const data = await answerOf(
-        client.v1.fleets.$post({ json: { name, blueprint, replicas: Number(replicas) } }),
+        client.v1.fleets.$post({ json: { name, blueprint, replicas: wholeNumber('replicas', replicas) } }),
       )
       return { text: fleetTable([data]), data }
     },
@@ -84,7 +84,7 @@ export const commands: Record<string, Command> = {
       const data = await answerOf(
         client.v1.fleets[':fleet'].$patch({
           param: { fleet },
-          json: { replicas: Number(replicas) },
+          json: { replicas: wholeNumber('replicas', replicas) },
           header: {},
         }),
       )
@@ -97,6 +97,18 @@ export const commands: Record<string, Command> = {
     async run(client, [fleet = '']) {
       const data = await answerOf(client.v1.fleets[':fleet'].$delete({ param: { fleet } }))
       return { text: `${data.name} is being deleted`, data }
+    },
+  },
+  revise: {
+    takes: ['<fleet>', '<revision>'],
+    about: 'make its new ships of another revision',
+    async run(client, [fleet = '', revision]) {
+      const json = { revision: wholeNumber('revision', revision) }
+      const data = await answerOf(client.v1.fleets[':fleet'].$patch({ param: { fleet }, json, header: {} }))
+      return {
+        text: `${fleetTable([data])}\n  Ships that run stay as they are; stop them one by one to renew them.`,
+        data,
+      }
     },
   },
   blueprints: {
@@ -120,7 +132,18 @@ export const commands: Record<string, Command> = {
       const data = await answerOf(
         client.v1.blueprints[':blueprint'].$put({ param: { blueprint }, json: read(file) }),
       )
-      return { text: `${data.name} is at revision ${data.revision}`, data }
+      return {
+        text: `${data.name} is at revision ${data.revision}; fleets stay at theirs until \`revise\``,
+        data,
+      }
+    },
+  },
+  'delete-blueprint': {
+    takes: ['<blueprint>'],
+    about: 'delete a blueprint that nothing uses',
+    async run(client, [blueprint = '']) {
+      const data = await answerOf(client.v1.blueprints[':blueprint'].$delete({ param: { blueprint } }))
+      return { text: `${data.deleted} is deleted`, data }
     },
   },
   hosts: {
@@ -135,8 +158,9 @@ export const commands: Record<string, Command> = {
         String(ships),
         `${capacity.cpuMillis / 1_000} cores, ${capacity.memoryMiB} MiB`,
         sample ? `${Math.round(sample.cpuMillis)} m, ${Math.round(sample.memoryMiB)} MiB` : '-',
+        sample?.degraded ?? '',
       ])
-      return { text: table(['HOST', 'STATE', 'ADDRESS', 'SHIPS', 'CAPACITY', 'IN USE'], rows), data }
+      return { text: table(['HOST', 'STATE', 'ADDRESS', 'SHIPS', 'CAPACITY', 'IN USE', ''], rows), data }
     },
   },
   'join-token': {
@@ -187,6 +211,12 @@ function fleetTable(fleets: readonly ListedFleet[]): string {
     deleting ? 'being deleted' : (message ?? ''),
   ])
   return table(['FLEET', 'BLUEPRINT', 'READY', ''], rows)
+}
+
+/** @throws for anything but digits: an empty word, as of an unset variable, would count as 0. */
+function wholeNumber(name: string, text: string | undefined): number {
+  if (text !== undefined && /^\d{1,9}$/.test(text)) return Number(text)
+  throw new Error(`<${name}> must be a whole number, not "${text ?? ''}".`)
 }
 
 function read(file: string) {

@@ -1,11 +1,12 @@
 // `npm start`: the whole of Armada on one machine, with a fleet of real gameservers on it.
-import { readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { answerOf, type Client, connect } from '../shared/api/client.ts'
 import { messageOf } from '../shared/errors.ts'
 import { createLog, type Log } from '../shared/log.ts'
 import { sleep } from '../shared/loop.ts'
 import type { ShipView } from '../shared/model/ship.ts'
+import { environmentFor } from '../shared/settings.ts'
 import { startAgent, startApi, startRunner } from './processes.ts'
 import { buildQuickstartImage } from './quickstart/image.ts'
 import { askGame, type GameAnswer } from './quickstart/query.ts'
@@ -19,6 +20,7 @@ import type { Server } from './stack/server.ts'
 import { startStack } from './stack/stack.ts'
 import { localHostId, stackIdOf } from './stack/stackId.ts'
 
+const blueprintName = 'openarena'
 const fleetName = 'arena'
 const replicas = 3
 const readyLimitMs = 180_000
@@ -39,11 +41,10 @@ async function main(stopping: AbortSignal): Promise<void> {
   const release = claimFolder(state)
   const log = createLog('start', 'info', join(state, 'start.log'))
   const screen = new Screen()
-  const running: { stop(): Promise<void> }[] = []
-  const keep: Start['keep'] = async (server) => {
-    const up = await server
-    running.push(up)
-    return up
+  const running: Promise<{ stop(): Promise<void> }>[] = []
+  const keep: Start['keep'] = (server) => {
+    running.push(server)
+    return server
   }
   try {
     await bringUp({ log, screen, stopping, keep })
@@ -52,8 +53,13 @@ async function main(stopping: AbortSignal): Promise<void> {
   } finally {
     process.stdout.write('\n')
     screen.waiting('stopping; the ships come again at the next `npm start`')
-    for (const server of running.reverse()) {
-      await server.stop().catch((error) => log.error({ error: messageOf(error) }, 'it could not be stopped'))
+    // Also what was still starting when something else failed.
+    const started = await Promise.allSettled(running)
+    for (const server of started.reverse()) {
+      if (server.status === 'rejected') continue
+      await server.value
+        .stop()
+        .catch((error) => log.error({ error: messageOf(error) }, 'it could not be stopped'))
     }
     screen.done('everything is stopped')
     release()
@@ -105,6 +111,7 @@ async function bringUp({ log, screen, stopping, keep }: Start): Promise<void> {
   if (stopping.aborted) return
 
   const client = connect({ url: api, token: adminToken })
+  writeHostFile({ ...shared, api, engine: docker.address })
   writeFileSync(join(state, 'cli.json'), JSON.stringify({ api, token: adminToken }), { mode: 0o600 })
   await Promise.all([
     keep(startRunner('scheduler', { ...shared, api, runnerToken }, launch)),
@@ -115,10 +122,10 @@ async function bringUp({ log, screen, stopping, keep }: Start): Promise<void> {
   if (stopping.aborted) return
 
   await publish(client, screen)
-  const answers = await waitForFleet(client, screen, stopping)
-  if (!answers) return
-  screen.done(`${answers.length} gameservers answer their game's query\n`)
-  show(answers, api)
+  const roll = await callRoll(client, screen, stopping)
+  if (!roll) return
+  screen.done(`${roll.answers.length} of ${roll.wanted} gameservers answer their game's query\n`)
+  show(roll, api)
 }
 
 interface HostOptions {
@@ -137,12 +144,15 @@ async function startHost(
   log: Log,
 ): Promise<Server> {
   const stateDir = join(state, 'host')
-  const { token } = await answerOf(client.v1.hosts['join-tokens'].$post({ json: { host: settings.hostId } }))
+  // Only for the first time: with the same settings an agent left over from a killed run is used on.
+  const joinToken = existsSync(join(stateDir, 'credential.json'))
+    ? undefined
+    : (await answerOf(client.v1.hosts['join-tokens'].$post({ json: { host: settings.hostId } }))).token
   return startAgent(
     {
       ...settings,
       stateDir,
-      joinToken: token,
+      ...(joinToken && { joinToken }),
       docker: engine.replace(/^unix:\/\//, ''),
       hostAddress: '127.0.0.1',
       onStop: 'return',
@@ -152,63 +162,90 @@ async function startHost(
   )
 }
 
-async function publish(client: Client, screen: Screen): Promise<void> {
-  const { name, ...spec } = JSON.parse(
-    readFileSync(join(root, 'infra', 'quickstart', 'blueprint.json'), 'utf8'),
-  )
-  const blueprint = await answerOf(
-    client.v1.blueprints[':blueprint'].$put({ param: { blueprint: name }, json: spec }),
-  )
-  const { fleets } = await answerOf(client.v1.fleets.$get())
-  if (fleets.some((fleet) => fleet.name === fleetName)) return
-  await answerOf(client.v1.fleets.$post({ json: { name: fleetName, blueprint: blueprint.name, replicas } }))
-  screen.done(
-    `the blueprint ${blueprint.name} is published, and a fleet "${fleetName}" of ${replicas} is wanted`,
-  )
+/** The settings that a further agent on this machine shares with ours, for a shell to read. */
+function writeHostFile({ api, zookeeper, zookeeperSecret, engine }: Omit<HostOptions, 'hostId'>): void {
+  const docker = engine.replace(/^unix:\/\//, '')
+  const environment = environmentFor('agent', { api, zookeeper, zookeeperSecret, docker })
+  const lines = Object.entries(environment).map(([name, value]) => `${name}='${value}'\n`)
+  writeFileSync(join(state, 'host.env'), lines.filter((line) => !line.endsWith("=''\n")).join(''), {
+    mode: 0o600,
+  })
 }
 
-/** Resolves when every ship of the fleet answers its game's query. */
-async function waitForFleet(
-  client: Client,
-  screen: Screen,
-  stopping: AbortSignal,
-): Promise<[ShipView, GameAnswer][] | undefined> {
+/** The blueprint and the fleet of the first start; what people made of them since is left alone. */
+async function publish(client: Client, screen: Screen): Promise<void> {
+  const { blueprints } = await answerOf(client.v1.blueprints.$get())
+  if (!blueprints.some((blueprint) => blueprint.name === blueprintName)) {
+    const json = JSON.parse(readFileSync(join(root, 'infra', 'quickstart', 'blueprint.json'), 'utf8'))
+    await answerOf(client.v1.blueprints[':blueprint'].$put({ param: { blueprint: blueprintName }, json }))
+    screen.done(`the blueprint ${blueprintName} is published`)
+  }
+  const { fleets } = await answerOf(client.v1.fleets.$get())
+  if (fleets.some((fleet) => fleet.name === fleetName)) return
+  await answerOf(client.v1.fleets.$post({ json: { name: fleetName, blueprint: blueprintName, replicas } }))
+  screen.done(`a fleet "${fleetName}" of ${replicas} is wanted`)
+}
+
+interface Roll {
+  answers: [ShipView, GameAnswer][]
+  wanted: number
+  /** Why some are missing; null when all answer. */
+  missing: string | null
+}
+
+/** Resolves when every ship of the fleet has answered its game's query, or when no more can be expected. */
+async function callRoll(client: Client, screen: Screen, stopping: AbortSignal): Promise<Roll | undefined> {
   const limit = performance.now() + readyLimitMs
+  const answers = new Map<string, [ShipView, GameAnswer]>()
   while (!stopping.aborted) {
-    const fleet = await answerOf(client.v1.fleets[':fleet'].$get({ param: { fleet: fleetName } }))
-    const ready = await answerOf(
-      client.v1.ships.$get({ query: { fleet: fleetName, state: 'Ready,Reserved,Allocated' } }),
+    const {
+      ships: states,
+      replicas: wanted,
+      message,
+    } = await answerOf(client.v1.fleets[':fleet'].$get({ param: { fleet: fleetName } }))
+    const query = { fleet: fleetName, state: 'Ready,Reserved,Allocated', limit: '1000' }
+    const { ships } = await answerOf(client.v1.ships.$get({ query }))
+    // A game that has answered is not asked again: OpenArena limits how often one address may ask.
+    const silent = ships.filter((ship) => !answers.has(ship.id))
+    await Promise.all(
+      silent.map(async (ship) => {
+        const answer = await askGame(ship)
+        if (answer) answers.set(ship.id, [ship, answer])
+      }),
     )
-    const answers = await Promise.all(ready.ships.map(async (ship) => [ship, await askGame(ship)] as const))
-    const alive = answers.filter((pair): pair is [ShipView, GameAnswer] => pair[1] !== undefined)
-    if (alive.length >= fleet.replicas) return alive
-    const states = Object.entries(fleet.ships).map(([name, count]) => `${count} ${name}`)
-    screen.waiting(
-      `${alive.length} of ${fleet.replicas} gameservers answer (${states.join(', ') || 'none yet'})${fleet.message ? `: ${fleet.message}` : ''}`,
-    )
-    if (performance.now() > limit) {
-      throw new Error(
-        `Only ${alive.length} of ${fleet.replicas} gameservers answer after ${readyLimitMs / 1_000} s. ${fleet.message ?? ''}\nLook into ${state}/*/*.log, and at \`npm run armada -- ships\`.`,
-      )
+    const roll = { answers: [...answers.values()], wanted, missing: null }
+    if (answers.size >= wanted) return roll
+    const onTheWay = (states.Scheduled ?? 0) + (states.Starting ?? 0) + silent.length
+    const counts = Object.entries(states).map(([name, count]) => `${count} ${name}`)
+    const seen = `${answers.size} of ${wanted} gameservers answer (${counts.join(', ') || 'none yet'})`
+    screen.waiting(message ? `${seen}: ${message}` : seen)
+    const late = performance.now() > limit
+    if (late || (message !== null && onTheWay === 0 && answers.size > 0)) {
+      return {
+        ...roll,
+        missing: message ?? 'look at `npm run armada -- ships` and `npm run armada -- ship <ship>`',
+      }
     }
-    await sleep(250, stopping)
+    await sleep(1_000, stopping)
   }
   return undefined
 }
 
-function show(answers: readonly [ShipView, GameAnswer][], api: string): void {
+function show({ answers, wanted, missing }: Roll, api: string): void {
   const rows = answers.map(([ship, game]) => {
     const port = ship.ports.find((one) => one.hostPort !== null)?.hostPort
     return [ship.id, ship.state, `${ship.address}:${port}`, `${game.players}/${game.maxPlayers}`, game.map]
   })
-  process.stdout.write(`${table(['SHIP', 'STATE', 'ADDRESS', 'PLAYERS', 'MAP'], rows)}\n
+  process.stdout.write(`${table(['SHIP', 'STATE', 'ADDRESS', 'PLAYERS', 'MAP'], rows)}
+${missing ? `\n  The other ${wanted - answers.length} wait: ${missing}\n` : ''}
   Try, in another terminal:
     npm run armada -- ships                     look at the ships
     npm run armada -- scale ${fleetName} 5             keep five of them
     npm run armada -- stop <ship>               the fleet replaces it
     npm run armada -- help                      all commands
   The API is at ${api}/v1, its document at ${api}/openapi.json; the admin token is in .armada/secrets.json.
-  Ctrl-C stops everything; the next \`npm start\` resumes with the same ships. \`npm run reset\` wipes.
+  Ctrl-C stops everything; the next \`npm start\` resumes with the same ships, on other ports.
+  \`npm run reset\` wipes.
 `)
 }
 

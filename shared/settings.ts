@@ -185,6 +185,12 @@ export const settings = {
     z.string().default(''),
     'Labels as key=value,key=value',
   ),
+  hostTaints: setting(
+    'ARMADA_HOST_TAINTS',
+    ['agent'],
+    z.string().default(''),
+    'Taints as key=value,key: only ships that tolerate all of them come here',
+  ),
   onStop: setting(
     'ARMADA_ON_STOP',
     ['agent'],

@@ -3,6 +3,7 @@
 // uvu's exit code is 0 for a suite that never ran and for one whose `before` threw, so only its totals count
 // here: a file without totals, or with a total of 0, has failed.
 import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join, relative } from 'node:path'
 import { sourceFiles } from './harness/sources.ts'
@@ -46,7 +47,8 @@ function outcomeOf(output: string): Outcome {
 }
 
 process.chdir(root)
-const files = sourceFiles(['test'])
+const found = new Set([...sourceFiles(['test']), ...wanted.filter((word) => existsSync(word))])
+const files = [...found]
   .filter((file) => file.endsWith('.test.ts'))
   .filter((file) => wanted.length === 0 || wanted.some((part) => file.includes(part)))
   .sort()

@@ -8,11 +8,14 @@ import type { Stores } from '../stores/stores.ts'
 import { serviceApp } from './serviceApp.ts'
 import { blueprintFor } from './ships.ts'
 
-export function blueprintService(stores: Stores) {
+/** @param isGame whether query probes can ask a game of that type. */
+export function blueprintService(stores: Stores, isGame: (type: string) => Promise<boolean>) {
   const { blueprints, fleets, ships } = stores
   return serviceApp()
     .openapi(guarded(routes.putBlueprint), async (c) => {
-      return c.json(await blueprints.publish(c.req.valid('param').blueprint, c.req.valid('json')), 200)
+      const spec = c.req.valid('json')
+      if (spec.probe.type === 'query' && !(await isGame(spec.probe.game))) throw unknownGame(spec.probe.game)
+      return c.json(await blueprints.publish(c.req.valid('param').blueprint, spec), 200)
     })
     .openapi(guarded(routes.listBlueprints), async (c) =>
       c.json({ blueprints: await blueprints.list() }, 200),
@@ -53,4 +56,11 @@ export function blueprintLookup(stores: Pick<Lookups, 'blueprints'>) {
       await blueprintFor(stores, name, undefined)
       return c.json({ revisions: await stores.blueprints.revisions(name) }, 200)
     })
+}
+
+function unknownGame(game: string): ArmadaError {
+  const message = `no game of the type "${game}" is known; the GAMES_LIST of the gamedig library has them all`
+  return new ArmadaError('invalid_request', `In the body, probe.game: ${message}`, {
+    issues: [{ path: 'probe.game', message }],
+  })
 }

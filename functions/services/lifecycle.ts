@@ -59,8 +59,10 @@ export function place(ship: Ship, attempt: number, host: string, ports: Port[]):
 
 /** The scheduler found no host for it. */
 export function refuse(ship: Ship, attempt: number, reason: string): Ship | undefined {
-  if (ship.attempt !== attempt || ship.state !== 'Queued' || ship.reason === reason) return undefined
-  return { ...ship, reason }
+  if (ship.attempt !== attempt || ship.state !== 'Queued') return undefined
+  const failure = /Start \d+ of \d+ failed[\s\S]*/.exec(ship.reason ?? '')?.[0]
+  const told = failure ? `${reason}. ${failure}` : reason
+  return told === ship.reason ? undefined : { ...ship, reason: told }
 }
 
 export type Claimed = { yes: Ship } | { no: string }

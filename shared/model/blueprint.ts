@@ -44,7 +44,9 @@ export const BlueprintSpec = z
       .array(z.string().max(4_096))
       .max(64)
       .optional()
-      .describe("Replaces the image's command; $(NAME) is replaced by the ship's environment variable"),
+      .describe(
+        "Replaces the image's CMD (its ENTRYPOINT stays); $(NAME) becomes the ship's environment variable",
+      ),
     env: z
       .record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/), z.string().max(8_192))
       .refine((env) => Object.keys(env).every((name) => !name.startsWith('ARMADA_')), {
@@ -81,6 +83,14 @@ export const BlueprintSpec = z
         code: 'custom',
         path: ['probe', 'port'],
         message: `the blueprint has no port "${probed}"; ${known}`,
+      })
+    }
+    const port = spec.ports.find((one) => one.name === probed)
+    if (spec.probe.type === 'tcp' && port?.protocol === 'udp') {
+      context.addIssue({
+        code: 'custom',
+        path: ['probe', 'port'],
+        message: `port "${port.name}" is udp, where a tcp probe never gets an answer; probe another port, or use "query" or "log"`,
       })
     }
     const inside = spec.ports.find((port) => spec.network === 'host' && port.policy === 'dynamic')

@@ -23,9 +23,14 @@ export const PortRequest = z
     path: ['hostPort'],
     message: 'policy "static" needs a hostPort, and no other policy takes one',
   })
-  .refine((port) => (port.policy === 'passthrough') !== (port.containerPort !== undefined), {
+  .refine((port) => port.policy === 'passthrough' || port.containerPort !== undefined, {
     path: ['containerPort'],
-    message: 'is needed, except with policy "passthrough", where the game listens on ARMADA_PORT_<NAME>',
+    message: 'is needed: the port that the game listens on',
+  })
+  .refine((port) => port.policy !== 'passthrough' || port.containerPort === undefined, {
+    path: ['containerPort'],
+    message:
+      'must be left out with policy "passthrough": the game listens on the port that ARMADA_PORT_<NAME> names',
   })
 export type PortRequest = z.infer<typeof PortRequest>
 

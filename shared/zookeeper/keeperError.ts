@@ -25,7 +25,8 @@ export class KeeperError extends Error {
   readonly unknown: boolean
 
   constructor(code: KeeperCode, unknown: boolean, request: string) {
-    super(`ZooKeeper: ${code} for ${request}${unknown ? ' (it may have taken effect)' : ''}`)
+    const hint = code === 'no_auth' ? ' (is ARMADA_ZOOKEEPER_SECRET the same for all processes?)' : ''
+    super(`ZooKeeper: ${code} for ${request}${unknown ? ' (it may have taken effect)' : hint}`)
     this.name = 'KeeperError'
     this.code = code
     this.unknown = unknown

@@ -8,17 +8,19 @@
 //   committed before, on whichever server.
 // - lost: the server said so, or our own clock did after a whole session timeout of suspension. A session
 //   called lost is never used again: should it turn out to be alive, it is closed before a new one begins.
-// - One native object serves one connection to one server, and is closed in the very callback or call in which
-//   its socket died. Left alone it would poll a number that the next socket of this process may get (that one
-//   falls silent, or libuv aborts), wait up to a third of the session between two attempts, and have to fit
-//   all watches into one packet of 1 MB. The price: watches end with the connection, and whoever watches
-//   reads again on every connected.
+// - One native object serves one connection to one server. It is closed within the very callback or call in
+//   which its socket died, and never reconnects by itself: it would go on polling a number that the next
+//   socket of this process may get (that one falls silent, or libuv aborts the process), wait up to a third
+//   of the session between two attempts, and have to fit all watches into one packet of 1 MB. The price:
+//   watches end with the connection, and whoever watches reads again on every connected.
 // - While it is connected, close() is called outside of its callbacks: inside, it would not tell the server.
 import { messageOf } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { backoffMs, sleep } from '../loop.ts'
 import { KeeperError } from './keeperError.ts'
 import { type Credentials, driverState, type Native, type OpenNative, type WatchEvent } from './native.ts'
+
+const sessionExpired = -112
 
 export type SessionState = 'connected' | 'suspended' | 'lost' | 'closed'
 
@@ -117,9 +119,8 @@ export class Session {
       this.#tickAtMs = nowMs
       this.#options.onTick(nowMs)
       if (this.#suspendedAtMs !== undefined && nowMs - this.#suspendedAtMs >= this.#timeoutMs) this.#lose()
-      const connecting = this.#native && !driverState.idle.includes(this.#native.state)
-      const limitMs = connecting ? this.#timeoutMs / 2 : 0
       const attached = this.#native?.state === driverState.connected
+      const limitMs = this.#native ? this.#timeoutMs / 2 : 0
       if (!attached && !this.#opening && nowMs >= this.#retryAtMs + limitMs) this.#replace()
     }
   }
@@ -151,75 +152,70 @@ export class Session {
     this.#opening = true
     this.#retryAtMs = performance.now() + backoffMs(this.#attempts++, 20, 1_000)
     old?.close()
-    const { open, sessionTimeoutMs } = this.#options
+    const { open, sessionTimeoutMs, log } = this.#options
     open(this.#credentials, sessionTimeoutMs, (event, argument) => {
       if (turn === this.#turn) this.#hear(event, argument)
     })
       .then((native) => {
-        if (turn === this.#turn) this.#native = native
-        else native.close()
+        if (turn !== this.#turn) return native.close()
+        this.#native = native
+        this.#opening = false
+        if (this.#options.auth) native.add_auth('digest', this.#options.auth, () => undefined)
+        this.#verify()
       })
       .catch((error: unknown) => {
-        this.#options.log.warn({ error: messageOf(error) }, 'a ZooKeeper server cannot be found')
-      })
-      .finally(() => {
         if (turn === this.#turn) this.#opening = false
+        log.warn({ error: messageOf(error) }, 'a ZooKeeper server cannot be found')
       })
   }
 
   #hear(event: string, argument: unknown): void {
-    if (event === 'created' || event === 'deleted' || event === 'changed' || event === 'child') {
-      if (this.#state !== 'closed') this.#options.onEvent(event, String(argument))
-      return
-    }
-    if (event === 'connecting') {
-      if (this.#native) this.#drop(this.#native)
-      return
-    }
-    const turn = this.#turn
-    setImmediate(() => {
-      if (turn !== this.#turn || this.#state === 'closed') return
-      if (event === 'connect') this.#attached()
-      if (event === 'close') this.#expired()
-    })
+    if (event === 'connecting') this.#leave('broken')
+    else if (event === 'close') this.#leave('expired')
+    else if (event === 'connect') {
+      const { client_id, client_password } = this.#native as Native
+      this.#credentials = { client_id, client_password }
+    } else if (this.#state !== 'closed') this.#options.onEvent(event as WatchEvent, String(argument))
   }
 
-  /** A request that meets a reset connection makes the driver close its socket, and say nothing. */
-  #notice(native: Native): void {
-    if (native === this.#native && driverState.idle.includes(native.state)) this.#drop(native)
-  }
-
-  #drop(native: Native): void {
-    const turn = ++this.#turn
-    this.#native = undefined
-    this.#opening = true
-    native.close()
-    setImmediate(() => {
-      this.#suspend(performance.now())
-      if (turn === this.#turn && this.#state !== 'closed') this.#replace()
-    })
-  }
-
-  #attached(): void {
-    const native = this.#native
-    if (!native) return
-    this.#credentials = { client_id: native.client_id, client_password: native.client_password }
-    if (this.#options.auth) native.add_auth('digest', this.#options.auth, () => undefined)
-    this.#notice(native)
-    this.#verify()
-  }
-
+  /**
+   * One round trip; on a new connection it waits in the driver for the handshake, and fails with it, which
+   * is the only word that we get of a handshake that failed. On an old one without an answer, the driver
+   * gives the connection up after 2/3 of the session.
+   */
   #verify(): void {
     const native = this.#native
     if (!native) return
     const turn = this.#turn
-    // Without an answer the driver gives this connection up by itself after 2/3 of the session.
-    native.a_sync('/', (returnCode) =>
+    native.a_sync('/', (returnCode) => {
+      if (turn !== this.#turn) return
+      if (returnCode !== 0) this.#leave(returnCode === sessionExpired ? 'expired' : 'broken')
       setImmediate(() => {
-        if (returnCode === 0 && turn === this.#turn && this.#state !== 'closed') this.#alive()
-      }),
-    )
+        if (turn === this.#turn && this.#state !== 'closed') this.#alive()
+      })
+    })
     this.#notice(native)
+  }
+
+  /** A request that meets a reset connection makes the driver close its socket, and say nothing. */
+  #notice(native: Native): void {
+    if (native === this.#native && driverState.idle.includes(native.state)) this.#leave('broken')
+  }
+
+  /** Gives up the native object, in the callback or call in which its connection ended. */
+  #leave(reason: 'broken' | 'expired'): void {
+    const turn = ++this.#turn
+    const native = this.#native
+    this.#native = undefined
+    this.#opening = true
+    native?.close()
+    setImmediate(() => {
+      if (reason === 'expired') this.#expire()
+      else this.#suspend(performance.now())
+      if (turn !== this.#turn || this.#state === 'closed') return
+      this.#opening = false
+      if (this.#attempts === 0) this.#replace()
+    })
   }
 
   #alive(): void {
@@ -236,11 +232,11 @@ export class Session {
     this.#say('connected')
   }
 
-  #expired(): void {
+  #expire(): void {
     const known = this.#suspendedAtMs !== undefined || this.#state === 'connected'
     this.#credentials = undefined
+    this.#attempts = 0
     if (known) this.#lose()
     this.#condemned = false
-    this.#replace()
   }
 }

@@ -28,8 +28,7 @@ test.after(async () => {
 })
 
 test("a fleet of three answers the game's own query, and a second game runs beside it", async () => {
-  const { name, ...spec } = JSON.parse(readFileSync('infra/quickstart/blueprint.json', 'utf8'))
-  await publish(name, spec)
+  await publish('openarena', JSON.parse(readFileSync('infra/quickstart/blueprint.json', 'utf8')))
   const readyLine = { type: 'log', pattern: '[server]: version' }
   await publish('teeworlds', {
     image: imageOf(teeworlds),
@@ -37,7 +36,9 @@ test("a fleet of three answers the game's own query, and a second game runs besi
     resources: { cpuMillis: 100, memoryMiB: 64 },
     probe: readyLine,
   })
-  await answerOf(cluster.client.v1.fleets.$post({ json: { name: 'arena', blueprint: name, replicas: 3 } }))
+  await answerOf(
+    cluster.client.v1.fleets.$post({ json: { name: 'arena', blueprint: 'openarena', replicas: 3 } }),
+  )
   await answerOf(
     cluster.client.v1.fleets.$post({ json: { name: 'duel', blueprint: 'teeworlds', replicas: 2 } }),
   )

@@ -277,6 +277,12 @@ test('a person is told what is wrong and what to do', async () => {
     'invalid_request',
     /no port "web"; its ports are game/,
   )
+  await refused(
+    publish('bad', { probe: { type: 'query', port: 'game', game: 'chess' } }),
+    'invalid_request',
+    /chess/,
+  )
+  await refused(publish('bad', { probe: { type: 'tcp', port: 'game' } }), 'invalid_request', /is udp/)
   await refused(publish('bad', { colour: 'red' }), 'invalid_request', /colour/)
   const headers = { authorization: 'Bearer test-admin-token-0123456789', 'content-type': 'application/json' }
   const raw = async (path: string, init: object) => {

@@ -1,6 +1,7 @@
 // An ApiServer in this process, on real stores and a real port: what most tests of the API talk to.
 import { serve } from '@hono/node-server'
 import { createApp } from '../../functions/app.ts'
+import { isGame } from '../../functions/games.ts'
 import { AgentStreams } from '../../functions/services/agentStreams.ts'
 import { type OpenStores, openStores } from '../../functions/stores/stores.ts'
 import type { Stack } from '../../infra/stack/stack.ts'
@@ -38,7 +39,7 @@ export async function startApiServer(
     ended.signal,
   )
   const streams = new AgentStreams(stores.ships.table)
-  const app = createApp({ stores, streams, adminToken, runnerToken, version: 'test', log })
+  const app = createApp({ stores, streams, adminToken, runnerToken, version: 'test', isGame, log })
   const { server, port } = await new Promise<{ server: ReturnType<typeof serve>; port: number }>(
     (resolve) => {
       const server = serve({ fetch: app.fetch, hostname: '127.0.0.1', port: 0 }, (info) =>

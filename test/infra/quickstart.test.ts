@@ -165,8 +165,7 @@ test('nothing but the server, its libraries, its data and a shell is in an image
 })
 
 test('the example blueprint names the image that is built', () => {
-  const { name: _, ...spec } = blueprint
-  const { image, ports } = BlueprintSpec.parse(spec)
+  const { image, ports } = BlueprintSpec.parse(blueprint)
   assert.is(image, imageOf(openArena))
   assert.is(`${ports[0]?.containerPort}/${ports[0]?.protocol}`, openArena.port)
 })

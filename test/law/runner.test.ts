@@ -6,7 +6,8 @@ import { join } from 'node:path'
 import { suite } from 'uvu'
 
 const test = suite('runner')
-const folder = join('test', 'law', `.probe-${process.pid}`)
+// Not among the sources, which another test looks at meanwhile, but where packages are found.
+const folder = join('.armada', `probe-${process.pid}`)
 
 function outcomeOf(body: string): { line: string; status: number | null } {
   mkdirSync(folder, { recursive: true })
@@ -14,9 +15,13 @@ function outcomeOf(body: string): { line: string; status: number | null } {
     join(folder, 'probe.test.ts'),
     `import { suite } from 'uvu'\nconst test = suite('probe')\n${body}\n`,
   )
-  const { stdout, status } = spawnSync(process.execPath, ['--import', 'tsx', 'test/run.ts', folder], {
-    encoding: 'utf8',
-  })
+  const { stdout, status } = spawnSync(
+    process.execPath,
+    ['--import', 'tsx', 'test/run.ts', join(folder, 'probe.test.ts')],
+    {
+      encoding: 'utf8',
+    },
+  )
   return { line: stdout.trim().split('\n').at(-1) ?? '', status }
 }
 
