@@ -59,7 +59,8 @@ export function startAgent(
   launch: Launch & { graceMs?: number },
 ): Promise<Server> {
   const api = connect({ url: settings.api, token: adminToken, limitMs: 2_000 })
-  const startedAt = Date.now()
+  // An agent reports every 5 s: one left over from a killed run is known by its last report.
+  const sinceMs = Date.now() - 6_000
   return startServer({
     ...launched(`agent-${settings.hostId}`, launch),
     address: '',
@@ -68,7 +69,7 @@ export function startAgent(
     env: environmentFor('agent', settings),
     answers: async () => {
       const host = await answerOf(api.v1.hosts[':host'].$get({ param: { host: settings.hostId } }))
-      return host.lastReportAt !== null && Date.parse(host.lastReportAt) >= startedAt
+      return host.lastReportAt !== null && Date.parse(host.lastReportAt) >= sinceMs
     },
     readyLimitMs: 30_000,
     graceMs: launch.graceMs ?? 5_000,
