@@ -1,7 +1,7 @@
 // The API: middleware and services put together. Knows stores, and nothing of the process it runs in.
 import { OpenAPIHono } from '@hono/zod-openapi'
 import type { Log } from '../shared/log.ts'
-import { authenticate, type Env } from './middleware/authenticate.ts'
+import { authenticate, demandCaller, type Env } from './middleware/authenticate.ts'
 import { onError, onNotFound } from './middleware/problems.ts'
 import { identify, limitBody } from './middleware/request.ts'
 import type { AgentStreams } from './services/agentStreams.ts'
@@ -17,6 +17,8 @@ import type { Stores } from './stores/stores.ts'
 
 /** 5,000 holdings of a host, the largest body there is, take about 1 MB. */
 const bodyLimitBytes = 2 * 1024 * 1024
+/** Whoever joins has no token yet. */
+const joinLimitBytes = 16 * 1024
 
 export interface AppOptions {
   stores: Stores
@@ -43,6 +45,8 @@ export function createApp({
   app.use(
     authenticate({ adminToken, runnerToken, hostOf: (credential) => stores.hosts.authenticate(credential) }),
   )
+  app.use('/v1/*', demandCaller)
+  app.use('/v1/monitor/join', limitBody(joinLimitBytes))
   app.use('/v1/*', limitBody(bodyLimitBytes))
   app.onError(onError(log))
   app.notFound(onNotFound)

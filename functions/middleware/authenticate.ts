@@ -46,6 +46,12 @@ export function authenticate({ adminToken, runnerToken, hostOf }: Credentials): 
   }
 }
 
+/** Turns away who has no valid token before a body is read; only joining needs none. */
+export const demandCaller: MiddlewareHandler<Env> = async (c, next) => {
+  if (!c.get('caller') && c.req.path !== '/v1/monitor/join') throw unauthenticated()
+  await next()
+}
+
 /** The route with its guard before it: only callers with one of its roles reach the handler. */
 export function guarded<R extends RouteConfig & { 'x-roles': readonly Role[] }>(route: R) {
   const roles = route['x-roles']
@@ -58,15 +64,17 @@ export function guarded<R extends RouteConfig & { 'x-roles': readonly Role[] }>(
 
 function allow(c: Context<Env>, roles: readonly Role[]): void {
   const caller = c.get('caller')
-  if (!caller) {
-    throw new ArmadaError('unauthenticated', 'Send a valid token as "Authorization: Bearer <token>".')
-  }
+  if (!caller) throw unauthenticated()
   if (!roles.includes(caller.role)) {
     throw new ArmadaError(
       'forbidden',
       `The role "${caller.role}" may not do that; it takes one of: ${roles.join(', ')}.`,
     )
   }
+}
+
+function unauthenticated(): ArmadaError {
+  return new ArmadaError('unauthenticated', 'Send a valid token as "Authorization: Bearer <token>".')
 }
 
 function digest(token: string): Buffer {

@@ -23,17 +23,18 @@ export function blueprintService(stores: Stores, isGame: (type: string) => Promi
     .route('/', blueprintLookup(stores))
     .openapi(guarded(routes.deleteBlueprint), async (c) => {
       const { blueprint: name } = c.req.valid('param')
-      const users = [...usersOf(name)]
-      if (users.length > 0) {
-        const some = users.slice(0, 3).join(', ')
-        throw new ArmadaError(
-          'conflict',
-          `Blueprint "${name}" is in use by ${some}${users.length > 3 ? ' …' : ''}. Delete these first.`,
-        )
-      }
-      if (!(await blueprints.remove(name))) await blueprintFor(stores, name, undefined)
+      assertUnused(name)
+      const removed = await blueprints.remove(name, () => assertUnused(name))
+      if (!removed) await blueprintFor(stores, name, undefined)
       return c.json({ deleted: name }, 200)
     })
+
+  function assertUnused(name: string): void {
+    const users = [...usersOf(name)]
+    if (users.length === 0) return
+    const some = `${users.slice(0, 3).join(', ')}${users.length > 3 ? ' …' : ''}`
+    throw new ArmadaError('conflict', `Blueprint "${name}" is in use by ${some}. Delete these first.`)
+  }
 
   function* usersOf(name: string): Generator<string> {
     for (const [fleet, { value }] of fleets.table.rows())

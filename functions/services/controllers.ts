@@ -6,7 +6,7 @@ import { guarded } from '../middleware/authenticate.ts'
 import type { Fence } from '../stores/ships.ts'
 import type { Stores } from '../stores/stores.ts'
 import type { Row } from '../stores/table.ts'
-import { end, lose, requeue } from './lifecycle.ts'
+import { avoiding, end, lose, requeue } from './lifecycle.ts'
 import { serviceApp } from './serviceApp.ts'
 import { queueTickets } from './tickets.ts'
 
@@ -14,7 +14,8 @@ type Decision = ReturnType<typeof routes.Decision.parse>
 
 /** Decision -> what becomes of the record. Forgotten has no next record. */
 const next: Record<Exclude<Decision['to'], 'Forgotten'>, (ship: Ship, reason: string) => Ship | undefined> = {
-  Queued: (ship, reason) => requeue(ship, 'controllers', reason),
+  // Whoever did not claim it in time may be cut off: another host is tried first.
+  Queued: (ship, reason) => requeue(ship, 'controllers', reason, { avoidHosts: avoiding(ship) }),
   Lost: (ship, reason) => lose(ship, reason),
   Failed: (ship, reason) => end(ship, 'Failed', 'controllers', reason),
   Stopped: (ship, reason) => end(ship, 'Stopped', 'controllers', reason),

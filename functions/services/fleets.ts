@@ -21,7 +21,8 @@ export function fleetService(stores: Stores) {
       const { revision: chosen } = await blueprintFor(stores, blueprint, revision)
       const wanted = { name, blueprint: { name: blueprint, revision: chosen }, replicas, labels, priority }
       const fleet: Fleet = { ...wanted, deleting: false, generation: 0, createdAt: new Date().toISOString() }
-      const row = (await fleets.write(fleet, 0)) ?? (await sameFleet(wanted))
+      const guard = await stores.blueprints.guard(blueprint)
+      const row = (await fleets.write(fleet, 0, [], [guard])) ?? (await sameFleet(wanted))
       return c.json(fleetView(row, stores), 201)
     })
     .openapi(guarded(routes.listFleets), (c) =>
@@ -121,12 +122,9 @@ export function fleetService(stores: Stores) {
       }),
     )
     // The fleet's record changes with its ships: a step decided on an older picture is refused by its revision.
-    const written = await fleets.write(
-      { ...fleet, generation: fleet.generation + 1 },
-      row.revision,
-      made,
-      fence,
-    )
+    const written = await fleets.write({ ...fleet, generation: fleet.generation + 1 }, row.revision, made, [
+      fence.condition,
+    ])
     if (!written) {
       await fence.check()
       throw movedOn(fleet.name)

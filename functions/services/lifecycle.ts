@@ -81,6 +81,8 @@ export function claim(
   if (ship.host !== null && ship.host !== host) return { no: `host ${ship.host} has it` }
   if (ship.host === host && isAboard(ship.state) && ship.state !== 'Scheduled' && ship.state !== 'Stopping')
     return { yes: ship }
+  const pinned = spec.placement.host
+  if (pinned !== undefined && pinned !== host) return { no: `the ship is pinned to host ${pinned}` }
   const ports = assignPorts(spec.ports, choice)
   const next = move(ship, 'Starting', 'agent', null, { host, address, ports })
   return next ? { yes: next } : { no: `the ship is ${ship.state}` }
@@ -98,6 +100,12 @@ export function requeue(ship: Ship, by: Mover, reason: string, change: Partial<S
   })
 }
 
+/** The hosts to avoid, with the one it was on last. */
+export function avoiding({ avoidHosts, host }: Ship): string[] {
+  if (host === null) return avoidHosts
+  return [...avoidHosts.filter((other) => other !== host), host].slice(-32)
+}
+
 /** A host gives a ship back. One whose starts keep failing is Failed when its attempts are used up. */
 export function giveBack(
   ship: Ship,
@@ -113,13 +121,16 @@ export function giveBack(
     const detail = `Gave up after ${failedStarts} failed starts. The last one, on ${ship.host}: ${reason}`
     return move(ship, 'Failed', 'agent', detail, { failedStarts, exit })
   }
-  const host = ship.host ?? ''
-  const avoidHosts = [...ship.avoidHosts.filter((other) => other !== host), host].slice(-32)
-  return requeue(ship, 'agent', `Start ${failedStarts} of ${startAttempts} failed on ${host}: ${reason}`, {
-    failedStarts,
-    avoidHosts,
-    exit,
-  })
+  return requeue(
+    ship,
+    'agent',
+    `Start ${failedStarts} of ${startAttempts} failed on ${ship.host}: ${reason}`,
+    {
+      failedStarts,
+      avoidHosts: avoiding(ship),
+      exit,
+    },
+  )
 }
 
 /** When a ship whose starts failed may be placed again (ms since 1970): 1 s later, then 2, 4 … up to 60 s. */

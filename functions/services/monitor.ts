@@ -15,6 +15,8 @@ import { serviceApp } from './serviceApp.ts'
 import { queueTickets } from './tickets.ts'
 
 const pingMs = 10_000
+/** Ships that ended carry their last lines, up to 120 kB each in the worst case. */
+const largeShips = 10
 
 export function monitorService(stores: Stores, streams: AgentStreams) {
   const { ships, hosts, samples, dispatch, blueprints } = stores
@@ -38,10 +40,9 @@ export function monitorService(stores: Stores, streams: AgentStreams) {
         .map((row) => row.value)
         .filter(belongsAboard)
       const attempts = new Map(wanted.map((ship) => [ship.id, ship.attempt]))
-      const strays: typeof carried = []
-      for (const entry of carried) {
-        if (attempts.get(entry.ship) !== entry.attempt && (await isStray(me, entry))) strays.push(entry)
-      }
+      const doubtful = carried.filter(({ ship, attempt }) => attempts.get(ship) !== attempt)
+      const verdicts = await Promise.all(doubtful.map((entry) => isStray(me, entry)))
+      const strays = doubtful.filter((_, i) => verdicts[i])
       return c.json({ wanted: await grants(wanted), strays }, 200)
     })
     .openapi(guarded(routes.claim), async (c) => {
@@ -109,12 +110,17 @@ export function monitorService(stores: Stores, streams: AgentStreams) {
     const specs = await specsOf([...last.keys()])
     const stale = new Map<string, { ship: string; attempt: number }>()
     for (const { ship, attempt } of last.values()) stale.set(ship, { ship, attempt })
-    const changed = await ships.update([...last.keys()], (ship) => {
-      const change = last.get(ship.id) as routes.ShipReport
-      if (ship.host !== me || ship.attempt !== change.attempt || isFinished(ship.state)) return undefined
-      stale.delete(ship.id)
-      return next(ship, change, specs.get(ship.id))
-    })
+    const changed = await ships.update(
+      [...last.keys()],
+      (ship) => {
+        const change = last.get(ship.id) as routes.ShipReport
+        if (ship.host !== me || ship.attempt !== change.attempt || isFinished(ship.state)) return undefined
+        stale.delete(ship.id)
+        return next(ship, change, specs.get(ship.id))
+      },
+      undefined,
+      largeShips,
+    )
     await queueTickets(
       [...changed.values()].map((row) => row.value),
       stores,
@@ -124,11 +130,14 @@ export function monitorService(stores: Stores, streams: AgentStreams) {
 
   async function specsOf(ids: readonly string[]): Promise<Map<string, BlueprintSpec>> {
     const specs = new Map<string, BlueprintSpec>()
-    for (const id of ids) {
-      const row = await ships.get(id)
-      const blueprint = row && (await blueprints.get(row.value.blueprint.name, row.value.blueprint.revision))
-      if (blueprint) specs.set(id, blueprint.spec)
-    }
+    await Promise.all(
+      ids.map(async (id) => {
+        const row = await ships.get(id)
+        const blueprint =
+          row && (await blueprints.get(row.value.blueprint.name, row.value.blueprint.revision))
+        if (blueprint) specs.set(id, blueprint.spec)
+      }),
+    )
     return specs
   }
 

@@ -22,7 +22,9 @@ export function shipService(stores: Stores) {
       const blueprint = await blueprintFor(stores, request.blueprint, request.revision)
       await dispatch.assertRoom()
       const key = c.req.valid('header')['idempotency-key'] ?? randomId()
-      const made = await ships.create(shipsOf(request, blueprint, c.get('caller'), key))
+      const made = await ships.create(shipsOf(request, blueprint, c.get('caller'), key), () =>
+        stores.blueprints.guard(blueprint.name),
+      )
       await queueTickets(
         made.map((row) => row.value),
         stores,

@@ -5,12 +5,12 @@
 // - A revision never changes, and no number is given twice, also after a blueprint was deleted. So what
 //   Redis or memory once held of a revision stays true.
 import type { Redis } from 'ioredis'
-import { messageOf } from '../../shared/errors.ts'
+import { ArmadaError, messageOf } from '../../shared/errors.ts'
 import type { Log } from '../../shared/log.ts'
 import { type Blueprint, type BlueprintSpec, specDigest } from '../../shared/model/blueprint.ts'
 import { BlueprintCopies, chosen, type Head } from './blueprintCopies.ts'
 import { etcdKeys, redisKeys } from './keys.ts'
-import type { Kv } from './kv.ts'
+import type { Condition, Kv } from './kv.ts'
 import type { Mirror } from './mirror.ts'
 import { answered } from './redis.ts'
 import { Table } from './table.ts'
@@ -70,6 +70,13 @@ export class BlueprintStore {
     return number === undefined ? undefined : this.#revision(name, number)
   }
 
+  /** The condition under which something may be made of a blueprint: that it is not deleted meanwhile. */
+  async guard(name: string): Promise<Condition> {
+    const head = await this.#copies.head(name)
+    if (head && !head.value.deleted) return { key: etcdKeys.blueprintHeads + name, revision: head.revision }
+    throw new ArmadaError('conflict', `Blueprint "${name}" is being deleted. Publish it again first.`)
+  }
+
   /** All revisions, oldest first; none when there is no such blueprint. */
   async revisions(name: string): Promise<Blueprint[]> {
     if (!(await this.get(name))) return []
@@ -83,28 +90,40 @@ export class BlueprintStore {
     return found.filter((blueprint) => blueprint !== undefined)
   }
 
-  /** Deletes all revisions. @returns false when there are none. */
-  async remove(name: string): Promise<boolean> {
+  /**
+   * Deletes all revisions, unless the blueprint is in use. @returns false when there are none.
+   * @param assertUnused throws when something uses it; asked once nothing new can be made of it.
+   */
+  async remove(name: string, assertUnused: () => void): Promise<boolean> {
     for (;;) {
       const head = await this.#copies.head(name)
       if (!head || head.value.deleted) return false
-      const committed = await this.#kv.commit(
-        [{ key: etcdKeys.blueprintHeads + name, revision: head.revision }],
-        [headOf(name, { ...head.value, deleted: true })],
-      )
+      const key = etcdKeys.blueprintHeads + name
+      const marked = [headOf(name, { ...head.value, deleted: true })]
+      const committed = await this.#kv.commit([{ key, revision: head.revision }], marked)
       if (committed === undefined) continue
-      const { items } = await this.#kv.list(etcdKeys.blueprintRevisions(name))
-      const old = items.filter((item) => parse(item.value).revision <= head.value.revision)
-      for (let i = 0; i < old.length; i += 100) {
-        await this.#kv.commit(
-          [],
-          old.slice(i, i + 100).map(({ key }) => ({ delete: key })),
-        )
-      }
-      await this.#redis.del(redisKeys.blueprint(name)).catch(() => undefined)
       await this.#mirror().reach(committed)
+      try {
+        assertUnused()
+      } catch (error) {
+        await this.#kv.commit([{ key, revision: committed }], [headOf(name, head.value)])
+        throw error
+      }
+      await this.#dropCopies(name, head.value.revision)
       return true
     }
+  }
+
+  async #dropCopies(name: string, last: number): Promise<void> {
+    const { items } = await this.#kv.list(etcdKeys.blueprintRevisions(name))
+    const old = items.filter((item) => parse(item.value).revision <= last)
+    for (let i = 0; i < old.length; i += 100) {
+      await this.#kv.commit(
+        [],
+        old.slice(i, i + 100).map(({ key }) => ({ delete: key })),
+      )
+    }
+    await this.#redis.del(redisKeys.blueprint(name)).catch(() => undefined)
   }
 
   /** Puts every revision that etcd has into Redis. */

@@ -1,12 +1,17 @@
 // What the ApiServer writes to ZooKeeper: tickets for the scheduler, stop jobs for workers, advice on hosts.
 import { ArmadaError, messageOf } from '../../shared/errors.ts'
 import type { Log } from '../../shared/log.ts'
+import { within } from '../../shared/loop.ts'
 import type { Advice } from '../../shared/model/holding.ts'
 import { encodeJobs, type Job } from '../../shared/model/job.ts'
 import { encodeTickets, type Ticket } from '../../shared/model/ticket.ts'
 import type { ZooKeeper } from '../../shared/zookeeper/client.ts'
 import { paths } from '../../shared/zookeeper/paths.ts'
 import { enqueue, QueueProducer } from '../../shared/zookeeper/queue.ts'
+
+/** People wait for these answers; what could not be queued is queued later by the controllers. */
+const askLimitMs = 1_500
+const queueLimitMs = 4_000
 
 export class Dispatch {
   #zk: ZooKeeper
@@ -23,6 +28,7 @@ export class Dispatch {
       maxNodes: queueLimit,
       encode: encodeTickets,
       prefix: 'e',
+      limitMs: queueLimitMs,
     })
   }
 
@@ -40,7 +46,8 @@ export class Dispatch {
         },
       )
     }
-    const depth = await this.#tickets.depth().catch((error) => {
+    const late = () => new Error(`no answer within ${askLimitMs} ms`)
+    const depth = await within(this.#tickets.depth(), askLimitMs, late).catch((error) => {
       throw new ArmadaError(
         'unavailable',
         `ZooKeeper does not answer (${messageOf(error)}). Nothing was changed; try again.`,

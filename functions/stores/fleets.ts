@@ -2,7 +2,7 @@
 import type { Fleet } from '../../shared/model/fleet.ts'
 import type { Ship } from '../../shared/model/ship.ts'
 import { etcdKeys } from './keys.ts'
-import type { Kv } from './kv.ts'
+import type { Condition, Kv } from './kv.ts'
 import type { Mirror } from './mirror.ts'
 import { readRow } from './rows.ts'
 import { absent, type Fence, put } from './ships.ts'
@@ -26,16 +26,17 @@ export class FleetStore {
   /**
    * Writes a fleet, and with it the new ships made for it, if it is still as it was at `revision` (0: new).
    * @param ships at most 100.
+   * @param further what else must hold, such as a leader's fence.
    * @returns undefined when the fleet has changed meanwhile.
    */
   async write(
     fleet: Fleet,
     revision: number,
     ships: readonly Ship[] = [],
-    fence?: Fence,
+    further: readonly Condition[] = [],
   ): Promise<Row<Fleet> | undefined> {
     const key = etcdKeys.fleets + fleet.name
-    const conditions = [{ key, revision }, ...ships.map(absent), ...(fence ? [fence.condition] : [])]
+    const conditions = [{ key, revision }, ...ships.map(absent), ...further]
     const writes = [{ put: key, value: JSON.stringify(fleet) }, ...ships.map(put)]
     const written = await this.#kv.commit(conditions, writes)
     if (written === undefined) return undefined

@@ -41,7 +41,7 @@ export class SampleStore {
     return new Map(
       Object.entries(times).map(([host, at]) => [
         host,
-        { at, sample: samples[host] ? JSON.parse(samples[host]) : null },
+        { at, sample: Object.hasOwn(samples, host) ? JSON.parse(samples[host] as string) : null },
       ]),
     )
   }

@@ -44,22 +44,24 @@ export class ShipStore {
 
   /**
    * Records new ships. Ships of the same ids that came from the same request count as made.
+   * @param guard gives what else must hold; asked again when a commit failed, and throws when it cannot hold.
    * @throws ArmadaError key_reused when an id belongs to another request.
    */
-  async create(ships: readonly Ship[]): Promise<Row<Ship>[]> {
+  async create(ships: readonly Ship[], guard: () => Promise<Condition>): Promise<Row<Ship>[]> {
     const made: Row<Ship>[] = []
     for (let i = 0; i < ships.length; i += shipsPerCommit) {
-      made.push(...(await this.#createChunk(ships.slice(i, i + shipsPerCommit))))
+      made.push(...(await this.#createChunk(ships.slice(i, i + shipsPerCommit), guard)))
     }
     await this.#mirror().reach(Math.max(0, ...made.map((row) => row.revision)))
     return made
   }
 
-  async #createChunk(ships: readonly Ship[]): Promise<Row<Ship>[]> {
+  async #createChunk(ships: readonly Ship[], guard: () => Promise<Condition>): Promise<Row<Ship>[]> {
     let missing = ships
     const found: Row<Ship>[] = []
     for (let tries = 0; tries < conflictLimit; tries++) {
-      const revision = await this.#kv.commit(missing.map(absent), missing.map(put))
+      const conditions = [await guard(), ...missing.map(absent)]
+      const revision = await this.#kv.commit(conditions, missing.map(put))
       if (revision !== undefined) return [...found, ...missing.map((value) => ({ value, revision }))]
       const known = await Promise.all(missing.map((ship) => this.read(ship.id)))
       for (const [i, row] of known.entries()) {
@@ -76,11 +78,17 @@ export class ShipStore {
   /**
    * Changes ships as `decide` says. Those it leaves alone, and those that are gone, are not in the answer.
    * @param fence of the leader that wants it; without one the change is not fenced.
+   * @param perCommit fewer than usual where records may be large: etcd takes 1.5 MB at once.
    */
-  async update(ids: readonly string[], decide: Decide, fence?: Fence): Promise<Map<string, Row<Ship>>> {
+  async update(
+    ids: readonly string[],
+    decide: Decide,
+    fence?: Fence,
+    perCommit = shipsPerCommit,
+  ): Promise<Map<string, Row<Ship>>> {
     const changed = new Map<string, Row<Ship>>()
-    for (let i = 0; i < ids.length; i += shipsPerCommit) {
-      const chunk = ids.slice(i, i + shipsPerCommit)
+    for (let i = 0; i < ids.length; i += perCommit) {
+      const chunk = ids.slice(i, i + perCommit)
       for (const row of await this.#updateChunk(chunk, decide, fence)) changed.set(row.value.id, row)
     }
     await this.#mirror().reach(Math.max(0, ...[...changed.values()].map((row) => row.revision)))

@@ -111,7 +111,7 @@ export const report = createRoute({
         changes: z.array(ShipReport).max(1_000),
         holdings: z
           .array(Holding)
-          .max(5_000)
+          .max(2_500)
           .nullable()
           .describe('All ships aboard; null when neither they nor `host.degraded` changed'),
         host: HostSample.nullable(),

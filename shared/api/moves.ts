@@ -7,6 +7,8 @@ import { Epoch } from './fields.ts'
 import { answer, body, failures, runners } from './route.ts'
 
 const tags = ['controllers']
+/** In ms; ten years are enough for anything. */
+const duration = z.coerce.number().int().min(0).max(315_360_000_000)
 
 export const Decision = z.strictObject({
   ship: Name,
@@ -64,13 +66,9 @@ export const watchlist = createRoute({
   summary: 'Ships that may need a decision',
   request: {
     query: z.object({
-      queuedMs: z.coerce
-        .number()
-        .int()
-        .min(0)
-        .describe('Queued for longer and no scheduler says it holds the ticket'),
-      scheduledMs: z.coerce.number().int().min(0).describe('Scheduled for longer without a claim'),
-      finishedMs: z.coerce.number().int().min(0).describe('Stopped or Failed for longer'),
+      queuedMs: duration.describe('Queued for longer and no scheduler says it holds the ticket'),
+      scheduledMs: duration.describe('Scheduled for longer without a claim'),
+      finishedMs: duration.describe('Stopped or Failed for longer'),
       limit: z.coerce.number().int().min(1).max(1_000).default(500).describe('Most ships of each kind'),
     }),
   },

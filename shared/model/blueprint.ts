@@ -71,6 +71,7 @@ export const BlueprintSpec = z
     lifecycle: Lifecycle.prefault({}),
     labels: Labels.default({}).describe('Given to every ship'),
   })
+  .refine((spec) => JSON.stringify(spec).length <= 65_536, 'a blueprint may have at most 64 KiB of JSON')
   .superRefine((spec, context) => {
     const names = spec.ports.map((port) => port.name)
     const doubled = names.find((name, i) => names.indexOf(name) !== i)

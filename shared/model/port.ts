@@ -55,7 +55,7 @@ export type PortChoice = z.infer<typeof PortChoice>
 /** Joins what was asked with what was chosen. A port without a choice stays inside the container. */
 export function assignPorts(requests: readonly PortRequest[], choice: PortChoice): Port[] {
   return requests.map((request) => {
-    const hostPort = choice[request.name] ?? null
+    const hostPort = (Object.hasOwn(choice, request.name) ? choice[request.name] : undefined) ?? null
     return {
       name: request.name,
       protocol: request.protocol,

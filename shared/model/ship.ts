@@ -9,7 +9,7 @@ import { ShipState } from './shipState.ts'
 export const ShipExit = z.strictObject({
   code: z.int().nullable().describe("The container's exit code; null when nobody saw it end"),
   oomKilled: z.boolean().describe('Ended by the memory limit'),
-  logTail: z.array(z.string()).describe('The last lines it printed, oldest first'),
+  logTail: z.array(z.string().max(1_000)).max(20).describe('The last lines it printed, oldest first'),
   at: z.iso.datetime(),
 })
 export type ShipExit = z.infer<typeof ShipExit>

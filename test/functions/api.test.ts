@@ -360,6 +360,51 @@ test('deleting: a Queued ship is Stopped at once, a running one is Stopping unti
   assert.deepEqual([ended.state, ended.exit?.logTail], ['Stopped', ['bye']])
 })
 
+test('a blueprint that is deleted beside a POST: the ship or the blueprint stays, never an orphan', async () => {
+  for (let round = 0; round < 15; round++) {
+    const name = `fleeting-${round}`
+    await publish(name)
+    const [made, deleted] = await Promise.allSettled([
+      createShips(a, 1, undefined, name),
+      answerOf(b.admin.v1.blueprints[':blueprint'].$delete({ param: { blueprint: name } })),
+    ])
+    assert.ok(made.status === 'rejected' || deleted.status === 'rejected', `both succeeded in round ${round}`)
+  }
+})
+
+test('many ships that end at once with all their last lines fit into their reports', async () => {
+  const { client } = await joinHost('host-loud')
+  const { ships } = await createShips(a, 90)
+  const claims = ships.map((ship) => ({ ship: ship.id, attempt: 1, ports: {} }))
+  await answerOf(client.v1.monitor.claims.$post({ json: { claims } }))
+  const logTail = Array.from({ length: 20 }, () => 'x'.repeat(1_000))
+  const exit = { code: 1, oomKilled: false, logTail, at: new Date().toISOString() }
+  const changes = ships.map((ship) => ({
+    ship: ship.id,
+    attempt: 1,
+    state: 'Stopped' as const,
+    reason: 'over',
+    exit,
+  }))
+  await answerOf(
+    client.v1.monitor.reports.$post({ json: { changes, holdings: null, host: null, ships: [] } }),
+  )
+  const found = await answerOf(b.admin.v1.ships[':ship'].$get({ param: { ship: ships[89]?.id ?? '' } }))
+  assert.equal(found.state, 'Stopped')
+})
+
+test('a ship that was not claimed in time tries another host first', async () => {
+  const { ships } = await createShips(a, 1)
+  const ship = ships[0]?.id as string
+  epoch += 10
+  const placed = [{ ship, attempt: 1, host: 'host-silent', ports: {} }]
+  await answerOf(a.runner.v1.placements.$post({ json: { epoch, placed, refused: [], waiting: [] } }))
+  const decisions = [{ ship, attempt: 1, to: 'Queued' as const, reason: 'not claimed in time' }]
+  await answerOf(b.runner.v1.controllers.decisions.$post({ json: { epoch, decisions } }))
+  const found = await answerOf(a.admin.v1.ships[':ship'].$get({ param: { ship } }))
+  assert.deepEqual([found.state, found.attempt, found.avoidHosts], ['Queued', 2, ['host-silent']])
+})
+
 test('health names the stores; the API document lists every route', async () => {
   assert.deepEqual(await (await fetch(`${a.url}/healthz`)).json(), { status: 'ok' })
   const ready = (await (await fetch(`${a.url}/readyz`)).json()) as { ready: boolean; stores: object }

@@ -23,6 +23,8 @@ const asksInFlight = 8
 interface Absence {
   sinceMs: number
   askAtMs: number
+  /** Since when the ApiServer knows of no report of it, as after Redis was emptied; null: it knows of one. */
+  unknownSinceMs: number | null
   /** It was so when we were elected, and nothing is known to be aboard: it cannot be part of a storm. */
   idle: boolean
 }
@@ -60,7 +62,7 @@ export class HostWatch {
         this.#absent.delete(host)
       } else if (!this.#absent.has(host)) {
         const idle = !this.#present.delete(host)
-        this.#absent.set(host, { sinceMs: nowMs, askAtMs: nowMs, idle })
+        this.#absent.set(host, { sinceMs: nowMs, askAtMs: nowMs, unknownSinceMs: null, idle })
       }
     }
     for (const host of [...this.#present]) if (!hosts.has(host)) this.#present.delete(host)
@@ -91,7 +93,10 @@ export class HostWatch {
     const { client, signal } = this.#office
     const request = client.v1.controllers.hosts[':host'].ships.$get({ param: { host } }, { init: { signal } })
     const aboard = await answerOf(request)
-    const { lost, dueInMs } = findLost(host, aboard, nowMs - absence.sinceMs, Date.now())
+    // A report that is not known of does not mean that there was none: silence counts from when we first saw that.
+    absence.unknownSinceMs = aboard.lastReportAt === null ? (absence.unknownSinceMs ?? nowMs) : null
+    const absentMs = nowMs - Math.max(absence.sinceMs, absence.unknownSinceMs ?? 0)
+    const { lost, dueInMs } = findLost(host, aboard, absentMs, Date.now())
     absence.idle &&= aboard.ships.length === 0
     absence.askAtMs = lost.length > 0 ? nowMs : nowMs + Math.min(dueInMs, askAgainMs)
     return this.#absent.get(host) === absence ? lost : []
