@@ -43,9 +43,24 @@ export class Outbox {
     return this.#pending.has(keyOf(of))
   }
 
-  /** Oldest first. */
-  peek(limit: number): ShipReport[] {
-    return [...this.#pending.values()].slice(0, limit)
+  /** Oldest first, and at least one if there is any, however large it is. */
+  peek(limit: number, mostBytes = Number.POSITIVE_INFINITY): ShipReport[] {
+    const reports: ShipReport[] = []
+    let bytes = 0
+    for (const report of this.#pending.values()) {
+      bytes += Buffer.byteLength(JSON.stringify(report)) + 1
+      if (reports.length >= limit || (reports.length > 0 && bytes > mostBytes)) break
+      reports.push(report)
+    }
+    return reports
+  }
+
+  /** Lets all others go first. */
+  postpone(report: ShipReport): void {
+    const key = keyOf(report)
+    if (this.#pending.get(key) !== report) return
+    this.#pending.delete(key)
+    this.#pending.set(key, report)
   }
 
   acknowledge(reports: readonly ShipReport[]): void {

@@ -3,10 +3,12 @@
 // INVARIANTS
 // - One report is under way at a time; what changes meanwhile goes with the next.
 // - A change is sent again until it was acknowledged. Measurements are not: the next ones are better.
+// - A report stays far below the ApiServer's limit on bodies. Refused, it is made smaller, down to one change:
+//   that one is dropped when it can never be taken, else it is kept and lets the others go first.
 // - Holdings are sent when they, or whether the host is well, changed, and until they were taken.
 import { answerOf, type Client } from '../../shared/api/client.ts'
 import type { ShipReport } from '../../shared/api/monitor.ts'
-import { ArmadaError } from '../../shared/errors.ts'
+import { ArmadaError, type ProblemCode } from '../../shared/errors.ts'
 import type { Log } from '../../shared/log.ts'
 import { Bell, loop } from '../../shared/loop.ts'
 import type { Holding } from '../../shared/model/holding.ts'
@@ -20,6 +22,14 @@ const sampleEveryMs = 5_000
 /** How often it is looked whether there is something to send that nobody rang for. */
 const lookEveryMs = 1_000
 const mostChanges = 1_000
+/** A quarter of what the ApiServer takes: holdings and measurements go along. */
+const mostBytes = 500_000
+
+/** Answers that may be due to what was sent, and how many of them in a row it takes to believe so. */
+const refusals: Partial<Record<ProblemCode, number>> = {
+  ...{ invalid_request: 1, body_too_large: 1 },
+  ...{ internal: 3, unavailable: 3 },
+}
 
 export interface ReporterOptions {
   api: Client
@@ -39,8 +49,9 @@ export class Reporter {
   #sampledAtMs = Number.NEGATIVE_INFINITY
   /** Roster version and degradation that the ApiServer knows of. */
   #told = ''
-  /** After a change that the ApiServer calls invalid they go one by one, to find it. */
+  /** Halved by refusals and doubled by each report that is taken. */
   #most = mostChanges
+  #refusals = 0
 
   constructor(options: ReporterOptions) {
     this.#options = options
@@ -65,7 +76,7 @@ export class Reporter {
   /** One report, if there is anything to say. @throws ArmadaError when it was not taken. */
   async send(): Promise<void> {
     const { api, roster, outbox, contact, degraded, onStale } = this.#options
-    const changes = outbox.peek(this.#most)
+    const changes = outbox.peek(this.#most, mostBytes)
     const state = `${roster.version} ${degraded() ?? ''}`
     const news = state !== this.#told
     // With ZooKeeper away these reports are all that says that this host is alive.
@@ -84,7 +95,8 @@ export class Reporter {
     if (due) this.#sampledAtMs = sentAtMs
     if (news) this.#told = state
     if (resendHoldings) this.#told = ''
-    this.#most = mostChanges
+    this.#most = Math.min(mostChanges, this.#most * 2)
+    this.#refusals = 0
     contact.heard(sentAtMs)
     outbox.acknowledge(changes)
     if (stale.length > 0) onStale(stale)
@@ -92,14 +104,21 @@ export class Reporter {
   }
 
   #refused(error: unknown, changes: readonly ShipReport[]): never {
-    if (error instanceof ArmadaError && error.code === 'invalid_request' && changes.length > 0) {
-      if (changes.length === 1) {
-        this.#options.log.error({ change: changes[0] }, 'the ApiServer calls this change invalid; dropped')
-        this.#options.outbox.acknowledge(changes)
-      }
-      this.#most = 1
-    }
+    const patience = error instanceof ArmadaError ? refusals[error.code] : undefined
+    if (patience === undefined) this.#refusals = 0
+    else if (++this.#refusals >= patience && changes.length > 0) this.#shrink(changes, patience === 1)
     throw error
+  }
+
+  #shrink(changes: readonly ShipReport[], forGood: boolean): void {
+    const { outbox, log } = this.#options
+    this.#most = Math.max(1, Math.floor(changes.length / 2))
+    const [change] = changes
+    if (!change || changes.length > 1) return
+    if (forGood) {
+      log.error({ change }, 'the ApiServer never takes this change; dropped')
+      outbox.acknowledge(changes)
+    } else outbox.postpone(change)
   }
 }
 

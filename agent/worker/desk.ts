@@ -3,7 +3,8 @@
 // INVARIANTS
 // - Nothing is started that was not granted after the last doubt (contact.ts).
 // - One start a ship and attempt, however many jobs and hellos ask for it.
-// - A stop that overtakes the start of its ship is remembered: the ship ends as soon as it is there.
+// - A stop is for exactly its attempt. One that overtakes the start is remembered: the ship ends as soon as it
+//   is there.
 import { answerOf } from '../../shared/api/client.ts'
 import { messageOf } from '../../shared/errors.ts'
 import { backoffMs, sleep } from '../../shared/loop.ts'
@@ -24,8 +25,8 @@ const mostClaims = 1_000
 export class Desk {
   readonly #crew: Crew
   readonly #starting = new Map<string, Promise<void>>()
-  /** Attempt up to which a ship is to be stopped. */
-  readonly #stops = new Map<string, number>()
+  /** Attempts that are to be stopped. */
+  readonly #stops = new Set<string>()
 
   constructor(crew: Crew) {
     this.#crew = crew
@@ -78,7 +79,7 @@ export class Desk {
       if (!roster.at(grant) && !roster.hasLeft(grant)) crew.ask.ring()
       return
     }
-    if ((this.#stops.get(ship) ?? 0) >= attempt) roster.change(grant, { ending: { why: 'asked' } })
+    if (this.#stops.has(keyOf(grant))) roster.change(grant, { ending: { why: 'asked' } })
     await startShip(crew, grant)
   }
 
@@ -91,20 +92,19 @@ export class Desk {
   }
 
   #stop(job: StopJob): void {
-    const { roster, outbox } = this.#crew
-    this.#stops.delete(job.ship)
-    this.#stops.set(job.ship, job.attempt)
-    for (const ship of this.#stops.keys()) {
+    const { roster, outbox, ask } = this.#crew
+    const { ship, attempt } = job
+    this.#stops.delete(keyOf(job))
+    this.#stops.add(keyOf(job))
+    for (const key of this.#stops) {
       if (this.#stops.size <= rememberedStops) break
-      this.#stops.delete(ship)
+      this.#stops.delete(key)
     }
-    const entry = roster.get(job.ship)
-    if (entry) {
-      if (entry.grant.attempt <= job.attempt) endShip(this.#crew, entry.grant, { why: 'asked' })
-    } else if (!roster.hasLeft(job)) {
-      const { ship, attempt } = job
-      outbox.put({ ship, attempt, state: 'Stopped', reason: 'stopped before it was started', exit: null })
-    }
+    if (roster.at(job)) endShip(this.#crew, job, { why: 'asked' })
+    if (roster.at(job) || roster.hasLeft(job)) return
+    outbox.put({ ship, attempt, state: 'Stopped', reason: 'stopped before it was started', exit: null })
+    // An older attempt that is still aboard may be a stray: the ApiServer knows.
+    if (roster.get(ship)) ask.ring()
   }
 
   #isNews(job: StartJob): boolean {

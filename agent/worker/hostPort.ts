@@ -8,8 +8,14 @@ import { transports } from '../docker/options.ts'
 /** Docker gives a port back a moment after the container that had it. */
 const patienceMs = 1_000
 
-/** The first port that somebody holds, such as `7001/udp`; undefined when all are free. */
-export async function busyPort(ports: readonly Port[]): Promise<string | undefined> {
+export interface BusyPort {
+  name: string
+  /** Such as `7001/udp`. */
+  text: string
+}
+
+/** The first port that somebody holds; undefined when all are free. */
+export async function busyPort(ports: readonly Port[]): Promise<BusyPort | undefined> {
   const untilMs = performance.now() + patienceMs
   for (;;) {
     const busy = await firstBusy(ports)
@@ -18,12 +24,12 @@ export async function busyPort(ports: readonly Port[]): Promise<string | undefin
   }
 }
 
-async function firstBusy(ports: readonly Port[]): Promise<string | undefined> {
-  for (const { hostPort, protocol } of ports) {
+async function firstBusy(ports: readonly Port[]): Promise<BusyPort | undefined> {
+  for (const { name, hostPort, protocol } of ports) {
     if (hostPort === null) continue
     for (const transport of transports[protocol]) {
       const free = transport === 'udp' ? await isUdpFree(hostPort) : await isTcpFree(hostPort)
-      if (!free) return `${hostPort}/${transport}`
+      if (!free) return { name, text: `${hostPort}/${transport}` }
     }
   }
   return undefined

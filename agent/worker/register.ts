@@ -1,10 +1,11 @@
 // The host in ZooKeeper: what it is, that it is alive, and the queue its jobs come through.
 //
 // INVARIANTS
-// - The host is described before it is present, and present before it takes jobs.
+// - The host is described before it is present, and present before it takes jobs. Each new session describes
+//   it again: ZooKeeper may have lost its data with the old one.
 // - While ZooKeeper cannot be reached its ships run on, and all this is tried again.
 import { ArmadaError, messageOf } from '../../shared/errors.ts'
-import { backoffMs, sleep } from '../../shared/loop.ts'
+import { Bell, backoffMs, loop, sleep } from '../../shared/loop.ts'
 import { decodeJobs, type Job } from '../../shared/model/job.ts'
 import type { ZooKeeper } from '../../shared/zookeeper/client.ts'
 import { paths } from '../../shared/zookeeper/paths.ts'
@@ -48,8 +49,8 @@ export async function register(crew: Crew, desk: Desk, options: RegisterOptions)
 async function serve(crew: Crew, desk: Desk, zk: ZooKeeper, options: RegisterOptions): Promise<void> {
   const { host, contact, log, signal } = crew
   const { place, sessionMs } = options
-  await zk.ensurePath(paths.workerQueue(host.id))
-  await zk.set(paths.worker(host.id), JSON.stringify(host))
+  const session = zk.sessionId
+  await describe(crew, zk)
   const over = new AbortController()
   const both = AbortSignal.any([signal, over.signal])
   const presence = await keepPresent(
@@ -71,7 +72,29 @@ async function serve(crew: Crew, desk: Desk, zk: ZooKeeper, options: RegisterOpt
   contact.presence(zk.state === 'connected', sessionMs)
   log.info({ session: zk.sessionId }, 'present in ZooKeeper')
   const ended = presence.ended.finally(() => over.abort())
-  await Promise.all([ended, takeJobs(crew, desk, zk, both).finally(() => over.abort())])
+  await Promise.all([
+    ended,
+    takeJobs(crew, desk, zk, both).finally(() => over.abort()),
+    keepDescribed(crew, zk, session, both),
+  ])
+}
+
+async function describe({ host }: Crew, zk: ZooKeeper): Promise<void> {
+  await zk.ensurePath(paths.workerQueue(host.id))
+  await zk.set(paths.worker(host.id), JSON.stringify(host))
+}
+
+async function keepDescribed(crew: Crew, zk: ZooKeeper, first: string, signal: AbortSignal): Promise<void> {
+  const bell = new Bell()
+  const stop = zk.onState(bell.ring)
+  let described = first
+  await loop({ name: 'description', everyMs: 60_000, signal, log: crew.log, bell }, async () => {
+    const session = zk.sessionId
+    if (session === described || zk.state !== 'connected') return
+    await describe(crew, zk)
+    described = session
+    crew.log.info({ session }, 'described anew in ZooKeeper')
+  }).finally(stop)
 }
 
 async function takeJobs(crew: Crew, desk: Desk, zk: ZooKeeper, signal: AbortSignal): Promise<void> {

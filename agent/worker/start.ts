@@ -3,6 +3,7 @@
 // INVARIANTS
 // - The ship is aboard as Claimed before this begins, and is not when this has ended without a container.
 // - An engine that goes away in the middle is no failed start: what it had begun is found by its name.
+// - A port that was chosen for the ship and is busy is not its fault: other ports will be chosen.
 // - An ending decided meanwhile wins: the container is ended as soon as it is there, or never made.
 
 import { messageOf } from '../../shared/errors.ts'
@@ -14,8 +15,13 @@ import { containerName, containerOptions } from '../docker/options.ts'
 import type { Aboard } from '../roster.ts'
 import type { Crew } from './crew.ts'
 import { carryOut } from './end.ts'
-import { busyPort } from './hostPort.ts'
+import { type BusyPort, busyPort } from './hostPort.ts'
 import { verdict } from './verdict.ts'
+
+/** The scheduler chooses anew at once, and may choose the same port. */
+const badChoicePauseMs = 500
+
+class BadChoice extends Error {}
 
 /** Never rejects. */
 export async function startShip(crew: Crew, grant: Grant): Promise<void> {
@@ -32,7 +38,8 @@ export async function startShip(crew: Crew, grant: Grant): Promise<void> {
       if (entry.ending) crew.hands.run('end a ship', () => carryOut(crew, entry))
       return
     } catch (error) {
-      if (!isAway(error)) return refuse(crew, grant, messageOf(error))
+      if (error instanceof BadChoice) await sleep(badChoicePauseMs, signal)
+      if (!isAway(error)) return refuse(crew, grant, error)
       log.warn({ ship: grant.ship, error: messageOf(error) }, 'the start waits for the Docker engine')
       await engine.answers(signal)
     }
@@ -57,7 +64,7 @@ async function launch(crew: Crew, grant: Grant): Promise<Aboard | undefined> {
   if (container.state === 'created') {
     try {
       const busy = await busyPort(grant.ports)
-      if (busy) throw new Error(`host port ${busy} is in use by a process that is not Armada's`)
+      if (busy) throw portError(grant, busy)
       if (!roster.at(grant)?.ending) await engine.start(container.id)
     } catch (error) {
       if (!isAway(error)) await engine.remove(container.id)
@@ -70,6 +77,12 @@ async function launch(crew: Crew, grant: Grant): Promise<Aboard | undefined> {
   // It may have ended before anybody watched it.
   if (details.state === 'ended') crew.look.ring()
   return roster.change(grant, { phase: 'Starting', ...whereabouts(details) })
+}
+
+function portError({ spec }: Grant, { name, text }: BusyPort): Error {
+  const detail = `host port ${text} is in use by a process that is not Armada's`
+  const isStatic = spec.ports.some((port) => port.name === name && port.policy === 'static')
+  return isStatic ? new Error(detail) : new BadChoice(detail)
 }
 
 /** What the roster keeps of a container that runs. */
@@ -108,12 +121,14 @@ async function make(crew: Crew, grant: Grant): Promise<Pick<Details, 'id' | 'sta
   }
 }
 
-function refuse({ roster, outbox, log }: Crew, grant: Grant, reason: string): void {
+function refuse({ roster, outbox, log }: Crew, grant: Grant, error: unknown): void {
   const { ship, attempt } = grant
+  const reason = messageOf(error)
   const entry = roster.at(grant)
   if (!entry) return
   log.warn({ ship, attempt, reason }, 'ship cannot be started here')
-  const ending = entry.ending ?? ({ why: 'late', reason } as const)
+  const why = error instanceof BadChoice ? 'given-back' : 'late'
+  const ending = entry.ending ?? { why, reason }
   const report = verdict({ ...entry, ending }, nothing)
   if (report) outbox.put(report)
   roster.leave(grant)

@@ -1,4 +1,9 @@
 // The native driver as far as Armada uses it, and how one is opened. The only file that imports the package.
+//
+// Install the package with `with_sock_cloexec=yes` in the environment. Built without it, every child process
+// inherits the connection; when that breaks, the child keeps the dead socket registered with this process's
+// event loop, which then spins and hears nothing on the next one (measured: 19 of 20 reconnections failed,
+// half a core lost; with it none failed, 1 %).
 import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
 import Driver from 'zookeeper'

@@ -5,6 +5,7 @@ import { OpenAPIHono } from '@hono/zod-openapi'
 import { streamSSE } from 'hono/streaming'
 import type { z } from 'zod'
 import * as routes from '../../shared/api/monitor.ts'
+import { type ProblemCode, problems } from '../../shared/errors.ts'
 import { BlueprintSpec } from '../../shared/model/blueprint.ts'
 import type { Grant } from '../../shared/model/grant.ts'
 import type { Holding } from '../../shared/model/holding.ts'
@@ -38,6 +39,8 @@ export interface FakeMonitor {
   claims: { host: string; ship: string; attempt: number }[]
   /** Answers nothing but 503 while true. */
   away: boolean
+  /** Refuses a report for its changes. */
+  refuse: (changes: readonly routes.ShipReport[], bytes: number) => ProblemCode | undefined
   /** Makes a ship that was placed on the host. */
   place(host: string, id: string, spec: z.input<typeof BlueprintSpec>, ports?: PortChoice): FakeShip
   resync(): void
@@ -57,6 +60,7 @@ export async function startFakeMonitor(): Promise<FakeMonitor> {
     samples: [],
     claims: [],
     away: false,
+    refuse: () => undefined,
     place: (host, id, spec, ports = {}) => {
       const ship: FakeShip = { host, attempt: 1, state: 'Scheduled', spec: BlueprintSpec.parse(spec), ports }
       monitor.ships.set(id, ship)
@@ -132,6 +136,8 @@ export async function startFakeMonitor(): Promise<FakeMonitor> {
   app.openapi(routes.report, (c) => {
     const host = me(c.req.header('authorization'))
     const { changes, holdings, host: sample, ships } = c.req.valid('json')
+    const code = monitor.refuse(changes, Number(c.req.header('content-length') ?? 0))
+    if (code) return c.json({ code, detail: 'refused' }, problems[code].status) as never
     const stale: { ship: string; attempt: number }[] = []
     for (const report of changes) {
       monitor.changes.push({ host, atMs: performance.now(), report })

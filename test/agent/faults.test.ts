@@ -4,6 +4,7 @@ import * as assert from 'uvu/assert'
 import { labelsOf } from '../../agent/docker/label.ts'
 import { sleep } from '../../shared/loop.ts'
 import { BlueprintSpec } from '../../shared/model/blueprint.ts'
+import { paths } from '../../shared/zookeeper/paths.ts'
 import { until } from '../harness/until.ts'
 import { type Dock, image, openDock } from './dock.ts'
 import type { FakeMonitor } from './fakeMonitor.ts'
@@ -79,6 +80,19 @@ test('frozen and thawed: hello first, the ship that went elsewhere is gone withi
   assert.ok(hello && hello.atMs > thawAtMs)
   assert.ok((await dock.inspect('armada-fresh-1'))?.State.Status === 'running')
   assert.is(await statusOf('armada-kept-1'), 'running')
+  await agent.kill()
+})
+
+test('ZooKeeper lost its data: the host is described again and takes jobs, and its ships ran on', async () => {
+  const agent = await dock.startAgent('wiped')
+  await run('wiped', 'through')
+  await dock.wipeZooKeeper()
+  const description = async () => String((await dock.zk.get(paths.worker('wiped')))?.data ?? '')
+  await until(async () => (await description()).includes('"id":"wiped"'), 20_000)
+  await until(async () => (await dock.zk.exists(paths.workerPresence('wiped'))) !== undefined)
+  assert.ok(await dock.zk.exists(paths.workerQueue('wiped')))
+  assert.is(await statusOf('armada-through-1'), 'running')
+  await run('wiped', 'next')
   await agent.kill()
 })
 

@@ -1,16 +1,29 @@
 // The tables in the agent's middle: roster, outbox, contact; and how a host describes itself.
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { Reporter } from '../../agent/advisor/reporter.ts'
 import { Contact } from '../../agent/contact.ts'
 import { describeHost } from '../../agent/describe.ts'
+import { clip } from '../../agent/docker/log.ts'
 import { Lanes } from '../../agent/lanes.ts'
 import { Outbox } from '../../agent/outbox.ts'
 import { Roster } from '../../agent/roster.ts'
+import { connect } from '../../shared/api/client.ts'
+import type { ShipReport } from '../../shared/api/monitor.ts'
+import { createLog } from '../../shared/log.ts'
 import { sleep } from '../../shared/loop.ts'
 import { BlueprintSpec } from '../../shared/model/blueprint.ts'
 import { readSettings } from '../../shared/settings.ts'
+import { type FakeMonitor, startFakeMonitor } from './fakeMonitor.ts'
 
 const test = suite('agent: tables')
+let monitor: FakeMonitor
+
+test.before(async () => {
+  monitor = await startFakeMonitor()
+})
+test.after(() => monitor.close())
+
 const spec = BlueprintSpec.parse({ image: 'i', resources: { cpuMillis: 100, memoryMiB: 10 } })
 const grant = (ship: string, attempt = 1) => ({
   ...{ ship, attempt, state: 'Starting' as const, fleet: null, labels: {}, spec, ports: [] },
@@ -45,6 +58,56 @@ test('outbox: the latest stays until exactly it is acknowledged; a final one is 
   assert.is(outbox.size, 2)
   outbox.acknowledge(outbox.peek(10))
   assert.is(outbox.size, 0)
+})
+
+test('a line of a log is clipped', () => {
+  assert.is(clip('\u001b[31mred\u001b[0m\tand\u0000 plain\r'), 'red and plain')
+  assert.is(clip('é'.repeat(5_000)).length, 400)
+})
+
+/** Sends until nothing is left, at most `turns` times. */
+async function report(changes: readonly ShipReport[], turns: number): Promise<Outbox> {
+  const outbox = new Outbox()
+  for (const change of changes) outbox.put(change)
+  const sampleHost = async () => ({ cpuMillis: 1, memoryMiB: 1, load1: 0, diskFreeMiB: null, degraded: null })
+  const reporter = new Reporter({
+    ...{ outbox, sampleHost, roster: new Roster(), contact: new Contact(), log: createLog('test', 'silent') },
+    ...{ sampleShips: () => [], degraded: () => null, onStale: () => undefined },
+    api: connect({ url: monitor.url, token: 'credential-of-h1' }),
+  })
+  for (let i = 0; i < turns && outbox.size > 0; i++) await reporter.send().catch(() => undefined)
+  return outbox
+}
+
+const failed = (ship: string, line = ''): ShipReport => {
+  const exit = {
+    code: 1,
+    oomKilled: false,
+    logTail: Array<string>(20).fill(line),
+    at: new Date().toISOString(),
+  }
+  return { ship, attempt: 1, state: 'Failed', reason: 'r', exit }
+}
+
+test('reports: never near the limit on bodies; what is refused is found and harms no other', async () => {
+  const many = Array.from({ length: 400 }, (_, i) => failed(`s-${i}`, 'x'.repeat(400)))
+  let largest = 0
+  monitor.refuse = (_changes, bytes) => {
+    largest = Math.max(largest, bytes)
+    return bytes > 2_000_000 ? 'body_too_large' : undefined
+  }
+  assert.is((await report(many, 20)).size, 0)
+  assert.is(monitor.changes.length, 400)
+  assert.ok(largest < 600_000, `${largest} bytes`)
+
+  const few = Array.from({ length: 40 }, (_, i) => failed(`t-${i}`))
+  for (const code of ['invalid_request', 'body_too_large', 'internal', 'unavailable'] as const) {
+    monitor.changes.length = 0
+    monitor.refuse = (changes) => (changes.some(({ ship }) => ship === 't-7') ? code : undefined)
+    const left = await report(few, 100)
+    assert.is(monitor.changes.length, 39, code)
+    assert.is(left.size, code === 'internal' || code === 'unavailable' ? 1 : 0, code)
+  }
 })
 
 test('contact: connected is now, suspended counts back, reports count from when they were sent', () => {

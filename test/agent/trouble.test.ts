@@ -48,6 +48,19 @@ test('ends before it is Ready: given back with code and last line', async () => 
   assert.equal(report.exit?.logTail, ['no world found'])
 })
 
+test('verbose ships that end together: their logs are clipped, and all is told', async () => {
+  const long = 'x=abcdefghij; for i in 1 2 3 4 5 6 7 8; do x=$x$x; done'
+  const command = shell(
+    `${long}; for i in 1 2 3 4 5; do printf "\\033[31m\\001$x\\n%.0s" a b c d e f; done; exit 7`,
+  )
+  for (const ship of ['loud-1', 'loud-2', 'loud-3']) await start(ship, { command, probe })
+  for (const ship of ['loud-1', 'loud-2', 'loud-3']) {
+    const { exit } = await returned(ship)
+    assert.is(exit?.logTail.length, 20)
+    assert.ok(exit?.logTail.every((one) => /^(abcdefghij){40}$/.test(one)))
+  }
+})
+
 test('crashes once Ready: Failed with its code; ends by itself with 0: Stopped', async () => {
   await start('crash-later', { command: shell('echo ready; sleep 0.5; exit 9'), probe })
   await start('done', { command: shell('echo ready; sleep 0.5'), probe })
@@ -103,7 +116,11 @@ test('a port that a foreign process holds: given back, the process is untouched'
   const ports = [{ name: 'game', containerPort: 7777 }]
   await start('no-port', { command: ['sleep', '1000'], ports }, { game: 17_010 })
   const report = await returned('no-port')
+  assert.not.ok(report.fault, 'the port was chosen for it')
   assert.is(report.reason, "host port 17010/udp is in use by a process that is not Armada's")
+  const fixed = [{ name: 'game', containerPort: 7777, policy: 'static' as const, hostPort: 17_010 }]
+  await start('fixed-port', { command: ['sleep', '1000'], ports: fixed }, { game: 17_010 })
+  assert.ok((await returned('fixed-port')).fault, 'it asked for that port')
   assert.is(foreign.address().port, 17_010)
   foreign.close()
   assert.is(await dock.inspect('armada-no-port-1'), undefined)
@@ -138,6 +155,20 @@ test('doubled jobs start one container, and none after it has ended', async () =
   await dock.sendJobs(host, [job])
   await until(async () => (await dock.queueLength(host)) === 0)
   assert.is(monitor.changes.filter(({ report }) => report.ship === 'twice').length, 2)
+})
+
+test('a stop is for exactly its attempt: another one runs on, and later ones start', async () => {
+  await start('fenced', { command: ['sleep', '1000'] })
+  await monitor.heard('fenced', 'Ready')
+  await dock.sendJobs(host, [{ kind: 'stop', ship: 'fenced', attempt: 900 }])
+  const report = await monitor.heard('fenced', 'Stopped')
+  assert.is(report.attempt, 900)
+  await sleep(500)
+  assert.is((await dock.inspect('armada-fenced-1'))?.State.Status, 'running')
+  await dock.sendJobs(host, [{ kind: 'stop', ship: 'later', attempt: 900 }])
+  await monitor.heard('later', 'Stopped')
+  await start('later', { command: ['sleep', '1000'] })
+  await monitor.heard('later', 'Ready')
 })
 
 test('a claim that is refused starts nothing', async () => {

@@ -1,11 +1,12 @@
 // Real ZooKeeper servers for tests: start, kill, freeze, thaw, restart on the same port, wipe.
-import { type ChildProcess, spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { startChild } from './child.ts'
 
 const java = [
   ...['-Xms32m', '-Xmx256m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Dzookeeper.preAllocSize=1024'],
@@ -78,7 +79,7 @@ export class ZooKeeperServer {
 
   /** Starts without waiting until it serves. */
   launch(): void {
-    this.#process = spawn('java', [...java, join(this.#folder, 'zoo.cfg')], { stdio: 'ignore' })
+    this.#process = startChild('java', [...java, join(this.#folder, 'zoo.cfg')], 'ignore')
   }
 
   /** Starts, after a kill on the same port with the same data, and waits until it serves. */
@@ -101,11 +102,11 @@ export class ZooKeeperServer {
   }
 
   async kill(): Promise<void> {
-    const running = this.#process
+    const child = this.#process
     this.#process = undefined
-    if (!running || running.exitCode !== null || running.signalCode !== null) return
-    running.kill('SIGKILL')
-    await once(running, 'exit')
+    if (!child || child.exitCode !== null || child.signalCode !== null) return
+    child.kill('SIGKILL')
+    await once(child, 'exit')
   }
 
   pause(): void {

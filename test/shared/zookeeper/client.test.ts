@@ -117,7 +117,7 @@ test('a missing node is watched for its creation', async () => {
 })
 
 test('server stopped and restarted: suspended at once, then the same session', async () => {
-  const zk = await open()
+  const zk = await open({ sessionTimeoutMs: 4_000 })
   await zk.create('/kept', '', 'ephemeral')
   const states = statesOf(zk)
   const session = zk.sessionId

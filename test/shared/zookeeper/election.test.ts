@@ -1,240 +1,231 @@
-// Election on a real ensemble of three, with candidates as processes that are killed, frozen and stopped.
-import assert from 'node:assert/strict'
-import { type ChildProcess, spawn } from 'node:child_process'
-import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
+// Elections with processes that are killed, frozen and stopped, on an ensemble that loses its own leader.
+import type { ChildProcess, StdioOptions } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
 import { suite } from 'uvu'
-import { type Scratch, scratchDir } from '../../../infra/stack/scratch.ts'
-import type { Server } from '../../../infra/stack/server.ts'
-import { startZooKeeperEnsemble, untilServing } from '../../../infra/stack/zookeeper.ts'
+import * as assert from 'uvu/assert'
 import { createLog } from '../../../shared/log.ts'
 import { ZooKeeper } from '../../../shared/zookeeper/client.ts'
+import { stand } from '../../../shared/zookeeper/election.ts'
+import { startChild } from '../../harness/child.ts'
+import { until } from '../../harness/until.ts'
+import { ZooKeeperEnsemble } from '../../harness/zookeeper.ts'
 
-const test = suite('election')
-const sessionMs = 2_000
+const test = suite('zookeeper election')
 const log = createLog('test', 'silent')
-let scratch: Scratch
-let members: readonly Server[]
+const sessionMs = 2_000
+let ensemble: ZooKeeperEnsemble
+let zk: ZooKeeper
 let elections = 0
+const candidates: Candidate[] = []
 
-interface Line {
-  who: string
-  event: 'stands' | 'leads' | 'lost'
+interface Reign {
+  candidate: string
   epoch: number
-  atMs: number
+  fromMs: number
+  /** The last moment at which it knew of no end. */
+  toMs: number
+  ended: boolean
 }
 
-/** An election of its own, with what every candidate said in the order of the machine's clock. */
-class Election {
-  readonly path = `/elections/${++elections}`
-  readonly lines: Line[] = []
-  readonly processes = new Map<string, ChildProcess>()
+class Candidate {
+  readonly id: string
+  readonly process: ChildProcess
+  readonly reigns: Reign[] = []
 
-  async join(who: string): Promise<void> {
-    const servers = members.map((member) => member.address).join(',')
-    const file = join(import.meta.dirname, '..', '..', 'harness', 'candidate.ts')
-    const args = ['--import', 'tsx', file, servers, this.path, who, String(sessionMs)]
-    const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', process.execPath, ...args], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
-    this.processes.set(who, child)
-    let rest = ''
-    child.stdout.on('data', (chunk) => {
-      const texts = (rest + chunk).split('\n')
-      rest = texts.pop() ?? ''
-      for (const text of texts) this.lines.push({ who, ...JSON.parse(text) })
-    })
-    await this.until(`${who} stands`, 15_000, () =>
-      this.lines.some((line) => line.who === who && line.event === 'stands'),
-    )
-    await delay(200) // its node is in line
+  constructor(path: string, id: string) {
+    this.id = id
+    const program = fileURLToPath(new URL('./candidate.ts', import.meta.url))
+    const stdio: StdioOptions = ['ignore', 'pipe', 'inherit']
+    const parameters = [ensemble.addresses, path, id, String(sessionMs)]
+    this.process = startChild(process.execPath, ['--import', 'tsx', program, ...parameters], stdio)
+    if (this.process.stdout) createInterface(this.process.stdout).on('line', (line) => this.#hear(line))
+    candidates.push(this)
   }
 
-  /** The last to lead, if it has not said that it leads no more. */
-  leader(): Line | undefined {
-    const last = this.lines
-      .filter((line) => line.event === 'leads')
-      .sort((a, b) => a.epoch - b.epoch)
-      .at(-1)
-    return last &&
-      this.lines.some((line) => line.event === 'lost' && line.epoch === last.epoch && line.atMs > last.atMs)
-      ? undefined
-      : last
+  get leads(): boolean {
+    return this.reigns.at(-1)?.ended === false
   }
 
-  signal(who: string, name: NodeJS.Signals): number {
-    this.processes.get(who)?.kill(name)
-    return Number(process.hrtime.bigint()) / 1e6
+  async signal(name: NodeJS.Signals): Promise<void> {
+    this.process.kill(name)
+    if (name === 'SIGKILL' || name === 'SIGTERM') await once(this.process, 'exit')
   }
 
-  async until<T>(what: string, limitMs: number, ask: () => T | undefined | false): Promise<T> {
-    const endMs = performance.now() + limitMs
-    while (performance.now() < endMs) {
-      const answer = ask()
-      if (answer) return answer
-      await delay(10)
-    }
-    throw new Error(
-      `not within ${limitMs} ms: ${what}\n${this.lines.map((line) => JSON.stringify(line)).join('\n')}`,
-    )
-  }
-
-  /** The next leader after an epoch. */
-  successor(epoch: number, limitMs: number): Promise<Line> {
-    return this.until(`a leader after epoch ${epoch}`, limitMs, () => {
-      const leader = this.leader()
-      return leader !== undefined && leader.epoch > epoch && leader
-    })
-  }
-
-  /** No two candidates led at the same time, but for those whose end could not be said: killed or frozen ones. */
-  assertOneAtATime(silenced: readonly string[] = []): void {
-    const terms = this.lines
-      .filter((line) => line.event === 'leads')
-      .map((line) => {
-        const end = this.lines.find(
-          (other) => other.event === 'lost' && other.who === line.who && other.atMs > line.atMs,
-        )
-        return { ...line, endMs: end?.atMs ?? Number.POSITIVE_INFINITY }
-      })
-      .filter((term) => !silenced.includes(term.who))
-    for (const a of terms) {
-      for (const b of terms) {
-        if (a !== b && a.atMs < b.atMs)
-          assert.ok(a.endMs <= b.atMs, `${a.who} led until ${a.endMs}, ${b.who} from ${b.atMs}`)
-      }
-    }
-    const epochs = this.lines.filter((line) => line.event === 'leads').sort((a, b) => a.atMs - b.atMs)
-    for (const [i, line] of epochs.entries()) {
-      const before = epochs[i - 1]
-      if (before && before.who !== line.who)
-        assert.ok(line.epoch > before.epoch, 'the epoch of a later leader is higher')
+  #hear(line: string): void {
+    const [what, epoch, microseconds] = line.split(' ')
+    const atMs = Number(microseconds) / 1_000
+    const reign = this.reigns.at(-1)
+    if (what === 'lead') {
+      this.reigns.push({ candidate: this.id, epoch: Number(epoch), fromMs: atMs, toMs: atMs, ended: false })
+    } else if (reign) {
+      assert.is(reign.ended, false, 'nothing is done after the end')
+      if (what === 'alive') reign.toMs = atMs
+      else reign.ended = true
     }
   }
+}
 
-  end(): void {
-    for (const child of this.processes.values()) child.kill('SIGKILL')
+function nowMs(): number {
+  return Number(process.hrtime.bigint() / 1000n) / 1_000
+}
+
+function freshPath(): string {
+  return `/election/e${elections++}`
+}
+
+/** Starts candidates one after another, so that their order in the line is known. */
+async function line(path: string, count: number): Promise<Candidate[]> {
+  const started: Candidate[] = []
+  for (let i = 0; i < count; i++) {
+    started.push(new Candidate(path, `c${i}`))
+    await until(async () => (await zk.children(path))?.length === i + 1)
   }
+  return started
+}
+
+/** No two reigns overlap, and later ones have higher epochs, unless it is the same node again. */
+function checkReigns(of: Candidate[]): void {
+  const reigns = of.flatMap((candidate) => candidate.reigns).sort((a, b) => a.fromMs - b.fromMs)
+  reigns.slice(1).forEach((reign, i) => {
+    const before = reigns[i] as Reign
+    const told = `${JSON.stringify(before)} and ${JSON.stringify(reign)}`
+    assert.ok(reign.fromMs >= before.toMs, `overlap: ${told}`)
+    assert.ok(reign.epoch > before.epoch || reign.candidate === before.candidate, `epochs: ${told}`)
+  })
 }
 
 test.before(async () => {
-  scratch = await scratchDir()
-  members = await startZooKeeperEnsemble({
-    dir: scratch.dir,
-    fsync: false,
-    sessionTickMs: 200,
-    heapMiB: 128,
-    endWithParent: true,
-    log,
-  })
+  ensemble = await ZooKeeperEnsemble.start(200)
+  zk = await ZooKeeper.connect({ servers: ensemble.addresses, sessionTimeoutMs: 4_000, log })
 })
-
+test.after.each(async () => {
+  for (const candidate of candidates.splice(0)) candidate.process.kill('SIGKILL')
+})
 test.after(async () => {
-  await Promise.all(members.map((member) => member.stop()))
-  await scratch.remove()
+  await zk.close()
+  await ensemble.stop()
 })
 
-async function withCandidates(
-  names: readonly string[],
-  body: (election: Election) => Promise<void>,
-): Promise<void> {
-  const election = new Election()
-  try {
-    for (const name of names) await election.join(name)
-    await body(election)
-  } finally {
-    election.end()
-  }
-}
+test('killed, frozen and stopped leaders: one at a time, epochs rise, a frozen one does nothing after', async () => {
+  const path = freshPath()
+  const all = await line(path, 4)
+  const [a, b, c, d] = all as [Candidate, Candidate, Candidate, Candidate]
+  await until(() => a.leads)
 
-test('the first leads from the start, and no second beside it', () =>
-  withCandidates(['a', 'b', 'c'], async (election) => {
-    assert.equal((await election.successor(0, 5_000)).who, 'a')
-    await delay(1_000)
-    assert.deepEqual(
-      election.lines.filter((line) => line.event === 'leads').map((line) => line.who),
-      ['a'],
-    )
-  }))
+  let from = nowMs()
+  await a.signal('SIGKILL')
+  await until(() => b.leads)
+  const afterKill = (b.reigns[0] as Reign).fromMs - from
+  assert.ok(afterKill < sessionMs + 2_000, `killed: next after ${afterKill} ms`)
 
-test('a leader that is killed is followed within its session, by the next in line, with a higher epoch', () =>
-  withCandidates(['a', 'b', 'c'], async (election) => {
-    const first = await election.successor(0, 5_000)
-    const atMs = election.signal('a', 'SIGKILL')
-    const next = await election.successor(first.epoch, sessionMs + 2_000)
-    assert.equal(next.who, 'b')
-    assert.ok(next.atMs - atMs > sessionMs / 3, 'not before the session can have ended')
-    election.assertOneAtATime(['a'])
-  }))
+  from = nowMs()
+  await b.signal('SIGSTOP')
+  await until(() => c.leads)
+  const afterStop = (c.reigns[0] as Reign).fromMs - from
+  assert.ok(afterStop < sessionMs + 2_000, `frozen: next after ${afterStop} ms`)
+  const frozen = { ...(b.reigns[0] as Reign) }
+  await b.signal('SIGCONT')
+  await until(() => b.reigns[0]?.ended === true)
+  assert.is(b.reigns[0]?.toMs, frozen.toMs, 'the thawed one did nothing as a leader')
 
-test('a leader that is stopped hands over within half a second', () =>
-  withCandidates(['a', 'b'], async (election) => {
-    const first = await election.successor(0, 5_000)
-    const atMs = election.signal('a', 'SIGTERM')
-    const next = await election.successor(first.epoch, 2_000)
-    assert.ok(next.atMs - atMs < 500, `${next.atMs - atMs} ms`)
-    election.assertOneAtATime()
-  }))
+  from = nowMs()
+  const stopped = c.signal('SIGTERM')
+  await until(() => d.leads)
+  const handOver = (d.reigns[0] as Reign).fromMs - from
+  assert.ok(handOver < 500, `stopped: next after ${handOver} ms`)
+  await stopped
 
-test('a leader that was frozen for three sessions notices before it does anything, and stands again', () =>
-  withCandidates(['a', 'b'], async (election) => {
-    const first = await election.successor(0, 5_000)
-    election.signal('a', 'SIGSTOP')
-    const next = await election.successor(first.epoch, sessionMs + 2_000)
-    assert.equal(next.who, 'b')
-    await delay(sessionMs * 2)
-    const thawedMs = election.signal('a', 'SIGCONT')
-    const lost = await election.until('a notices', 2_000, () =>
-      election.lines.find((line) => line.who === 'a' && line.event === 'lost'),
-    )
-    assert.ok(lost.atMs - thawedMs < 200, `it believed for ${lost.atMs - thawedMs} ms after the thaw`)
-    election.signal('b', 'SIGTERM')
-    const again = await election.successor(next.epoch, 5_000)
-    assert.equal(again.who, 'a')
-  }))
+  await d.signal('SIGTERM')
+  await until(() => b.leads)
+  assert.is(b.reigns.length, 2)
+  checkReigns(all)
+})
 
-test('when the leader of the ensemble dies, leadership stays or is taken up again, never twice', () =>
-  withCandidates(['a', 'b'], async (election) => {
-    const first = await election.successor(0, 5_000)
-    for (const member of members) {
-      await member.kill()
-      await member.restart()
-      await untilServing(member)
-      await delay(500)
-    }
-    const leader = await election.until('somebody leads', 10_000, () => election.leader())
-    assert.ok(leader.epoch >= first.epoch)
-    election.assertOneAtATime()
-  }))
+test("the ensemble's leader is killed: the reign ends or goes on, never two, and soon there is one", async () => {
+  const path = freshPath()
+  const all = await line(path, 2)
+  await until(() => all.some((candidate) => candidate.leads))
+  const leader = await ensemble.leader()
+  await leader.kill()
+  await zk.connected(undefined, 10_000)
+  await until(() => all.some((candidate) => candidate.leads))
+  await leader.restart()
+  checkReigns(all)
+})
 
-test('without a quorum nobody leads; when it is back somebody does', () =>
-  withCandidates(['a', 'b'], async (election) => {
-    await election.successor(0, 5_000)
-    await Promise.all(members.slice(0, 2).map((member) => member.kill()))
-    await election.until('nobody leads', sessionMs + 1_000, () => election.leader() === undefined)
-    await delay(sessionMs)
-    assert.equal(election.leader(), undefined)
-    await Promise.all(members.slice(0, 2).map((member) => member.restart()))
-    await election.until('somebody leads', 20_000, () => election.leader())
-    election.assertOneAtATime()
-  }))
+test('no quorum: nobody leads; the quorum returns: somebody does', async () => {
+  const path = freshPath()
+  const all = await line(path, 2)
+  await until(() => all.some((candidate) => candidate.leads))
+  const [first, second] = ensemble.servers
+  await Promise.all([first?.kill(), second?.kill()])
+  await until(() => all.every((candidate) => !candidate.leads))
+  await Promise.all([first?.restart(), second?.restart()])
+  await until(() => all.some((candidate) => candidate.leads), 25_000)
+  checkReigns(all)
+})
 
-test('a node that somebody deletes ends the leadership', () =>
-  withCandidates(['a', 'b'], async (election) => {
-    const first = await election.successor(0, 5_000)
-    const zk = await ZooKeeper.connect({
-      servers: members[0]?.address ?? '',
-      sessionTimeoutMs: sessionMs,
-      log,
-    })
-    const nodes = (await zk.children(election.path)) ?? []
-    const sequence = (name: string) => name.slice(-10)
-    const mine = nodes.sort((x, y) => sequence(x).localeCompare(sequence(y)))[0]
-    await zk.delete(`${election.path}/${mine}`)
-    const next = await election.successor(first.epoch, 3_000)
-    assert.equal(next.who, 'b')
-    election.assertOneAtATime()
-    await zk.close()
-  }))
+test('our own node deleted: leadership ends at once, and comes back with a higher epoch', async () => {
+  await zk.connected(undefined, 10_000)
+  const path = freshPath()
+  const stop = new AbortController()
+  const epochs: number[] = []
+  let leading = 0
+  const standing = stand(zk, path, { id: 'x', signal: stop.signal, log }, async ({ epoch, signal }) => {
+    epochs.push(epoch)
+    leading++
+    await once(signal, 'abort')
+    leading--
+  })
+  await until(() => leading === 1)
+  await zk.delete(`${path}/${(await zk.children(path))?.[0]}`)
+  await until(() => epochs.length === 2)
+  assert.is(leading, 1)
+  assert.ok((epochs[1] as number) > (epochs[0] as number))
+  stop.abort()
+  await standing
+  assert.equal(await zk.children(path), [])
+})
+
+test('lead that throws or returns gives leadership away, and stands again', async () => {
+  const other = await ZooKeeper.connect({ servers: ensemble.addresses, sessionTimeoutMs: sessionMs, log })
+  const path = freshPath()
+  const stop = new AbortController()
+  const turns: string[] = []
+  const both = [zk, other].map((of, i) =>
+    stand(of, path, { id: `x${i}`, signal: stop.signal, log }, async ({ epoch }) => {
+      turns.push(`${i} ${epoch}`)
+      if (turns.length % 2) throw new Error('out of wind')
+    }),
+  )
+  await until(() => turns.length >= 6)
+  stop.abort()
+  await Promise.all(both)
+  const epochs = turns.map((turn) => Number(turn.split(' ')[1]))
+  assert.equal(
+    epochs,
+    [...new Set(epochs)].sort((a, b) => a - b),
+  )
+  assert.is(new Set(turns.map((turn) => turn[0])).size, 2, 'both had their turn')
+  await other.close()
+})
+
+test('lead that does not end is not waited for without limit', async () => {
+  const path = freshPath()
+  const stop = new AbortController()
+  let calls = 0
+  const options = { id: 'x', signal: stop.signal, log, endLimitMs: 200 }
+  const standing = stand(zk, path, options, async ({ signal }) => {
+    if (++calls === 1) await new Promise(() => undefined)
+    await once(signal, 'abort')
+  })
+  await until(() => calls === 1)
+  await zk.delete(`${path}/${(await zk.children(path))?.[0]}`)
+  await until(() => calls === 2)
+  stop.abort()
+  await standing
+})
 
 test.run()
