@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { answerOf, connect } from '../shared/api/client.ts'
+import { answerOf, type Client, connect } from '../shared/api/client.ts'
 import { ArmadaError, messageOf } from '../shared/errors.ts'
 import type { Log } from '../shared/log.ts'
 import { backoffMs, sleep } from '../shared/loop.ts'
@@ -50,6 +50,23 @@ export async function credentialOf(options: CredentialOptions): Promise<string> 
   await rename(`${file}.new`, file)
   log.info({ file }, 'joined')
   return credential
+}
+
+/**
+ * Asks before this host shows itself to the others. While no ApiServer answers, its ships are looked after as before.
+ * @throws ArmadaError unauthenticated when the host was removed from the cluster.
+ */
+export async function assertKnown(api: Client, { id }: HostDescription): Promise<void> {
+  try {
+    await answerOf(api.v1.monitor.claims.$post({ json: { claims: [] } }))
+  } catch (error) {
+    if (!(error instanceof ArmadaError) || error.code !== 'unauthenticated') return
+    throw new ArmadaError(
+      'unauthenticated',
+      `Host "${id}" was removed from the cluster. Make a token (POST /v1/hosts/join-tokens) and start the agent with ARMADA_JOIN_TOKEN to join again.`,
+      { cause: error },
+    )
+  }
 }
 
 async function readKept(file: string): Promise<Kept | undefined> {

@@ -8,7 +8,9 @@ import type { AgentStreams } from './services/agentStreams.ts'
 import { blueprintService } from './services/blueprints.ts'
 import { clusterService } from './services/cluster.ts'
 import { controllerService } from './services/controllers.ts'
+import { drainService } from './services/drains.ts'
 import { fleetService } from './services/fleets.ts'
+import { hostOrderService } from './services/hostOrders.ts'
 import { hostService } from './services/hosts.ts'
 import { monitorService } from './services/monitor.ts'
 import { placementService } from './services/placements.ts'
@@ -47,7 +49,9 @@ export function createApp({
     blueprintService(stores),
     clusterService(stores),
     controllerService(stores),
+    drainService(stores),
     fleetService(stores),
+    hostOrderService(stores),
     hostService(stores),
     monitorService(stores, streams),
     placementService(stores),

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { type Client, connect } from '../shared/api/client.ts'
 import { ArmadaError, messageOf } from '../shared/errors.ts'
+import { options } from './command.ts'
 import { commands } from './commands.ts'
 
 /** Command -> program beside this one. These are the processes of a cluster. */
@@ -26,11 +27,7 @@ async function main([name = 'help', ...rest]: string[]): Promise<void> {
   const { positionals, values } = parseArgs({
     args: rest,
     allowPositionals: true,
-    options: {
-      json: { type: 'boolean', default: false },
-      host: { type: 'string' },
-      fleet: { type: 'string' },
-    },
+    options,
   })
   const missing = command.takes.filter((word) => !word.startsWith('[')).length - positionals.length
   if (missing > 0) throw new Error(`Usage: armada ${name} ${command.takes.join(' ')}`)
@@ -63,7 +60,8 @@ function help(): string {
     '  api | agent                       run an ApiServer; run the agent of this host',
     '  runner scheduler|controllers      run a scheduler; run the controllers',
     '',
-    'Options: --json prints what the API answered. --fleet and --host narrow `ships`.',
+    ...Object.entries(options).map(([name, { about }]) => `  --${name.padEnd(32)}${about}`),
+    '',
     'The cluster is that of ARMADA_API and ARMADA_TOKEN, else the one that `npm start` runs here.',
   ].join('\n')
 }

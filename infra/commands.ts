@@ -1,29 +1,14 @@
 // The commands of the CLI that speak to the API, one entry each.
 import { readFileSync } from 'node:fs'
-import { answerOf, type Client } from '../shared/api/client.ts'
+import { answerOf } from '../shared/api/client.ts'
 import { messageOf } from '../shared/errors.ts'
 import type { FleetView } from '../shared/model/fleet.ts'
 import type { ShipView } from '../shared/model/ship.ts'
+import type { Commands } from './command.ts'
+import { hostCommands } from './hostCommands.ts'
 import { table } from './screen.ts'
 
-interface Answer {
-  text: string
-  data: unknown
-}
-
-interface Options {
-  host?: string | undefined
-  fleet?: string | undefined
-}
-
-interface Command {
-  /** Positional arguments; those in brackets may be left out. */
-  takes: readonly string[]
-  about: string
-  run(client: Client, args: readonly string[], options: Options): Promise<Answer>
-}
-
-export const commands: Record<string, Command> = {
+export const commands: Commands = {
   ships: {
     takes: [],
     about: 'list the ships',
@@ -123,30 +108,7 @@ export const commands: Record<string, Command> = {
       return { text: `${data.name} is at revision ${data.revision}`, data }
     },
   },
-  hosts: {
-    takes: [],
-    about: 'list the hosts',
-    async run(client) {
-      const data = await answerOf(client.v1.hosts.$get())
-      const rows = data.hosts.map(({ id, state, address, ships, capacity, sample }) => [
-        id,
-        state,
-        address,
-        String(ships),
-        `${capacity.cpuMillis / 1_000} cores, ${capacity.memoryMiB} MiB`,
-        sample ? `${Math.round(sample.cpuMillis)} m, ${Math.round(sample.memoryMiB)} MiB` : '-',
-      ])
-      return { text: table(['HOST', 'STATE', 'ADDRESS', 'SHIPS', 'CAPACITY', 'IN USE'], rows), data }
-    },
-  },
-  'join-token': {
-    takes: ['<host>'],
-    about: 'make a one-time token for a new host',
-    async run(client, [host = '']) {
-      const data = await answerOf(client.v1.hosts['join-tokens'].$post({ json: { host } }))
-      return { text: `${data.token}\n(good until ${data.expiresAt}, for the host "${host}" only)`, data }
-    },
-  },
+  ...hostCommands,
   cluster: {
     takes: [],
     about: 'the cluster at a glance',

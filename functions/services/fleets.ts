@@ -8,6 +8,7 @@ import { guarded } from '../middleware/authenticate.ts'
 import type { Stores } from '../stores/stores.ts'
 import type { Row } from '../stores/table.ts'
 import { newShip, stop } from './lifecycle.ts'
+import { assertMatch, movedOn } from './matching.ts'
 import { serviceApp } from './serviceApp.ts'
 import { blueprintFor, tellWorkers } from './ships.ts'
 import { queueTickets } from './tickets.ts'
@@ -40,7 +41,7 @@ export function fleetService(stores: Stores) {
       const { replicas, revision } = c.req.valid('json')
       const ifMatch = c.req.valid('header')['if-match']
       const row = await change(c.req.valid('param').fleet, async ({ value, revision: read }) => {
-        if (ifMatch !== undefined && ifMatch !== String(read)) throw movedOn(value.name)
+        assertMatch({ value, revision: read }, ifMatch, `Fleet "${value.name}"`)
         if (value.deleting) throw new ArmadaError('conflict', `Fleet "${value.name}" is being deleted.`)
         if (revision !== undefined) await blueprintFor(stores, value.blueprint.name, revision)
         return {
@@ -63,7 +64,7 @@ export function fleetService(stores: Stores) {
       const step = c.req.valid('json')
       const row = await fleetNamed(c.req.valid('param').fleet)
       const fence = await epochs.fence('controllers', step.epoch)
-      if (String(row.revision) !== step.revision) throw movedOn(row.value.name)
+      if (String(row.revision) !== step.revision) throw movedOn(`Fleet "${row.value.name}"`)
       const created = await create(row, step.create, fence)
       const stopped = await stopShips(row.value, step.stop, fence)
       if (step.forget) await forget(row, fence)
@@ -129,7 +130,7 @@ export function fleetService(stores: Stores) {
     )
     if (!written) {
       await fence.check()
-      throw movedOn(fleet.name)
+      throw movedOn(`Fleet "${fleet.name}"`)
     }
     await queueTickets(made, stores)
     return made.map((ship) => ship.id)
@@ -156,13 +157,7 @@ export function fleetService(stores: Stores) {
     if (!row.value.deleting || left.length > 0) {
       throw new ArmadaError('conflict', `Fleet "${row.value.name}" still has ${left.length} ships.`)
     }
-    if (!(await fleets.remove(row.value.name, row.revision, fence))) throw movedOn(row.value.name)
+    if (!(await fleets.remove(row.value.name, row.revision, fence)))
+      throw movedOn(`Fleet "${row.value.name}"`)
   }
-}
-
-function movedOn(name: string): ArmadaError {
-  return new ArmadaError(
-    'revision_mismatch',
-    `Fleet "${name}" has changed since it was read. Read it again and decide anew.`,
-  )
 }

@@ -35,7 +35,7 @@ export class FleetStore {
     fence?: Fence,
   ): Promise<Row<Fleet> | undefined> {
     const key = etcdKeys.fleets + fleet.name
-    const conditions = [{ key, revision }, ...ships.map(absent), ...(fence ? [fence.condition] : [])]
+    const conditions = [{ key, revision }, ...ships.map(absent), ...(fence?.conditions ?? [])]
     const writes = [{ put: key, value: JSON.stringify(fleet) }, ...ships.map(put)]
     const written = await this.#kv.commit(conditions, writes)
     if (written === undefined) return undefined
@@ -46,7 +46,7 @@ export class FleetStore {
   /** @returns whether it was deleted; false when it has changed meanwhile. */
   async remove(name: string, revision: number, fence: Fence): Promise<boolean> {
     const key = etcdKeys.fleets + name
-    const written = await this.#kv.commit([{ key, revision }, fence.condition], [{ delete: key }])
+    const written = await this.#kv.commit([{ key, revision }, ...fence.conditions], [{ delete: key }])
     if (written === undefined) return false
     await this.#mirror().reach(written)
     return true

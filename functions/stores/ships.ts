@@ -15,9 +15,9 @@ import { type Row, Table } from './table.ts'
 /** Decides the next record of a ship; undefined leaves it as it is. Asked again with a newer record; the last word counts. */
 export type Decide = (ship: Ship) => Ship | undefined
 
-/** The fence of a leader: the condition under which its writes count. */
+/** The fence of a leader: the conditions under which its writes count. */
 export interface Fence {
-  condition: Condition
+  conditions: readonly Condition[]
   /** Throws stale_epoch when a newer leader is known. */
   check(): Promise<void>
 }
@@ -122,7 +122,7 @@ export class ShipStore {
     decide: Decide,
     fence?: Fence,
   ): Promise<Row<Ship>[] | undefined> {
-    const conditions: Condition[] = fence ? [fence.condition] : []
+    const conditions: Condition[] = fence ? [...fence.conditions] : []
     const next: Ship[] = []
     for (const row of rows) {
       const value = row && decide(row.value)
@@ -143,7 +143,7 @@ export class ShipStore {
       if (!row || !mayForget(row.value)) continue
       const key = etcdKeys.ships + id
       const revision = await this.#kv.commit(
-        [fence.condition, { key, revision: row.revision }],
+        [...fence.conditions, { key, revision: row.revision }],
         [{ delete: key }],
       )
       if (revision !== undefined) gone.push(id)

@@ -8,6 +8,7 @@ import { Dispatch } from './dispatch.ts'
 import { EpochStore } from './epochs.ts'
 import { connectEtcd } from './etcd.ts'
 import { FleetStore } from './fleets.ts'
+import { HostNodes } from './hostNodes.ts'
 import { HostStore } from './hosts.ts'
 import type { Kv } from './kv.ts'
 import { Mirror } from './mirror.ts'
@@ -25,6 +26,7 @@ export interface Stores {
   epochs: EpochStore
   samples: SampleStore
   dispatch: Dispatch
+  hostNodes: HostNodes
 }
 
 export interface StoreSettings {
@@ -67,6 +69,7 @@ export async function openStores(
     epochs,
     samples: new SampleStore(redis),
     dispatch: new Dispatch(zk, settings.queueLimit, log),
+    hostNodes: new HostNodes(zk, (host) => hosts.read(host)),
     async close() {
       await mirror.close()
       await zk.close()

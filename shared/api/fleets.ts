@@ -3,7 +3,7 @@ import { createRoute } from '@hono/zod-openapi'
 import { z } from 'zod'
 import { Fleet, FleetView } from '../model/fleet.ts'
 import { Labels, Name, PrefixName } from '../model/name.ts'
-import { Epoch } from './fields.ts'
+import { Epoch, IfMatch } from './fields.ts'
 import { answer, body, failures, operators, readers, runners } from './route.ts'
 
 const tags = ['fleets']
@@ -65,7 +65,7 @@ export const patchFleet = createRoute({
   summary: 'Scale a fleet, or give its new ships another revision',
   request: {
     params,
-    headers: z.object({ 'if-match': z.string().max(64).optional().describe('`revision` as it was read') }),
+    headers: IfMatch,
     body: body(FleetPatch),
   },
   responses: {

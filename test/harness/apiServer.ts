@@ -37,7 +37,7 @@ export async function startApiServer(
     log,
     ended.signal,
   )
-  const streams = new AgentStreams(stores.ships.table)
+  const streams = new AgentStreams(stores.ships.table, stores.hosts.table)
   const app = createApp({ stores, streams, adminToken, runnerToken, version: 'test', log })
   const { server, port } = await new Promise<{ server: ReturnType<typeof serve>; port: number }>(
     (resolve) => {
