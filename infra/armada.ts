@@ -49,18 +49,18 @@ function client(): Client {
 }
 
 function help(): string {
-  const lines = Object.entries(commands).map(
-    ([name, { takes, about }]) => `  ${[name, ...takes].join(' ').padEnd(34)}${about}`,
-  )
+  const usages = Object.entries(commands).map(([name, { takes }]) => [name, ...takes].join(' '))
+  const width = 2 + Math.max(...usages.map((usage) => usage.length))
+  const lines = Object.values(commands).map(({ about }, i) => `  ${usages[i]?.padEnd(width)}${about}`)
   return [
     'armada <command>: gameservers on your own machines',
     '',
     ...lines,
     '',
-    '  api | agent                       run an ApiServer; run the agent of this host',
-    '  runner scheduler|controllers      run a scheduler; run the controllers',
+    `  ${'api | agent'.padEnd(width)}run an ApiServer; run the agent of this host`,
+    `  ${'runner scheduler|controllers'.padEnd(width)}run a scheduler; run the controllers`,
     '',
-    ...Object.entries(options).map(([name, { about }]) => `  --${name.padEnd(32)}${about}`),
+    ...Object.entries(options).map(([name, { about }]) => `  --${name.padEnd(width - 2)}${about}`),
     '',
     'The cluster is that of ARMADA_API and ARMADA_TOKEN, else the one that `npm start` runs here.',
   ].join('\n')

@@ -1,9 +1,8 @@
 // The commands of the CLI that speak to the API, one entry each.
-import { readFileSync } from 'node:fs'
 import { answerOf } from '../shared/api/client.ts'
-import { messageOf } from '../shared/errors.ts'
 import type { FleetView } from '../shared/model/fleet.ts'
 import type { ShipView } from '../shared/model/ship.ts'
+import { blueprintCommands } from './blueprintCommands.ts'
 import type { Commands } from './command.ts'
 import { hostCommands } from './hostCommands.ts'
 import { table } from './screen.ts'
@@ -84,30 +83,7 @@ export const commands: Commands = {
       return { text: `${data.name} is being deleted`, data }
     },
   },
-  blueprints: {
-    takes: [],
-    about: 'list the blueprints',
-    async run(client) {
-      const data = await answerOf(client.v1.blueprints.$get())
-      const rows = data.blueprints.map(({ name, revision, spec }) => [
-        name,
-        String(revision),
-        spec.image,
-        spec.probe.type,
-      ])
-      return { text: table(['BLUEPRINT', 'REVISION', 'IMAGE', 'PROBE'], rows), data }
-    },
-  },
-  publish: {
-    takes: ['<blueprint>', '<file.json>'],
-    about: 'publish a blueprint, or its next revision',
-    async run(client, [blueprint = '', file = '']) {
-      const data = await answerOf(
-        client.v1.blueprints[':blueprint'].$put({ param: { blueprint }, json: read(file) }),
-      )
-      return { text: `${data.name} is at revision ${data.revision}`, data }
-    },
-  },
+  ...blueprintCommands,
   ...hostCommands,
   cluster: {
     takes: [],
@@ -149,12 +125,4 @@ function fleetTable(fleets: readonly ListedFleet[]): string {
     deleting ? 'being deleted' : (message ?? ''),
   ])
   return table(['FLEET', 'BLUEPRINT', 'READY', ''], rows)
-}
-
-function read(file: string) {
-  try {
-    return JSON.parse(readFileSync(file, 'utf8'))
-  } catch (error) {
-    throw new Error(`${file} cannot be read as JSON: ${messageOf(error)}`)
-  }
 }
