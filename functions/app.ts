@@ -2,6 +2,7 @@
 import { OpenAPIHono } from '@hono/zod-openapi'
 import type { Log } from '../shared/log.ts'
 import { authenticate, type Env } from './middleware/authenticate.ts'
+import { freshness } from './middleware/freshness.ts'
 import { onError, onNotFound } from './middleware/problems.ts'
 import { identify, limitBody } from './middleware/request.ts'
 import type { AgentStreams } from './services/agentStreams.ts'
@@ -19,6 +20,12 @@ import type { Stores } from './stores/stores.ts'
 
 /** 5,000 holdings of a host, the largest body there is, take about 1 MB. */
 const bodyLimitBytes = 2 * 1024 * 1024
+
+const about = `Deploys and scales gameservers on your own machines.
+
+Every GET says in \`X-Armada-Revision\` which revision of the store it shows at least, and while etcd is away in
+\`X-Armada-Stale\` for how many seconds it has been. With \`?consistent=true\` it misses nothing that was acknowledged
+before. A single record has its revision as \`ETag\`; writes of ships, fleets and hosts take it back as \`If-Match\`.`
 
 export interface AppOptions {
   stores: Stores
@@ -42,7 +49,7 @@ export function createApp({
   app.use(
     authenticate({ adminToken, runnerToken, hostOf: (credential) => stores.hosts.authenticate(credential) }),
   )
-  app.use('/v1/*', limitBody(bodyLimitBytes))
+  app.use('/v1/*', limitBody(bodyLimitBytes), freshness(stores.mirror))
   app.onError(onError(log))
   app.notFound(onNotFound)
   for (const service of [
@@ -62,7 +69,7 @@ export function createApp({
   app.openAPIRegistry.registerComponent('securitySchemes', 'bearer', { type: 'http', scheme: 'bearer' })
   app.doc31('/openapi.json', {
     openapi: '3.1.0',
-    info: { title: 'Armada', version, description: 'Deploys and scales gameservers on your own machines.' },
+    info: { title: 'Armada', version, description: about },
   })
   return app
 }

@@ -11,6 +11,7 @@ export const options = {
   json: { type: 'boolean', about: 'prints what the API answered' },
   fleet: { type: 'string', about: 'narrows `ships` to a fleet' },
   host: { type: 'string', about: 'narrows `ships` to a host' },
+  selector: { type: 'string', about: 'narrows `ships`, `fleets`, `hosts` by labels: region=eu,!old' },
   reason: { type: 'string', about: 'why a host is cordoned or drained' },
   deadline: { type: 'string', about: 'seconds that ships in use get at a drain (3600)' },
   force: { type: 'boolean', about: 'removes a host with its ships' },

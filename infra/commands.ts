@@ -5,14 +5,15 @@ import type { ShipView } from '../shared/model/ship.ts'
 import { blueprintCommands } from './blueprintCommands.ts'
 import type { Commands } from './command.ts'
 import { hostCommands } from './hostCommands.ts'
+import { labelChanges, labelText, selected } from './labels.ts'
 import { table } from './screen.ts'
 
 export const commands: Commands = {
   ships: {
     takes: [],
     about: 'list the ships',
-    async run(client, _, { fleet, host }) {
-      const query = { limit: '1000', ...(fleet && { fleet }), ...(host && { host }) }
+    async run(client, _, { fleet, host, selector }) {
+      const query = { limit: '1000', ...(fleet && { fleet }), ...(host && { host }), ...selected(selector) }
       const data = await answerOf(client.v1.ships.$get({ query }))
       return { text: shipTable(data.ships), data }
     },
@@ -35,6 +36,15 @@ export const commands: Commands = {
       return { text: shipTable(data.ships), data }
     },
   },
+  label: {
+    takes: ['<ship>', '<key=value|key->…'],
+    about: 'give a ship labels; `key-` takes one away',
+    async run(client, [ship = '', ...changes]) {
+      const json = { labels: labelChanges(changes) }
+      const data = await answerOf(client.v1.ships[':ship'].$patch({ param: { ship }, json, header: {} }))
+      return { text: `${ship}: ${labelText(data.labels)}`, data }
+    },
+  },
   stop: {
     takes: ['<ship>'],
     about: 'stop a ship; its fleet replaces it',
@@ -46,8 +56,8 @@ export const commands: Commands = {
   fleets: {
     takes: [],
     about: 'list the fleets',
-    async run(client) {
-      const data = await answerOf(client.v1.fleets.$get())
+    async run(client, _, { selector }) {
+      const data = await answerOf(client.v1.fleets.$get({ query: selected(selector) }))
       return { text: fleetTable(data.fleets), data }
     },
   },

@@ -2,14 +2,15 @@
 import { answerOf } from '../shared/api/client.ts'
 import type { HostView } from '../shared/model/host.ts'
 import type { Commands } from './command.ts'
+import { labelChanges, labelText, selected } from './labels.ts'
 import { table } from './screen.ts'
 
 export const hostCommands: Commands = {
   hosts: {
     takes: [],
     about: 'list the hosts',
-    async run(client) {
-      const data = await answerOf(client.v1.hosts.$get())
+    async run(client, _, { selector }) {
+      const data = await answerOf(client.v1.hosts.$get({ query: selected(selector) }))
       return { text: hostTable(data.hosts), data }
     },
   },
@@ -17,12 +18,11 @@ export const hostCommands: Commands = {
     takes: ['<host>', '<key=value|key->…'],
     about: 'give a host labels; `key-` takes one away',
     async run(client, [host = '', ...changes]) {
-      const labels = Object.fromEntries(changes.map(labelChange))
+      const labels = labelChanges(changes)
       const data = await answerOf(
         client.v1.hosts[':host'].$patch({ param: { host }, json: { labels }, header: {} }),
       )
-      const shown = Object.entries(data.labels).map(([key, value]) => `${key}=${value}`)
-      return { text: `${host}: ${shown.join(', ') || 'no labels'}`, data }
+      return { text: `${host}: ${labelText(data.labels)}`, data }
     },
   },
   cordon: {
@@ -93,11 +93,4 @@ function stateOf({ state, cordon, drain }: HostView): string {
     return `${state}, ${drain.state}${more}`
   }
   return cordon ? `${state}, cordoned${cordon.reason && ` (${cordon.reason})`}` : state
-}
-
-function labelChange(text: string): [string, string | null] {
-  const [, key = '', value] = /^([^=]+)=(.*)$/.exec(text) ?? []
-  if (key) return [key, value ?? '']
-  if (text.endsWith('-')) return [text.slice(0, -1), null]
-  throw new Error(`"${text}" is no change of a label. Write key=value to set one, key- to take one away.`)
 }

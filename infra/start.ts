@@ -159,7 +159,7 @@ async function publish(client: Client, screen: Screen): Promise<void> {
   const blueprint = await answerOf(
     client.v1.blueprints[':blueprint'].$put({ param: { blueprint: name }, json: spec }),
   )
-  const { fleets } = await answerOf(client.v1.fleets.$get())
+  const { fleets } = await answerOf(client.v1.fleets.$get({ query: {} }))
   if (fleets.some((fleet) => fleet.name === fleetName)) return
   await answerOf(client.v1.fleets.$post({ json: { name: fleetName, blueprint: blueprint.name, replicas } }))
   screen.done(

@@ -2,13 +2,14 @@
 import * as routes from '../../shared/api/fleets.ts'
 import { ArmadaError } from '../../shared/errors.ts'
 import type { Fleet } from '../../shared/model/fleet.ts'
+import { selects } from '../../shared/model/labelSelector.ts'
 import { randomId, shipIdFor } from '../../shared/model/name.ts'
 import { isFinished } from '../../shared/model/shipState.ts'
 import { guarded } from '../middleware/authenticate.ts'
 import type { Stores } from '../stores/stores.ts'
 import type { Row } from '../stores/table.ts'
 import { newShip, stop } from './lifecycle.ts'
-import { assertMatch, movedOn } from './matching.ts'
+import { assertMatch, movedOn, tagOf } from './matching.ts'
 import { serviceApp } from './serviceApp.ts'
 import { blueprintFor, tellWorkers } from './ships.ts'
 import { queueTickets } from './tickets.ts'
@@ -25,18 +26,18 @@ export function fleetService(stores: Stores) {
       const row = (await fleets.write(fleet, 0)) ?? (await sameFleet(wanted))
       return c.json(fleetView(row, stores), 201)
     })
-    .openapi(guarded(routes.listFleets), (c) =>
-      c.json({ fleets: [...fleets.table.rows()].map(([, row]) => fleetView(row, stores)) }, 200),
-    )
-    .openapi(guarded(routes.getFleet), async (c) =>
-      c.json(
-        fleetView(
-          fleets.table.get(c.req.valid('param').fleet) ?? (await fleetNamed(c.req.valid('param').fleet)),
-          stores,
-        ),
-        200,
-      ),
-    )
+    .openapi(guarded(routes.listFleets), (c) => {
+      const { labelSelector } = c.req.valid('query')
+      const rows = [...fleets.table.rows()].map(([, row]) => row)
+      const chosen = rows.filter(({ value }) => selects(labelSelector, value.labels))
+      return c.json({ fleets: chosen.map((row) => fleetView(row, stores)) }, 200)
+    })
+    .openapi(guarded(routes.getFleet), async (c) => {
+      const { fleet } = c.req.valid('param')
+      const row = fleets.table.get(fleet) ?? (await fleetNamed(fleet))
+      c.header('etag', tagOf(row))
+      return c.json(fleetView(row, stores), 200)
+    })
     .openapi(guarded(routes.patchFleet), async (c) => {
       const { replicas, revision } = c.req.valid('json')
       const ifMatch = c.req.valid('header')['if-match']

@@ -1,17 +1,15 @@
 // What people order of hosts: labels, cordon, drain, removal. Recorded first, then told to the scheduler.
 import type { Context } from 'hono'
-import type { LabelPatch } from '../../shared/api/fields.ts'
 import * as routes from '../../shared/api/hosts.ts'
 import { ArmadaError } from '../../shared/errors.ts'
 import { type Host, type HostOrders, type HostView, ordersOf } from '../../shared/model/host.ts'
-import { Labels } from '../../shared/model/name.ts'
 import { isAboard } from '../../shared/model/shipState.ts'
 import { type Env, guarded } from '../middleware/authenticate.ts'
 import type { Stores } from '../stores/stores.ts'
 import type { Row } from '../stores/table.ts'
 import { hostView, noSuchHost } from './hosts.ts'
 import { lose } from './lifecycle.ts'
-import { assertMatch } from './matching.ts'
+import { assertMatch, patched } from './matching.ts'
 import { serviceApp } from './serviceApp.ts'
 
 export function hostOrderService(stores: Stores) {
@@ -90,19 +88,6 @@ export function hostOrderService(stores: Stores) {
 
 function cordonOf(c: Context<Env>, { reason = '' }: { reason?: string | undefined }) {
   return { reason, since: new Date().toISOString(), by: c.get('caller').name }
-}
-
-/** @throws ArmadaError invalid_request when what comes out are no labels. */
-export function patched(labels: Labels, patch: LabelPatch): Labels {
-  const next = { ...labels, ...patch }
-  const kept = Object.entries(next).filter(([, value]) => value !== null)
-  const { data, error } = Labels.safeParse(Object.fromEntries(kept))
-  if (data) return data
-  const [first] = error.issues
-  throw new ArmadaError(
-    'invalid_request',
-    `In the body, ${['labels', ...(first?.path ?? [])].join('.')}: ${first?.message}`,
-  )
 }
 
 function carriesShips(host: string, ships: readonly string[]): ArmadaError {

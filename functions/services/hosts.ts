@@ -2,11 +2,13 @@
 import * as routes from '../../shared/api/hosts.ts'
 import { ArmadaError } from '../../shared/errors.ts'
 import { type Host, type HostView, ordersOf } from '../../shared/model/host.ts'
+import { selects } from '../../shared/model/labelSelector.ts'
 import { isAboard, isInUse } from '../../shared/model/shipState.ts'
 import { guarded } from '../middleware/authenticate.ts'
 import type { HostReport } from '../stores/samples.ts'
 import type { Stores } from '../stores/stores.ts'
 import type { Row } from '../stores/table.ts'
+import { tagOf } from './matching.ts'
 import { serviceApp } from './serviceApp.ts'
 
 /** A host that has not reported for so long is shown as Silent. Agents report every 5 s. */
@@ -15,7 +17,11 @@ const silentMs = 15_000
 export function hostService(stores: Stores) {
   const { hosts } = stores
   return serviceApp()
-    .openapi(guarded(routes.listHosts), async (c) => c.json({ hosts: await hostViews(stores) }, 200))
+    .openapi(guarded(routes.listHosts), async (c) => {
+      const { labelSelector } = c.req.valid('query')
+      const views = await hostViews(stores)
+      return c.json({ hosts: views.filter(({ labels }) => selects(labelSelector, labels)) }, 200)
+    })
     .openapi(guarded(routes.createJoinToken), async (c) => {
       const { host, ttlSeconds } = c.req.valid('json')
       return c.json(await hosts.createJoinToken(host, ttlSeconds), 201)
@@ -24,6 +30,7 @@ export function hostService(stores: Stores) {
       const { host } = c.req.valid('param')
       const row = hosts.table.get(host) ?? (await hosts.read(host))
       if (!row) throw noSuchHost(host)
+      c.header('etag', tagOf(row))
       return c.json(await hostView(row, stores), 200)
     })
 }

@@ -42,6 +42,11 @@ export function connectEtcd(addresses: string, limitMs = 2_000): Kv {
     return kvs[0] && keyValue(kvs[0])
   }
 
+  async function revision(): Promise<number> {
+    const { header } = await answered(client.kv.range({ key: Buffer.from('/'), keys_only: true }))
+    return Number(header.revision)
+  }
+
   async function list(prefix: string): Promise<{ items: KeyValue[]; revision: number }> {
     const { end } = Range.prefix(prefix)
     const items: KeyValue[] = []
@@ -99,7 +104,7 @@ export function connectEtcd(addresses: string, limitMs = 2_000): Kv {
     return { close: () => watcher.cancel().catch(() => undefined) }
   }
 
-  return { get, list, commit, watch, close: () => client.close() }
+  return { get, list, revision, commit, watch, close: () => client.close() }
 }
 
 function keyValue(kv: IKeyValue): KeyValue {

@@ -1,15 +1,12 @@
 // The store of hosts: who may be an agent, and how it described itself.
 import { randomBytes } from 'node:crypto'
-import { ArmadaError } from '../../shared/errors.ts'
 import type { Host, HostDescription } from '../../shared/model/host.ts'
 import { credentialOf, digest, hostOf } from './credentials.ts'
 import { etcdKeys } from './keys.ts'
 import type { Kv } from './kv.ts'
 import type { Mirror } from './mirror.ts'
-import { readRow } from './rows.ts'
+import { changeRow, readRow } from './rows.ts'
 import { type Row, Table } from './table.ts'
-
-const conflictLimit = 8
 
 interface JoinToken {
   host: string
@@ -88,21 +85,9 @@ export class HostStore {
    * @returns the record as it is then; undefined when there is none.
    */
   async change(id: string, next: (row: Row<Host>) => Host): Promise<Row<Host> | undefined> {
-    const key = etcdKeys.hosts + id
-    for (let tries = 0; tries < conflictLimit; tries++) {
-      const row = await this.read(id)
-      if (!row) return undefined
-      const value = next(row)
-      if (JSON.stringify(value) === JSON.stringify(row.value)) return row
-      const revision = await this.#kv.commit(
-        [{ key, revision: row.revision }],
-        [{ put: key, value: JSON.stringify(value) }],
-      )
-      if (revision === undefined) continue
-      await this.#mirror().reach(revision)
-      return { value, revision }
-    }
-    throw new ArmadaError('unavailable', `Host "${id}" keeps changing. Try again.`, { retryAfterSeconds: 1 })
+    const row = await changeRow(this.#kv, etcdKeys.hosts + id, next)
+    if (row) await this.#mirror().reach(row.revision)
+    return row
   }
 
   /** Deletes the record, and with it the credential. */

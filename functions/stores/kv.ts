@@ -42,6 +42,8 @@ export interface Kv extends KvReader {
    * @throws ArmadaError unavailable: it is unknown whether it happened; repeat it, or read.
    */
   commit(conditions: Condition[], writes: Write[]): Promise<number | undefined>
+  /** Of the store now, as its majority has it. */
+  revision(): Promise<number>
   /** Follows all keys of the prefix that change after `revision`. */
   watch(prefix: string, revision: number, handlers: WatchHandlers): { close(): Promise<void> }
   close(): void

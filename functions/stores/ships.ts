@@ -8,7 +8,7 @@ import type { Ship } from '../../shared/model/ship.ts'
 import { etcdKeys } from './keys.ts'
 import type { Condition, Kv } from './kv.ts'
 import type { Mirror } from './mirror.ts'
-import { readRow } from './rows.ts'
+import { changeRow, readRow } from './rows.ts'
 import { ShipIndex } from './shipIndex.ts'
 import { type Row, Table } from './table.ts'
 
@@ -85,6 +85,13 @@ export class ShipStore {
     }
     await this.#mirror().reach(Math.max(0, ...[...changed.values()].map((row) => row.revision)))
     return changed
+  }
+
+  /** Changes one ship, whose revision `next` may look at. @returns undefined when there is none. */
+  async change(id: string, next: (row: Row<Ship>) => Ship): Promise<Row<Ship> | undefined> {
+    const row = await changeRow(this.#kv, etcdKeys.ships + id, next)
+    if (row) await this.#mirror().reach(row.revision)
+    return row
   }
 
   async #updateChunk(ids: readonly string[], decide: Decide, fence: Fence | undefined): Promise<Row<Ship>[]> {

@@ -2,6 +2,7 @@
 import { createRoute } from '@hono/zod-openapi'
 import { z } from 'zod'
 import { Fleet, FleetView } from '../model/fleet.ts'
+import { LabelSelector } from '../model/labelSelector.ts'
 import { Labels, Name, PrefixName } from '../model/name.ts'
 import { Epoch, IfMatch } from './fields.ts'
 import { answer, body, failures, operators, readers, runners } from './route.ts'
@@ -36,6 +37,7 @@ export const listFleets = createRoute({
   tags,
   'x-roles': readers,
   summary: 'List fleets by name',
+  request: { query: z.object({ labelSelector: LabelSelector.optional() }) },
   responses: { 200: answer(z.strictObject({ fleets: z.array(FleetView) }), 'All fleets'), ...failures() },
 })
 

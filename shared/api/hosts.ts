@@ -2,6 +2,7 @@
 import { createRoute } from '@hono/zod-openapi'
 import { z } from 'zod'
 import { HostView } from '../model/host.ts'
+import { LabelSelector } from '../model/labelSelector.ts'
 import { Name } from '../model/name.ts'
 import { IfMatch, LabelPatch } from './fields.ts'
 import { admins, answer, body, failures, operators, optionalBody, readers } from './route.ts'
@@ -16,6 +17,7 @@ export const listHosts = createRoute({
   tags,
   'x-roles': readers,
   summary: 'List hosts by id',
+  request: { query: z.object({ labelSelector: LabelSelector.optional() }) },
   responses: { 200: answer(z.strictObject({ hosts: z.array(HostView) }), 'All hosts'), ...failures() },
 })
 

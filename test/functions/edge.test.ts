@@ -72,7 +72,7 @@ async function answerAt(url: string, path: string, token: string, method = 'GET'
     headers: { 'x-request-id': 'same', ...(token && { authorization: `Bearer ${token}` }) },
   })
   const { status, headers } = response
-  const shown = ['content-type', 'www-authenticate', 'retry-after', 'x-request-id']
+  const shown = ['etag', 'content-type', 'www-authenticate', 'retry-after', 'x-request-id']
   return {
     status,
     headers: shown.map((name) => `${name}: ${headers.get(name)}`),
