@@ -3,6 +3,7 @@ import { OpenAPIHono } from '@hono/zod-openapi'
 import type { Log } from '../shared/log.ts'
 import { authenticate, type Env } from './middleware/authenticate.ts'
 import { freshness } from './middleware/freshness.ts'
+import { idempotency } from './middleware/idempotency.ts'
 import { onError, onNotFound } from './middleware/problems.ts'
 import { identify, limitBody } from './middleware/request.ts'
 import type { AgentStreams } from './services/agentStreams.ts'
@@ -25,7 +26,10 @@ const about = `Deploys and scales gameservers on your own machines.
 
 Every GET says in \`X-Armada-Revision\` which revision of the store it shows at least, and while etcd is away in
 \`X-Armada-Stale\` for how many seconds it has been. With \`?consistent=true\` it misses nothing that was acknowledged
-before. A single record has its revision as \`ETag\`; writes of ships, fleets and hosts take it back as \`If-Match\`.`
+before. A single record has its revision as \`ETag\`; writes of ships, fleets and hosts take it back as \`If-Match\`.
+
+Every POST takes an \`Idempotency-Key\`: for 24 h the same key with the same body has one effect and the same answer
+(\`Idempotency-Replayed: true\`), and with another body it is refused.`
 
 export interface AppOptions {
   stores: Stores
@@ -49,7 +53,7 @@ export function createApp({
   app.use(
     authenticate({ adminToken, runnerToken, hostOf: (credential) => stores.hosts.authenticate(credential) }),
   )
-  app.use('/v1/*', limitBody(bodyLimitBytes), freshness(stores.mirror))
+  app.use('/v1/*', limitBody(bodyLimitBytes), freshness(stores.mirror), idempotency(stores.answers))
   app.onError(onError(log))
   app.notFound(onNotFound)
   for (const service of [

@@ -47,6 +47,11 @@ export function connectEtcd(addresses: string, limitMs = 2_000): Kv {
     return Number(header.revision)
   }
 
+  async function lease(seconds: number): Promise<string> {
+    const { ID } = await answered(client.leaseClient.leaseGrant({ TTL: seconds }))
+    return ID
+  }
+
   async function list(prefix: string): Promise<{ items: KeyValue[]; revision: number }> {
     const { end } = Range.prefix(prefix)
     const items: KeyValue[] = []
@@ -81,7 +86,13 @@ export function connectEtcd(addresses: string, limitMs = 2_000): Kv {
     )
     const success = writes.map((write) =>
       'put' in write
-        ? { request_put: { key: Buffer.from(write.put), value: Buffer.from(write.value) } }
+        ? {
+            request_put: {
+              key: Buffer.from(write.put),
+              value: Buffer.from(write.value),
+              lease: write.lease ?? 0,
+            },
+          }
         : { request_delete_range: { key: Buffer.from(write.delete) } },
     )
     const { succeeded, header } = await answered(client.kv.txn({ compare, success }))
@@ -104,7 +115,7 @@ export function connectEtcd(addresses: string, limitMs = 2_000): Kv {
     return { close: () => watcher.cancel().catch(() => undefined) }
   }
 
-  return { get, list, revision, commit, watch, close: () => client.close() }
+  return { get, list, lease, revision, commit, watch, close: () => client.close() }
 }
 
 function keyValue(kv: IKeyValue): KeyValue {

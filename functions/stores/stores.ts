@@ -3,6 +3,7 @@ import type { Redis } from 'ioredis'
 import type { Log } from '../../shared/log.ts'
 import { ZooKeeper } from '../../shared/zookeeper/client.ts'
 import { roots } from '../../shared/zookeeper/paths.ts'
+import { AnswerStore } from './answers.ts'
 import { BlueprintStore } from './blueprints.ts'
 import { Dispatch } from './dispatch.ts'
 import { EpochStore } from './epochs.ts'
@@ -27,6 +28,7 @@ export interface Stores {
   samples: SampleStore
   dispatch: Dispatch
   hostNodes: HostNodes
+  answers: AnswerStore
 }
 
 export interface StoreSettings {
@@ -70,6 +72,7 @@ export async function openStores(
     samples: new SampleStore(redis),
     dispatch: new Dispatch(zk, settings.queueLimit, log),
     hostNodes: new HostNodes(zk, (host) => hosts.read(host)),
+    answers: new AnswerStore(kv),
     async close() {
       await mirror.close()
       await zk.close()
