@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { answerOf, type Client, connect } from '../shared/api/client.ts'
+import { answerOf, connect } from '../shared/api/client.ts'
 import { ArmadaError, messageOf } from '../shared/errors.ts'
 import type { Log } from '../shared/log.ts'
 import { backoffMs, sleep } from '../shared/loop.ts'
@@ -56,7 +56,8 @@ export async function credentialOf(options: CredentialOptions): Promise<string> 
  * Asks before this host shows itself to the others. While no ApiServer answers, its ships are looked after as before.
  * @throws ArmadaError unauthenticated when the host was removed from the cluster.
  */
-export async function assertKnown(api: Client, { id }: HostDescription): Promise<void> {
+export async function assertKnown(url: string, token: string, id: string): Promise<void> {
+  const api = connect({ url, token, limitMs: 2_000 })
   try {
     await answerOf(api.v1.monitor.claims.$post({ json: { claims: [] } }))
   } catch (error) {

@@ -33,7 +33,7 @@ async function main(): Promise<void> {
   if (over.signal.aborted) return
 
   const api = connect({ url, token: credential })
-  await assertKnown(api, host)
+  await assertKnown(url, credential, hostId)
   const engine = new Engine(docker)
   const roster = new Roster()
   const outbox = new Outbox()
