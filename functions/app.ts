@@ -2,13 +2,17 @@
 import { OpenAPIHono } from '@hono/zod-openapi'
 import type { Log } from '../shared/log.ts'
 import { authenticate, demandCaller, type Env } from './middleware/authenticate.ts'
+import { freshness } from './middleware/freshness.ts'
+import { idempotency } from './middleware/idempotency.ts'
 import { onError, onNotFound } from './middleware/problems.ts'
 import { identify, limitBody } from './middleware/request.ts'
 import type { AgentStreams } from './services/agentStreams.ts'
 import { blueprintService } from './services/blueprints.ts'
 import { clusterService } from './services/cluster.ts'
 import { controllerService } from './services/controllers.ts'
+import { drainService } from './services/drains.ts'
 import { fleetService } from './services/fleets.ts'
+import { hostOrderService } from './services/hostOrders.ts'
 import { hostService } from './services/hosts.ts'
 import { monitorService } from './services/monitor.ts'
 import { placementService } from './services/placements.ts'
@@ -19,6 +23,15 @@ import type { Stores } from './stores/stores.ts'
 const bodyLimitBytes = 2 * 1024 * 1024
 /** Whoever joins has no token yet. */
 const joinLimitBytes = 16 * 1024
+
+const about = `Deploys and scales gameservers on your own machines.
+
+Every GET says in \`X-Armada-Revision\` which revision of the store it shows at least, and while etcd is away in
+\`X-Armada-Stale\` for how many seconds it has been. With \`?consistent=true\` it misses nothing that was acknowledged
+before. A single record has its revision as \`ETag\`; writes of ships, fleets and hosts take it back as \`If-Match\`.
+
+Every POST takes an \`Idempotency-Key\`: for 24 h the same key with the same body has one effect and the same answer
+(\`Idempotency-Replayed: true\`), and with another body it is refused.`
 
 export interface AppOptions {
   stores: Stores
@@ -47,14 +60,16 @@ export function createApp({
   )
   app.use('/v1/*', demandCaller)
   app.use('/v1/monitor/join', limitBody(joinLimitBytes))
-  app.use('/v1/*', limitBody(bodyLimitBytes))
+  app.use('/v1/*', limitBody(bodyLimitBytes), freshness(stores.mirror), idempotency(stores.answers))
   app.onError(onError(log))
   app.notFound(onNotFound)
   for (const service of [
     blueprintService(stores, isGame),
     clusterService(stores),
     controllerService(stores),
+    drainService(stores),
     fleetService(stores),
+    hostOrderService(stores),
     hostService(stores),
     monitorService(stores, streams),
     placementService(stores),
@@ -65,7 +80,7 @@ export function createApp({
   app.openAPIRegistry.registerComponent('securitySchemes', 'bearer', { type: 'http', scheme: 'bearer' })
   app.doc31('/openapi.json', {
     openapi: '3.1.0',
-    info: { title: 'Armada', version, description: 'Deploys and scales gameservers on your own machines.' },
+    info: { title: 'Armada', version, description: about },
   })
   return app
 }

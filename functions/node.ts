@@ -17,7 +17,7 @@ async function main(): Promise<void> {
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stopping.abort())
 
   const stores = await openStores(settings, log, stopping.signal)
-  const streams = new AgentStreams(stores.ships.table)
+  const streams = new AgentStreams(stores.ships.table, stores.hosts.table)
   const { adminToken, runnerToken } = settings
   const app = createApp({ stores, streams, adminToken, runnerToken, version, isGame, log })
 

@@ -180,7 +180,7 @@ async function publish(client: Client, screen: Screen): Promise<void> {
     await answerOf(client.v1.blueprints[':blueprint'].$put({ param: { blueprint: blueprintName }, json }))
     screen.done(`the blueprint ${blueprintName} is published`)
   }
-  const { fleets } = await answerOf(client.v1.fleets.$get())
+  const { fleets } = await answerOf(client.v1.fleets.$get({ query: {} }))
   if (fleets.some((fleet) => fleet.name === fleetName)) return
   await answerOf(client.v1.fleets.$post({ json: { name: fleetName, blueprint: blueprintName, replicas } }))
   screen.done(`a fleet "${fleetName}" of ${replicas} is wanted`)

@@ -1,8 +1,7 @@
-// What the ApiServer writes to ZooKeeper: tickets for the scheduler, stop jobs for workers, advice on hosts.
+// What the ApiServer writes to ZooKeeper: tickets for the scheduler, stop jobs for workers. (Advice: hostNodes.ts.)
 import { ArmadaError, messageOf } from '../../shared/errors.ts'
 import type { Log } from '../../shared/log.ts'
 import { within } from '../../shared/loop.ts'
-import type { Advice } from '../../shared/model/holding.ts'
 import { encodeJobs, type Job } from '../../shared/model/job.ts'
 import { encodeTickets, type Ticket } from '../../shared/model/ticket.ts'
 import type { ZooKeeper } from '../../shared/zookeeper/client.ts'
@@ -100,18 +99,6 @@ export class Dispatch {
         })
       }),
     )
-  }
-
-  /** Tells the scheduler what occupies a host. */
-  async advise(host: string, advice: Advice): Promise<void> {
-    const path = paths.advisor(host)
-    const data = JSON.stringify(advice)
-    try {
-      await this.#zk.set(path, data)
-    } catch {
-      await this.#zk.ensurePath(path)
-      await this.#zk.set(path, data)
-    }
   }
 
   /** Entries in the scheduler queue; null when ZooKeeper does not answer. */

@@ -53,6 +53,12 @@ export class SampleStore {
     return texts.map((text) => (text ? JSON.parse(text) : null))
   }
 
+  async dropHost(host: string): Promise<void> {
+    await answered(
+      Promise.all([this.#redis.hdel(redisKeys.hostReports, host), this.#redis.hdel(redisKeys.hosts, host)]),
+    )
+  }
+
   async dropShips(ids: readonly string[]): Promise<void> {
     if (ids.length > 0) await answered(this.#redis.hdel(redisKeys.ships, ...ids))
   }

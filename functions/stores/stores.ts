@@ -3,11 +3,13 @@ import type { Redis } from 'ioredis'
 import type { Log } from '../../shared/log.ts'
 import { ZooKeeper } from '../../shared/zookeeper/client.ts'
 import { roots } from '../../shared/zookeeper/paths.ts'
+import { AnswerStore } from './answers.ts'
 import { BlueprintStore } from './blueprints.ts'
 import { Dispatch } from './dispatch.ts'
 import { EpochStore } from './epochs.ts'
 import { connectEtcd } from './etcd.ts'
 import { FleetStore } from './fleets.ts'
+import { HostNodes } from './hostNodes.ts'
 import { HostStore } from './hosts.ts'
 import type { Kv } from './kv.ts'
 import { Mirror } from './mirror.ts'
@@ -25,6 +27,8 @@ export interface Stores {
   epochs: EpochStore
   samples: SampleStore
   dispatch: Dispatch
+  hostNodes: HostNodes
+  answers: AnswerStore
 }
 
 export interface StoreSettings {
@@ -67,6 +71,8 @@ export async function openStores(
     epochs,
     samples: new SampleStore(redis),
     dispatch: new Dispatch(zk, settings.queueLimit, log),
+    hostNodes: new HostNodes(zk, (host) => hosts.read(host)),
+    answers: new AnswerStore(kv),
     async close() {
       await mirror.close()
       await zk.close()

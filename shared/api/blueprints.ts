@@ -2,6 +2,7 @@
 import { createRoute } from '@hono/zod-openapi'
 import { z } from 'zod'
 import { Blueprint, BlueprintSpec } from '../model/blueprint.ts'
+import { Difference } from '../model/difference.ts'
 import { PrefixName } from '../model/name.ts'
 import { answer, body, failures, operators, readers } from './route.ts'
 
@@ -52,6 +53,39 @@ export const listRevisions = createRoute({
     200: answer(z.strictObject({ revisions: z.array(Blueprint) }), 'The revisions'),
     ...failures('not_found'),
   },
+})
+
+const revision = z.coerce.number().int().min(1)
+
+export const diffBlueprint = createRoute({
+  method: 'get',
+  path: '/v1/blueprints/{blueprint}/diff',
+  tags,
+  'x-roles': readers,
+  summary: 'What changed between two revisions of a blueprint',
+  request: {
+    params,
+    query: z.object({ from: revision, to: revision.optional().describe('Default: the latest') }),
+  },
+  responses: {
+    200: answer(
+      z.strictObject({ from: z.int(), to: z.int(), changes: z.array(Difference) }),
+      'The changed paths, with both values',
+    ),
+    ...failures('not_found'),
+  },
+})
+
+export const rollbackBlueprint = createRoute({
+  method: 'post',
+  path: '/v1/blueprints/{blueprint}/rollback',
+  tags,
+  'x-roles': operators,
+  summary: 'Publish an older revision again',
+  description:
+    'Makes a new revision equal to the old one, unless the latest is equal already. Fleets keep theirs until they are given it.',
+  request: { params, body: body(z.strictObject({ revision: z.int().min(1) })) },
+  responses: { 200: answer(Blueprint, 'The latest revision'), ...failures('not_found') },
 })
 
 export const deleteBlueprint = createRoute({

@@ -2,8 +2,9 @@
 import { createRoute } from '@hono/zod-openapi'
 import { z } from 'zod'
 import { Fleet, FleetView } from '../model/fleet.ts'
+import { LabelSelector } from '../model/labelSelector.ts'
 import { Labels, Name, PrefixName } from '../model/name.ts'
-import { Epoch } from './fields.ts'
+import { Epoch, IfMatch } from './fields.ts'
 import { answer, body, failures, operators, readers, runners } from './route.ts'
 
 const tags = ['fleets']
@@ -36,6 +37,7 @@ export const listFleets = createRoute({
   tags,
   'x-roles': readers,
   summary: 'List fleets by name',
+  request: { query: z.object({ labelSelector: LabelSelector.optional() }) },
   responses: { 200: answer(z.strictObject({ fleets: z.array(FleetView) }), 'All fleets'), ...failures() },
 })
 
@@ -65,7 +67,7 @@ export const patchFleet = createRoute({
   summary: 'Scale a fleet, or give its new ships another revision',
   request: {
     params,
-    headers: z.object({ 'if-match': z.string().max(64).optional().describe('`revision` as it was read') }),
+    headers: IfMatch,
     body: body(FleetPatch),
   },
   responses: {

@@ -1,10 +1,11 @@
 // Routes of ships: single gameservers.
 import { createRoute } from '@hono/zod-openapi'
 import { z } from 'zod'
+import { LabelSelector } from '../model/labelSelector.ts'
 import { Labels, Name, PrefixName } from '../model/name.ts'
 import { ShipView } from '../model/ship.ts'
 import { ShipState } from '../model/shipState.ts'
-import { Cursor, IdempotencyKey, Limit } from './fields.ts'
+import { Cursor, IdempotencyKey, IfMatch, LabelPatch, Limit } from './fields.ts'
 import { answer, body, failures, operators, readers } from './route.ts'
 
 export const ShipRequest = z.strictObject({
@@ -51,6 +52,7 @@ export const listShips = createRoute({
       fleet: PrefixName.optional(),
       host: Name.optional(),
       blueprint: PrefixName.optional(),
+      labelSelector: LabelSelector.optional(),
       limit: Limit,
       cursor: Cursor,
     }),
@@ -75,6 +77,17 @@ export const getShip = createRoute({
   summary: 'Look up one ship',
   request: { params },
   responses: { 200: answer(ShipView, 'The ship'), ...failures('not_found') },
+})
+
+export const patchShip = createRoute({
+  method: 'patch',
+  path: '/v1/ships/{ship}',
+  tags,
+  'x-roles': operators,
+  summary: 'Change the labels of a ship',
+  description: 'What runs inside learns of it only when it is started anew.',
+  request: { params, headers: IfMatch, body: body(z.strictObject({ labels: LabelPatch })) },
+  responses: { 200: answer(ShipView, 'The ship'), ...failures('not_found', 'revision_mismatch') },
 })
 
 export const deleteShip = createRoute({

@@ -38,7 +38,7 @@ export async function startApiServer(
     log,
     ended.signal,
   )
-  const streams = new AgentStreams(stores.ships.table)
+  const streams = new AgentStreams(stores.ships.table, stores.hosts.table)
   const app = createApp({ stores, streams, adminToken, runnerToken, version: 'test', isGame, log })
   const { server, port } = await new Promise<{ server: ReturnType<typeof serve>; port: number }>(
     (resolve) => {
