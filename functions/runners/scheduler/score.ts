@@ -5,6 +5,7 @@
 import type { Demand } from '../../../shared/model/ticket.ts'
 import type { HostRow } from './hostRow.ts'
 import { matches } from './selector.ts'
+import type { Stock } from './stock.ts'
 
 const strategyTop = 100
 /** More mates than this on one host make no further difference. */
@@ -23,28 +24,30 @@ export function preference({ placement }: Demand, row: HostRow): number {
   return sum
 }
 
-/** The part of the score that depends on what is left of it. */
-export function fill({ placement, fleet }: Demand, row: HostRow): number {
-  const apart =
-    placement.antiAffinity === 'preferred' && fleet !== null
-      ? weightOfMate * Math.max(0, matesCounted - row.mates(fleet))
-      : 0
-  return apart + (placement.strategy === 'packed' ? packed(row) : distributed(row))
+/** The part of the score that keeps fleet mates apart. */
+export function apart(mates: number): number {
+  return weightOfMate * Math.max(0, matesCounted - mates)
 }
 
 /** An empty host is the last choice, the fullest the first. */
-function packed(row: HostRow): number {
-  if (row.ships <= 0) return 0
-  const { cpuMillis, memoryMiB } = row.description.capacity
-  const used = 1 - (share(row.freeCpuMillis, cpuMillis) + share(row.freeMemoryMiB, memoryMiB)) / 2
+export function packed(stock: Stock, slot: number): number {
+  if ((stock.ships[slot] as number) <= 0) return 0
+  const used = 1 - (freeCpu(stock, slot) + freeMemory(stock, slot)) / 2
   return 1 + Math.floor(used * (strategyTop - 1))
 }
 
 /** Half by what is left of the host, half by how few ships it has: small ships on large hosts spread too. */
-function distributed(row: HostRow): number {
-  const { cpuMillis, memoryMiB } = row.description.capacity
-  const free = Math.min(share(row.freeCpuMillis, cpuMillis), share(row.freeMemoryMiB, memoryMiB))
-  return Math.floor((free + 1 / (1 + Math.max(0, row.ships))) * (strategyTop / 2))
+export function distributed(stock: Stock, slot: number): number {
+  const free = Math.min(freeCpu(stock, slot), freeMemory(stock, slot))
+  return Math.floor((free + 1 / (1 + Math.max(0, stock.ships[slot] as number))) * (strategyTop / 2))
+}
+
+function freeCpu(stock: Stock, slot: number): number {
+  return share(stock.freeCpuMillis[slot] as number, stock.cpuMillis[slot] as number)
+}
+
+function freeMemory(stock: Stock, slot: number): number {
+  return share(stock.freeMemoryMiB[slot] as number, stock.memoryMiB[slot] as number)
 }
 
 function share(free: number, capacity: number): number {
