@@ -8,6 +8,7 @@ import { passes, type Rules } from './filters.ts'
 import { Gauge } from './gauge.ts'
 import type { HostRow } from './hostRow.ts'
 import type { Kind } from './kinds.ts'
+import type { MatesBySlot } from './mates.ts'
 import { Ranking } from './ranking.ts'
 import { preference } from './score.ts'
 import { Zones } from './zones.ts'
@@ -29,6 +30,7 @@ export class Candidates {
   /** By number of the kind. */
   readonly #standings: (Standing | undefined)[] = []
   readonly #mattersTo: string | null
+  #mates: MatesBySlot = new Map()
   #version = -1
 
   constructor(board: Board, rules: Rules) {
@@ -99,6 +101,7 @@ export class Candidates {
     const { version } = changes
     if (this.#version === version) return
     const behind = version - this.#version
+    this.#mates = this.#board.stock.mates.of(this.#mattersTo)
     if (this.#version < 0 || behind > Math.max(64, rows.length) || !changes.reachesBackTo(this.#version)) {
       for (let slot = 0; slot < rows.length; slot++) this.#weigh(slot)
     } else {
@@ -112,7 +115,7 @@ export class Candidates {
 
   #weigh(slot: number): void {
     const { stock } = this.#board
-    const kind = stock.kindAt[slot]
+    const kind = stock.kindOf(slot)
     if (!kind) {
       this.#ranking.set(slot, 0, -1)
       this.#zones?.weigh(slot, -1, 0, false)
@@ -120,7 +123,7 @@ export class Candidates {
     }
     const known = this.#standings[kind.number]
     const { suits, preference, zone } = known?.kind === kind ? known : this.#stand(slot, kind)
-    const mates = stock.mates.of(this.#mattersTo)
+    const mates = this.#mates
     this.#zones?.weigh(slot, zone, mates.get(slot) ?? 0, suits)
     const score = suits ? this.#gauge.weigh(slot, mates) : -1
     this.#ranking.set(slot, this.#zones && zone > 0 ? zone : 0, score < 0 ? -1 : preference + score)

@@ -1,11 +1,11 @@
-// Gauge: whether a host has room for a ship of one demand and what it scores, from the columns of the stock.
+// Gauge: whether a host has room for a ship of one demand and what it scores, from the table of the stock.
 //
 // INVARIANT: a host has room here if and only if all `room` filters admit it; a test compares the two.
 import type { Board } from './board.ts'
 import { passes, type Rules } from './filters.ts'
 import type { MatesBySlot } from './mates.ts'
 import { apart, distributed, packed } from './score.ts'
-import type { Stock } from './stock.ts'
+import { cell, rowCells, type Stock } from './stock.ts'
 
 export class Gauge {
   readonly #board: Board
@@ -33,16 +33,17 @@ export class Gauge {
 
   /** The score without preferences, or -1 when the host has no room. */
   weigh(slot: number, mates: MatesBySlot): number {
-    const stock = this.#stock
-    if ((stock.freeMemoryMiB[slot] as number) < this.#memoryMiB) return -1
-    if ((stock.freeCpuMillis[slot] as number) < this.#cpuMillis) return -1
-    if (this.#ports > 0 && (stock.freePorts[slot] as number) < this.#ports) return -1
+    const { table } = this.#stock
+    const at = slot * rowCells
+    if ((table[at + cell.freeMemoryMiB] as number) < this.#memoryMiB) return -1
+    if ((table[at + cell.freeCpuMillis] as number) < this.#cpuMillis) return -1
+    if (this.#ports > 0 && (table[at + cell.freePorts] as number) < this.#ports) return -1
     if (this.#apart === 'required' && mates.has(slot)) return -1
     if (this.#fixedPorts) {
       const row = this.#board.rows[slot]
       if (!row || !passes(this.#rules.room, row)) return -1
     }
-    const fill = this.#packed ? packed(stock, slot) : distributed(stock, slot)
+    const fill = this.#packed ? packed(table, at) : distributed(table, at)
     return this.#apart === 'preferred' ? fill + apart(mates.get(slot) ?? 0) : fill
   }
 }

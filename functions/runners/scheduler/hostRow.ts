@@ -1,8 +1,9 @@
 // HostRow: one host on the board. What is left of it stands in its slot of the stock.
 import type { Holding } from '../../../shared/model/holding.ts'
 import type { HostDescription } from '../../../shared/model/host.ts'
+import type { Kind } from './kinds.ts'
 import { PortBook } from './portBook.ts'
-import type { Stock } from './stock.ts'
+import { cell, rowCells, type Stock } from './stock.ts'
 
 export interface HostPicture {
   description: HostDescription
@@ -18,6 +19,7 @@ export class HostRow {
   readonly degraded: string | null
   readonly ports: PortBook
   readonly #stock: Stock
+  readonly #kind: Kind
 
   constructor(slot: number, picture: HostPicture, stock: Stock, seed: number) {
     const { description, degraded } = picture
@@ -27,20 +29,16 @@ export class HostRow {
     this.degraded = degraded
     this.ports = new PortBook(description.ports, seed)
     this.#stock = stock
-    stock.reach(slot)
-    stock.kindAt[slot] = stock.kinds.enter(picture)
-    stock.cpuMillis[slot] = stock.freeCpuMillis[slot] = description.capacity.cpuMillis
-    stock.memoryMiB[slot] = stock.freeMemoryMiB[slot] = description.capacity.memoryMiB
-    stock.freePorts[slot] = this.ports.freeInRange
-    stock.ships[slot] = 0
+    this.#kind = stock.kinds.enter(picture)
+    stock.put(slot, this.#kind, description.capacity, this.ports.freeInRange)
   }
 
   get freeCpuMillis(): number {
-    return this.#stock.freeCpuMillis[this.slot] as number
+    return this.#stock.table[this.slot * rowCells + cell.freeCpuMillis] as number
   }
 
   get freeMemoryMiB(): number {
-    return this.#stock.freeMemoryMiB[this.slot] as number
+    return this.#stock.table[this.slot * rowCells + cell.freeMemoryMiB] as number
   }
 
   /** Ships of the fleet on this host. */
@@ -61,19 +59,17 @@ export class HostRow {
 
   /** The row is no longer on the board; all it held has been removed. */
   leave(): void {
-    const { kinds, kindAt } = this.#stock
-    const kind = kindAt[this.slot]
-    if (kind) kinds.leave(kind)
-    kindAt[this.slot] = undefined
+    this.#stock.remove(this.slot)
+    this.#stock.kinds.leave(this.#kind)
   }
 
   #count({ resources, fleet }: Holding, by: 1 | -1): void {
-    const { slot } = this
-    const stock = this.#stock
-    stock.freeCpuMillis[slot] = this.freeCpuMillis - by * resources.cpuMillis
-    stock.freeMemoryMiB[slot] = this.freeMemoryMiB - by * resources.memoryMiB
-    stock.freePorts[slot] = this.ports.freeInRange
-    stock.ships[slot] = (stock.ships[slot] as number) + by
-    if (fleet !== null) stock.mates.count(fleet, slot, by)
+    const { table, mates } = this.#stock
+    const at = this.slot * rowCells
+    table[at + cell.freeCpuMillis] = (table[at + cell.freeCpuMillis] as number) - by * resources.cpuMillis
+    table[at + cell.freeMemoryMiB] = (table[at + cell.freeMemoryMiB] as number) - by * resources.memoryMiB
+    table[at + cell.freePorts] = this.ports.freeInRange
+    table[at + cell.ships] = (table[at + cell.ships] as number) + by
+    if (fleet !== null) mates.count(fleet, this.slot, by)
   }
 }

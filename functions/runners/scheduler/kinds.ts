@@ -12,18 +12,21 @@ export interface Kind {
 
 export class Kinds {
   readonly #byKey = new Map<string, Kind>()
+  readonly #byNumber: (Kind | undefined)[] = []
   readonly #vacant: number[] = []
-  #numbers = 0
+
+  at(number: number): Kind | undefined {
+    return this.#byNumber[number]
+  }
 
   /** The kind of a host that came. */
-  enter({ description, degraded }: HostPicture): Kind {
-    const labels = Object.entries(description.labels).sort(([a], [b]) => (a < b ? -1 : 1))
-    const taints = description.taints.map((taint) => taint.key).sort()
-    const key = JSON.stringify([labels, taints, degraded !== null])
+  enter(picture: HostPicture): Kind {
+    const key = keyOf(picture)
     let kind = this.#byKey.get(key)
     if (!kind) {
-      kind = { number: this.#vacant.pop() ?? this.#numbers++, key, hosts: 0 }
+      kind = { number: this.#vacant.pop() ?? this.#byNumber.length, key, hosts: 0 }
       this.#byKey.set(key, kind)
+      this.#byNumber[kind.number] = kind
     }
     kind.hosts++
     return kind
@@ -33,6 +36,14 @@ export class Kinds {
   leave(kind: Kind): void {
     if (--kind.hosts > 0) return
     this.#byKey.delete(kind.key)
+    this.#byNumber[kind.number] = undefined
     this.#vacant.push(kind.number)
   }
+}
+
+function keyOf({ description: { labels, taints }, degraded }: HostPicture): string {
+  const listed = Object.keys(labels)
+    .sort()
+    .map((label) => [label, labels[label]])
+  return JSON.stringify([degraded !== null, taints.map(({ key }) => key).sort(), listed])
 }

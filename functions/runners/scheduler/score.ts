@@ -5,7 +5,7 @@
 import type { Demand } from '../../../shared/model/ticket.ts'
 import type { HostRow } from './hostRow.ts'
 import { matches } from './selector.ts'
-import type { Stock } from './stock.ts'
+import { cell } from './stock.ts'
 
 const strategyTop = 100
 /** More mates than this on one host make no further difference. */
@@ -29,25 +29,25 @@ export function apart(mates: number): number {
   return weightOfMate * Math.max(0, matesCounted - mates)
 }
 
-/** An empty host is the last choice, the fullest the first. */
-export function packed(stock: Stock, slot: number): number {
-  if ((stock.ships[slot] as number) <= 0) return 0
-  const used = 1 - (freeCpu(stock, slot) + freeMemory(stock, slot)) / 2
+/** An empty host is the last choice, the fullest the first. `at`: where its row begins in the stock's table. */
+export function packed(table: Float64Array, at: number): number {
+  if ((table[at + cell.ships] as number) <= 0) return 0
+  const used = 1 - (freeCpu(table, at) + freeMemory(table, at)) / 2
   return 1 + Math.floor(used * (strategyTop - 1))
 }
 
 /** Half by what is left of the host, half by how few ships it has: small ships on large hosts spread too. */
-export function distributed(stock: Stock, slot: number): number {
-  const free = Math.min(freeCpu(stock, slot), freeMemory(stock, slot))
-  return Math.floor((free + 1 / (1 + Math.max(0, stock.ships[slot] as number))) * (strategyTop / 2))
+export function distributed(table: Float64Array, at: number): number {
+  const free = Math.min(freeCpu(table, at), freeMemory(table, at))
+  return Math.floor((free + 1 / (1 + Math.max(0, table[at + cell.ships] as number))) * (strategyTop / 2))
 }
 
-function freeCpu(stock: Stock, slot: number): number {
-  return share(stock.freeCpuMillis[slot] as number, stock.cpuMillis[slot] as number)
+function freeCpu(table: Float64Array, at: number): number {
+  return share(table[at + cell.freeCpuMillis] as number, table[at + cell.cpuMillis] as number)
 }
 
-function freeMemory(stock: Stock, slot: number): number {
-  return share(stock.freeMemoryMiB[slot] as number, stock.memoryMiB[slot] as number)
+function freeMemory(table: Float64Array, at: number): number {
+  return share(table[at + cell.freeMemoryMiB] as number, table[at + cell.memoryMiB] as number)
 }
 
 function share(free: number, capacity: number): number {
