@@ -7,19 +7,11 @@ import type { Board } from './board.ts'
 import { passes, type Rules } from './filters.ts'
 import { Gauge } from './gauge.ts'
 import type { HostRow } from './hostRow.ts'
-import type { Kind } from './kinds.ts'
 import type { MatesBySlot } from './mates.ts'
 import { Ranking } from './ranking.ts'
-import { preference } from './score.ts'
+import { Standings } from './standings.ts'
+import { cell, rowCells } from './stock.ts'
 import { Zones } from './zones.ts'
-
-/** What the demand makes of a kind of hosts. */
-interface Standing {
-  kind: Kind
-  suits: boolean
-  preference: number
-  zone: number
-}
 
 export class Candidates {
   readonly #board: Board
@@ -27,8 +19,7 @@ export class Candidates {
   readonly #gauge: Gauge
   readonly #zones: Zones | undefined
   readonly #ranking = new Ranking()
-  /** By number of the kind. */
-  readonly #standings: (Standing | undefined)[] = []
+  readonly #standings: Standings
   readonly #mattersTo: string | null
   #mates: MatesBySlot = new Map()
   #version = -1
@@ -38,7 +29,8 @@ export class Candidates {
     this.#rules = rules
     this.#gauge = new Gauge(board, rules)
     const { spread, antiAffinity } = rules.demand.placement
-    if (spread) this.#zones = new Zones(spread.maxSkew)
+    if (spread) this.#zones = new Zones(spread)
+    this.#standings = new Standings(rules, this.#zones)
     this.#mattersTo = spread || antiAffinity !== 'none' ? rules.demand.fleet : null
   }
 
@@ -58,7 +50,7 @@ export class Candidates {
   keepsSpread(row: HostRow): boolean {
     if (!this.#zones || this.#rules.demand.placement.host !== undefined) return true
     this.#catchUp()
-    return this.#zones.isOpen(this.#zoneOf(row), this.#zones.bound)
+    return this.#zones.isOpen(this.#zones.zoneOf(row), this.#zones.bound)
   }
 
   /** A pinned demand looks at its one host and needs no ranking. */
@@ -91,17 +83,14 @@ export class Candidates {
     return this.#ranking.scoreOf(row.slot) >= 0 && this.keepsSpread(row)
   }
 
-  #zoneOf(row: HostRow): number {
-    const label = this.#rules.demand.placement.spread?.label
-    return label === undefined ? -1 : (this.#zones?.numberOf(row.description.labels[label]) ?? -1)
-  }
-
   #catchUp(): void {
     const { changes, rows } = this.#board
     const { version } = changes
     if (this.#version === version) return
     const behind = version - this.#version
-    this.#mates = this.#board.stock.mates.of(this.#mattersTo)
+    const { kinds, mates } = this.#board.stock
+    this.#mates = mates.of(this.#mattersTo)
+    this.#standings.follow(kinds)
     if (this.#version < 0 || behind > Math.max(64, rows.length) || !changes.reachesBackTo(this.#version)) {
       for (let slot = 0; slot < rows.length; slot++) this.#weigh(slot)
     } else {
@@ -114,27 +103,17 @@ export class Candidates {
   }
 
   #weigh(slot: number): void {
-    const { stock } = this.#board
-    const kind = stock.kindOf(slot)
-    if (!kind) {
-      this.#ranking.set(slot, 0, -1)
-      this.#zones?.weigh(slot, -1, 0, false)
-      return
+    const { stock, rows } = this.#board
+    const kind = stock.table[slot * rowCells + cell.kind] as number
+    let preference = kind < 0 ? -1 : this.#standings.preferenceOf(kind)
+    if (preference === undefined) preference = this.#standings.put(kind, rows[slot] as HostRow)
+    let lane = 0
+    if (this.#zones) {
+      const zone = kind < 0 ? -1 : this.#standings.zoneOf(kind)
+      this.#zones.weigh(slot, zone, this.#mates.get(slot) ?? 0, preference >= 0)
+      lane = Math.max(0, zone)
     }
-    const known = this.#standings[kind.number]
-    const { suits, preference, zone } = known?.kind === kind ? known : this.#stand(slot, kind)
-    const mates = this.#mates
-    this.#zones?.weigh(slot, zone, mates.get(slot) ?? 0, suits)
-    const score = suits ? this.#gauge.weigh(slot, mates) : -1
-    this.#ranking.set(slot, this.#zones && zone > 0 ? zone : 0, score < 0 ? -1 : preference + score)
-  }
-
-  #stand(slot: number, kind: Kind): Standing {
-    const row = this.#board.rows[slot] as HostRow
-    const suits = passes(this.#rules.suits, row)
-    const liked = suits ? preference(this.#rules.demand, row) : 0
-    const standing = { kind, suits, preference: liked, zone: this.#zoneOf(row) }
-    this.#standings[kind.number] = standing
-    return standing
+    const score = preference < 0 ? -1 : this.#gauge.weigh(slot, this.#mates)
+    this.#ranking.set(slot, lane, score < 0 ? -1 : preference + score)
   }
 }

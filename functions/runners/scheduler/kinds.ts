@@ -12,11 +12,14 @@ export interface Kind {
 
 export class Kinds {
   readonly #byKey = new Map<string, Kind>()
-  readonly #byNumber: (Kind | undefined)[] = []
   readonly #vacant: number[] = []
+  #numbers = 0
+  /** How often a number has changed its meaning. */
+  changes = 0
 
-  at(number: number): Kind | undefined {
-    return this.#byNumber[number]
+  /** As many numbers have been given. */
+  get count(): number {
+    return this.#numbers
   }
 
   /** The kind of a host that came. */
@@ -24,9 +27,10 @@ export class Kinds {
     const key = keyOf(picture)
     let kind = this.#byKey.get(key)
     if (!kind) {
-      kind = { number: this.#vacant.pop() ?? this.#byNumber.length, key, hosts: 0 }
+      const again = this.#vacant.pop()
+      if (again !== undefined) this.changes++
+      kind = { number: again ?? this.#numbers++, key, hosts: 0 }
       this.#byKey.set(key, kind)
-      this.#byNumber[kind.number] = kind
     }
     kind.hosts++
     return kind
@@ -36,7 +40,6 @@ export class Kinds {
   leave(kind: Kind): void {
     if (--kind.hosts > 0) return
     this.#byKey.delete(kind.key)
-    this.#byNumber[kind.number] = undefined
     this.#vacant.push(kind.number)
   }
 }

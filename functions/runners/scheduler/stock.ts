@@ -28,10 +28,6 @@ export class Stock {
   readonly kinds = new Kinds()
   readonly mates = new Mates()
 
-  kindOf(slot: number): Kind | undefined {
-    return this.kinds.at(this.table[slot * rowCells + cell.kind] as number)
-  }
-
   put(slot: number, kind: Kind, capacity: { cpuMillis: number; memoryMiB: number }, freePorts: number): void {
     this.#reach(slot)
     const { cpuMillis, memoryMiB } = capacity

@@ -2,7 +2,10 @@
 //
 // A zone counts as long as a host that suits the demand stands in it; one more ship may go where its zone is
 // then at most maxSkew above the zone with the fewest mates. So a zone that is full holds the others back.
+import type { HostRow } from './hostRow.ts'
+
 export class Zones {
+  readonly #label: string
   readonly #maxSkew: number
   readonly #numbers = new Map<string, number>()
   /** By zone: fleet mates, and hosts that suit. */
@@ -13,12 +16,14 @@ export class Zones {
   #matesOf = new Int32Array(0)
   #suits = new Uint8Array(0)
 
-  constructor(maxSkew: number) {
+  constructor({ label, maxSkew }: { label: string; maxSkew: number }) {
+    this.#label = label
     this.#maxSkew = maxSkew
   }
 
-  /** The number of a label's value; -1 without one. */
-  numberOf(value: string | undefined): number {
+  /** The zone of a host; -1 without the label. */
+  zoneOf(row: HostRow): number {
+    const value = row.description.labels[this.#label]
     if (value === undefined) return -1
     let number = this.#numbers.get(value)
     if (number === undefined) {
