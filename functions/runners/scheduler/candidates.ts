@@ -4,13 +4,13 @@
 // - Before every answer the change log is replayed, so an answer is true at the moment it is given.
 // - A host is ranked if and only if all filters admit it; the lane is its zone when the demand spreads.
 import type { Board } from './board.ts'
+import { cell, rowCells } from './cells.ts'
 import { passes, type Rules } from './filters.ts'
 import { Gauge } from './gauge.ts'
 import type { HostRow } from './hostRow.ts'
 import type { MatesBySlot } from './mates.ts'
 import { Ranking } from './ranking.ts'
 import { Standings } from './standings.ts'
-import { cell, rowCells } from './stock.ts'
 import { Zones } from './zones.ts'
 
 export class Candidates {

@@ -2,10 +2,11 @@
 //
 // INVARIANT: a host has room here if and only if all `room` filters admit it; a test compares the two.
 import type { Board } from './board.ts'
+import { cell, rowCells } from './cells.ts'
 import { passes, type Rules } from './filters.ts'
 import type { MatesBySlot } from './mates.ts'
 import { apart, distributed, packed } from './score.ts'
-import { cell, rowCells, type Stock } from './stock.ts'
+import type { Stock } from './stock.ts'
 
 export class Gauge {
   readonly #board: Board

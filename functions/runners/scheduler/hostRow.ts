@@ -1,9 +1,10 @@
 // HostRow: one host on the board. What is left of it stands in its slot of the stock.
 import type { Holding } from '../../../shared/model/holding.ts'
 import type { HostDescription } from '../../../shared/model/host.ts'
+import { cell, rowCells } from './cells.ts'
 import type { Kind } from './kinds.ts'
 import { PortBook } from './portBook.ts'
-import { cell, rowCells, type Stock } from './stock.ts'
+import type { Stock } from './stock.ts'
 
 export interface HostPicture {
   description: HostDescription
