@@ -4,6 +4,9 @@
 // then at most maxSkew above the zone with the fewest mates. So a zone that is full holds the others back.
 import type { HostRow } from './hostRow.ts'
 
+/** More mates than any zone has; a small whole number, which costs no memory to hand on. */
+const most = 1 << 29
+
 export class Zones {
   readonly #label: string
   readonly #maxSkew: number
@@ -55,7 +58,7 @@ export class Zones {
 
   /** Zones with fewer mates than this are open. */
   get bound(): number {
-    let fewest = Number.POSITIVE_INFINITY
+    let fewest = most
     for (let zone = 0; zone < this.#mates.length; zone++) {
       const mates = this.#mates[zone] as number
       if (mates < fewest && (this.#hosts[zone] as number) > 0) fewest = mates
