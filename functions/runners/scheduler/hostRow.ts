@@ -30,7 +30,7 @@ export class HostRow {
     this.degraded = degraded
     this.ports = new PortBook(description.ports, seed)
     this.#stock = stock
-    this.#kind = stock.kinds.enter(picture)
+    this.#kind = stock.kinds.enter(description, degraded !== null)
     stock.put(slot, this.#kind, description.capacity, this.ports.freeInRange)
   }
 

@@ -1,7 +1,7 @@
 // Kinds: hosts that no static filter can tell apart, so that a class asks its static questions once a kind.
 //
 // Two hosts are of one kind when their labels, the keys of their taints and whether they are degraded agree.
-import type { HostPicture } from './hostRow.ts'
+import type { HostDescription } from '../../../shared/model/host.ts'
 
 export interface Kind {
   /** Small, and given to another kind once no host is of this one. */
@@ -23,8 +23,8 @@ export class Kinds {
   }
 
   /** The kind of a host that came. */
-  enter(picture: HostPicture): Kind {
-    const key = keyOf(picture)
+  enter(description: HostDescription, degraded: boolean): Kind {
+    const key = keyOf(description, degraded)
     let kind = this.#byKey.get(key)
     if (!kind) {
       const again = this.#vacant.pop()
@@ -44,9 +44,9 @@ export class Kinds {
   }
 }
 
-function keyOf({ description: { labels, taints }, degraded }: HostPicture): string {
+function keyOf({ labels, taints }: HostDescription, degraded: boolean): string {
   const listed = Object.keys(labels)
     .sort()
     .map((label) => [label, labels[label]])
-  return JSON.stringify([degraded !== null, taints.map(({ key }) => key).sort(), listed])
+  return JSON.stringify([degraded, taints.map(({ key }) => key).sort(), listed])
 }
