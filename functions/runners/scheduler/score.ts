@@ -2,10 +2,10 @@
 //
 // Three parts, in this order of weight: fleet mates kept apart (antiAffinity preferred), labels preferred,
 // and the strategy, which never weighs more than one mate.
+import type { Labels } from '../../../shared/model/name.ts'
 import type { Resources } from '../../../shared/model/resources.ts'
 import type { Demand } from '../../../shared/model/ticket.ts'
 import { cell } from './cells.ts'
-import type { HostRow } from './hostRow.ts'
 import { matches } from './selector.ts'
 
 /** Points of the score for each point of a preference's weight. */
@@ -21,10 +21,10 @@ const weightOfMate = 128 * fineness
 export const maxScore = strategyTop + 1_600 * fineness + matesCounted * weightOfMate
 
 /** The part of the score that depends only on what the host is. */
-export function preference({ placement }: Demand, row: HostRow): number {
+export function preference({ placement }: Demand, labels: Labels): number {
   let sum = 0
   for (const { selector, weight } of placement.prefer) {
-    if (matches(selector, row.description.labels)) sum += weight * fineness
+    if (matches(selector, labels)) sum += weight * fineness
   }
   return sum
 }

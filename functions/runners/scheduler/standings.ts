@@ -41,7 +41,9 @@ export class Standings {
 
   /** Gets to know a kind by one host of it. */
   put(kind: number, row: HostRow): number {
-    const liked = passes(this.#rules.suits, row) ? preference(this.#rules.demand, row) : unsuited
+    const liked = passes(this.#rules.suits, row)
+      ? preference(this.#rules.demand, row.description.labels)
+      : unsuited
     this.#preference[kind] = liked
     this.#zone[kind] = this.#zones?.zoneOf(row) ?? -1
     return liked

@@ -76,7 +76,7 @@ function scoreOf({ stock: { table } }: Board, demand: Demand, row: HostRow): num
   const at = row.slot * rowCells
   const strategy = demand.placement.strategy === 'packed' ? packed(table, at) : distributed(table, at)
   const mates = demand.placement.antiAffinity === 'preferred' ? apart(row.mates(demand.fleet)) : 0
-  return strategy + mates + preference(demand, row)
+  return strategy + mates + preference(demand, row.description.labels)
 }
 
 /** Tries hosts at random until one has room, then all in turn. */
