@@ -1,6 +1,8 @@
 // The API: middleware and services put together. Knows stores, and nothing of the process it runs in.
 import { OpenAPIHono } from '@hono/zod-openapi'
 import type { Log } from '../shared/log.ts'
+import { measureCluster } from './metrics/cluster.ts'
+import type { Meters } from './metrics/meters.ts'
 import { authenticate, type Env } from './middleware/authenticate.ts'
 import { onError, onNotFound } from './middleware/problems.ts'
 import { identify, limitBody } from './middleware/request.ts'
@@ -10,6 +12,7 @@ import { clusterService } from './services/cluster.ts'
 import { controllerService } from './services/controllers.ts'
 import { fleetService } from './services/fleets.ts'
 import { hostService } from './services/hosts.ts'
+import { metricsService } from './services/metrics.ts'
 import { monitorService } from './services/monitor.ts'
 import { placementService } from './services/placements.ts'
 import { shipService } from './services/ships.ts'
@@ -23,6 +26,8 @@ export interface AppOptions {
   streams: AgentStreams
   adminToken: string
   runnerToken: string
+  metricsToken?: string | undefined
+  meters: Meters
   version: string
   log: Log
 }
@@ -32,14 +37,16 @@ export function createApp({
   streams,
   adminToken,
   runnerToken,
+  metricsToken,
+  meters,
   version,
   log,
 }: AppOptions): OpenAPIHono<Env> {
   const app = new OpenAPIHono<Env>()
-  app.use(identify(log))
-  app.use(
-    authenticate({ adminToken, runnerToken, hostOf: (credential) => stores.hosts.authenticate(credential) }),
-  )
+  measureCluster(meters.registry, stores)
+  const hostOf = (credential: string) => stores.hosts.authenticate(credential)
+  app.use(identify(log, meters))
+  app.use(authenticate({ adminToken, runnerToken, metricsToken, hostOf }))
   app.use('/v1/*', limitBody(bodyLimitBytes))
   app.onError(onError(log))
   app.notFound(onNotFound)
@@ -49,8 +56,9 @@ export function createApp({
     controllerService(stores),
     fleetService(stores),
     hostService(stores),
+    metricsService(meters.registry),
     monitorService(stores, streams),
-    placementService(stores),
+    placementService(stores, meters),
     shipService(stores),
   ]) {
     app.route('/', service)

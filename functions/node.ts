@@ -6,6 +6,7 @@ import { sleep } from '../shared/loop.ts'
 import { readSettings } from '../shared/settings.ts'
 import { version } from '../shared/version.ts'
 import { createApp } from './app.ts'
+import { Meters } from './metrics/meters.ts'
 import { AgentStreams } from './services/agentStreams.ts'
 import { openStores } from './stores/stores.ts'
 
@@ -15,10 +16,11 @@ async function main(): Promise<void> {
   const stopping = new AbortController()
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stopping.abort())
 
-  const stores = await openStores(settings, log, stopping.signal)
+  const meters = new Meters()
+  const stores = await openStores(settings, log, stopping.signal, meters.stores)
   const streams = new AgentStreams(stores.ships.table)
-  const { adminToken, runnerToken } = settings
-  const app = createApp({ stores, streams, adminToken, runnerToken, version, log })
+  const { adminToken, runnerToken, metricsToken } = settings
+  const app = createApp({ stores, streams, adminToken, runnerToken, metricsToken, meters, version, log })
 
   const server = serve(
     { fetch: app.fetch, hostname: settings.listenHost, port: settings.listenPort },

@@ -85,6 +85,12 @@ export const settings = {
     secret,
     'Bearer token of the scheduler and the controllers',
   ),
+  metricsToken: setting(
+    'ARMADA_METRICS_TOKEN',
+    ['api'],
+    secret.optional(),
+    'Bearer token with which Prometheus may read /metrics, and nothing else',
+  ),
   queueLimit: setting(
     'ARMADA_QUEUE_LIMIT',
     ['api'],

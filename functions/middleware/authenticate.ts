@@ -18,16 +18,23 @@ export interface Env {
 export interface Credentials {
   adminToken: string
   runnerToken: string
+  metricsToken?: string | undefined
   /** The host a credential belongs to. */
   hostOf: (credential: string) => Promise<string | undefined>
 }
 
 /** Puts the caller into the context. Requests without a token go on as nobody. */
-export function authenticate({ adminToken, runnerToken, hostOf }: Credentials): MiddlewareHandler<Env> {
+export function authenticate({
+  adminToken,
+  runnerToken,
+  metricsToken,
+  hostOf,
+}: Credentials): MiddlewareHandler<Env> {
   const people: [Buffer, Caller][] = [
     [digest(adminToken), { role: 'admin', name: 'admin' }],
     [digest(runnerToken), { role: 'runner', name: 'runner' }],
   ]
+  if (metricsToken) people.push([digest(metricsToken), { role: 'scraper', name: 'scraper' }])
   return async (c, next) => {
     const token = c.req.header('authorization')?.match(/^Bearer ([\x21-\x7e]{1,512})$/i)?.[1]
     const caller = token && (await identify(token))

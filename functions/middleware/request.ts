@@ -1,30 +1,40 @@
 // Every request gets an id, a log line and a limit on its body.
 import { randomUUID } from 'node:crypto'
-import type { MiddlewareHandler } from 'hono'
+import type { Context, MiddlewareHandler } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
+import { routePath } from 'hono/route'
 import { ArmadaError } from '../../shared/errors.ts'
 import type { Log } from '../../shared/log.ts'
 import type { Env } from './authenticate.ts'
 
+/** What is told of every request to whoever measures them. */
+export interface RequestWatch {
+  began(): void
+  answered(answer: { method: string; route: string; status: number; seconds: number }): void
+}
+
 /** Takes over a well-formed `X-Request-Id`, else makes one; answers with it. */
-export function identify(log: Log): MiddlewareHandler<Env> {
+export function identify(log: Log, watch?: RequestWatch): MiddlewareHandler<Env> {
   return async (c, next) => {
     const sent = c.req.header('x-request-id')
     const requestId = sent && /^[\w-]{1,64}$/.test(sent) ? sent : randomUUID()
     c.set('requestId', requestId)
     c.header('x-request-id', requestId)
     const startedAt = performance.now()
+    watch?.began()
     await next()
+    const ms = performance.now() - startedAt
     const { method, path } = c.req
-    const took = {
-      requestId,
-      method,
-      path,
-      status: c.res.status,
-      ms: Math.round(performance.now() - startedAt),
-    }
-    log.debug(took, 'answered')
+    const { status } = c.res
+    watch?.answered({ method, route: routeOf(c), status, seconds: ms / 1_000 })
+    log.debug({ requestId, method, path, status, ms: Math.round(ms) }, 'answered')
   }
+}
+
+/** The pattern that answered, never the path itself: callers could make any number of those. */
+function routeOf(c: Context): string {
+  const pattern = routePath(c, -1)
+  return pattern.endsWith('*') ? 'none' : pattern
 }
 
 /** Refuses larger bodies. Only where a body can come: the check costs three quarters of a GET's speed. */

@@ -7,6 +7,7 @@ import { encodeTickets, type Ticket } from '../../shared/model/ticket.ts'
 import type { ZooKeeper } from '../../shared/zookeeper/client.ts'
 import { paths } from '../../shared/zookeeper/paths.ts'
 import { enqueue, QueueProducer } from '../../shared/zookeeper/queue.ts'
+import type { StoreWatch } from './storeWatch.ts'
 
 export class Dispatch {
   #zk: ZooKeeper
@@ -15,7 +16,7 @@ export class Dispatch {
   #log: Log
 
   /** @param queueLimit entries in the scheduler queue past which new ships are refused. */
-  constructor(zk: ZooKeeper, queueLimit: number, log: Log) {
+  constructor(zk: ZooKeeper, queueLimit: number, log: Log, watch: StoreWatch) {
     this.#zk = zk
     this.#limit = queueLimit
     this.#log = log
@@ -23,6 +24,7 @@ export class Dispatch {
       maxNodes: queueLimit,
       encode: encodeTickets,
       prefix: 'e',
+      onWritten: (tickets) => watch.ticketsWritten(tickets),
     })
   }
 

@@ -81,6 +81,10 @@ export class SampleStore {
     return answered(this.#redis.hget(redisKeys.notices, 'stormBrake'))
   }
 
+  get connected(): boolean {
+    return this.#redis.status === 'ready'
+  }
+
   async ping(): Promise<void> {
     await answered(this.#redis.ping())
   }

@@ -3,7 +3,7 @@ import { createRoute } from '@hono/zod-openapi'
 import { z } from 'zod'
 import { Resources } from '../model/resources.ts'
 import { ShipState } from '../model/shipState.ts'
-import { answer, anyone, failures, readers } from './route.ts'
+import { answer, anyone, failures, readers, scrapers } from './route.ts'
 
 export const getCluster = createRoute({
   method: 'get',
@@ -37,6 +37,23 @@ export const healthz = createRoute({
   'x-roles': anyone,
   summary: 'Is this process alive?',
   responses: { 200: answer(z.strictObject({ status: z.literal('ok') }), 'It is') },
+})
+
+export const getMetrics = createRoute({
+  method: 'get',
+  path: '/metrics',
+  tags: ['health'],
+  'x-roles': scrapers,
+  summary: 'Figures for Prometheus',
+  description:
+    'Those of this ApiServer (take their sum), and those of the cluster (all ApiServers show the same).',
+  responses: {
+    200: {
+      description: 'In the text format of Prometheus',
+      content: { 'text/plain': { schema: z.string() } },
+    },
+    ...failures(),
+  },
 })
 
 const Readiness = z.strictObject({

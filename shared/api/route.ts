@@ -4,9 +4,10 @@ import { type ProblemCode, problems } from '../errors.ts'
 
 /**
  * What a token may do. admin: everything people may; operator: run ships and fleets; viewer: read;
- * runner: the scheduler and the controllers; host: one host's agent, for its own ships only.
+ * runner: the scheduler and the controllers; host: one host's agent, for its own ships only;
+ * scraper: Prometheus, for `/metrics` only.
  */
-export const Role = z.enum(['admin', 'operator', 'viewer', 'runner', 'host'])
+export const Role = z.enum(['admin', 'operator', 'viewer', 'runner', 'host', 'scraper'])
 export type Role = z.infer<typeof Role>
 
 /** Who may call a route. An empty list: everybody, without a token. */
@@ -16,6 +17,7 @@ export const operators: readonly Role[] = ['operator', 'admin']
 export const admins: readonly Role[] = ['admin']
 export const runners: readonly Role[] = ['runner']
 export const hosts: readonly Role[] = ['host']
+export const scrapers: readonly Role[] = ['scraper', ...readers]
 
 export const Problem = z
   .strictObject({
