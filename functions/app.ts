@@ -1,6 +1,7 @@
 // The API: middleware and services put together. Knows stores, and nothing of the process it runs in.
 import { OpenAPIHono } from '@hono/zod-openapi'
 import type { Log } from '../shared/log.ts'
+import type { Document } from './docs/document.ts'
 import { measureCluster } from './metrics/cluster.ts'
 import type { Meters } from './metrics/meters.ts'
 import { authenticate, type Env } from './middleware/authenticate.ts'
@@ -10,6 +11,7 @@ import type { AgentStreams } from './services/agentStreams.ts'
 import { blueprintService } from './services/blueprints.ts'
 import { clusterService } from './services/cluster.ts'
 import { controllerService } from './services/controllers.ts'
+import { docsService } from './services/docs.ts'
 import { fleetService } from './services/fleets.ts'
 import { hostService } from './services/hosts.ts'
 import { metricsService } from './services/metrics.ts'
@@ -64,9 +66,14 @@ export function createApp({
     app.route('/', service)
   }
   app.openAPIRegistry.registerComponent('securitySchemes', 'bearer', { type: 'http', scheme: 'bearer' })
-  app.doc31('/openapi.json', {
-    openapi: '3.1.0',
-    info: { title: 'Armada', version, description: 'Deploys and scales gameservers on your own machines.' },
-  })
+  const info = {
+    title: 'Armada',
+    version,
+    description: 'Deploys and scales gameservers on your own machines.',
+  }
+  app.route(
+    '/',
+    docsService(() => app.getOpenAPI31Document({ openapi: '3.1.0', info }) as unknown as Document),
+  )
   return app
 }

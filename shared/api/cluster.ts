@@ -3,6 +3,7 @@ import { createRoute } from '@hono/zod-openapi'
 import { z } from 'zod'
 import { Resources } from '../model/resources.ts'
 import { ShipState } from '../model/shipState.ts'
+import { examples } from './examples.ts'
 import { answer, anyone, failures, readers, scrapers } from './route.ts'
 
 export const getCluster = createRoute({
@@ -25,6 +26,7 @@ export const getCluster = createRoute({
         stormBrake: z.string().nullable().describe('Why lost ships are not replaced at present'),
       }),
       'The cluster',
+      examples.cluster,
     ),
     ...failures(),
   },
@@ -36,7 +38,7 @@ export const healthz = createRoute({
   tags: ['health'],
   'x-roles': anyone,
   summary: 'Is this process alive?',
-  responses: { 200: answer(z.strictObject({ status: z.literal('ok') }), 'It is') },
+  responses: { 200: answer(z.strictObject({ status: z.literal('ok') }), 'It is', { status: 'ok' }) },
 })
 
 export const getMetrics = createRoute({
@@ -56,6 +58,7 @@ export const getMetrics = createRoute({
   },
 })
 
+const well = { ok: true, detail: null }
 const Readiness = z.strictObject({
   ready: z.boolean(),
   stores: z.record(z.string(), z.strictObject({ ok: z.boolean(), detail: z.string().nullable() })),
@@ -67,5 +70,8 @@ export const readyz = createRoute({
   tags: ['health'],
   'x-roles': anyone,
   summary: 'Can this process serve? Names the store that does not answer',
-  responses: { 200: answer(Readiness, 'It can'), 503: answer(Readiness, 'It cannot') },
+  responses: {
+    200: answer(Readiness, 'It can', { ready: true, stores: { etcd: well, redis: well, zookeeper: well } }),
+    503: answer(Readiness, 'It cannot'),
+  },
 })

@@ -3,6 +3,7 @@ import { createRoute } from '@hono/zod-openapi'
 import { z } from 'zod'
 import { HostView } from '../model/host.ts'
 import { Name } from '../model/name.ts'
+import { examples } from './examples.ts'
 import { admins, answer, body, failures, readers } from './route.ts'
 
 const tags = ['hosts']
@@ -13,7 +14,10 @@ export const listHosts = createRoute({
   tags,
   'x-roles': readers,
   summary: 'List hosts by id',
-  responses: { 200: answer(z.strictObject({ hosts: z.array(HostView) }), 'All hosts'), ...failures() },
+  responses: {
+    200: answer(z.strictObject({ hosts: z.array(HostView) }), 'All hosts', { hosts: [examples.host] }),
+    ...failures(),
+  },
 })
 
 export const getHost = createRoute({
@@ -23,7 +27,7 @@ export const getHost = createRoute({
   'x-roles': readers,
   summary: 'Look up a host',
   request: { params: z.object({ host: Name }) },
-  responses: { 200: answer(HostView, 'The host'), ...failures('not_found') },
+  responses: { 200: answer(HostView, 'The host', examples.host), ...failures('not_found') },
 })
 
 export const createJoinToken = createRoute({
@@ -40,12 +44,14 @@ export const createJoinToken = createRoute({
         ),
         ttlSeconds: z.int().min(10).max(604_800).default(3_600),
       }),
+      examples.joinToken,
     ),
   },
   responses: {
     201: answer(
       z.strictObject({ token: z.string().describe('Shown once'), expiresAt: z.iso.datetime() }),
       'The token',
+      examples.joinTokenMade,
     ),
     ...failures(),
   },

@@ -34,13 +34,17 @@ export const Problem = z
 export type Problem = z.infer<typeof Problem>
 
 /** A JSON request body. */
-export function body<T extends z.ZodType>(schema: T) {
-  return { required: true, content: { 'application/json': { schema } } } as const
+export function body<T extends z.ZodType>(schema: T, example?: z.input<T>) {
+  return { required: true, content: { 'application/json': media(schema, example) } } as const
 }
 
 /** A JSON answer. */
-export function answer<T extends z.ZodType>(schema: T, description: string) {
-  return { description, content: { 'application/json': { schema } } } as const
+export function answer<T extends z.ZodType>(schema: T, description: string, example?: z.output<T>) {
+  return { description, content: { 'application/json': media(schema, example) } } as const
+}
+
+function media<T extends z.ZodType>(schema: T, example: unknown): { schema: T; example?: unknown } {
+  return example === undefined ? { schema } : { schema, example }
 }
 
 const everywhere: readonly ProblemCode[] = [
