@@ -1,5 +1,6 @@
 // Every request gets an id, a log line and a limit on its body.
 import { randomUUID } from 'node:crypto'
+import type { HttpBindings } from '@hono/node-server'
 import type { Context, MiddlewareHandler } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { routePath } from 'hono/route'
@@ -19,7 +20,7 @@ export function identify(log: Log, watch?: RequestWatch): MiddlewareHandler<Env>
     const sent = c.req.header('x-request-id')
     const requestId = sent && /^[\w-]{1,64}$/.test(sent) ? sent : randomUUID()
     c.set('requestId', requestId)
-    c.header('x-request-id', requestId)
+    answerWith(c, 'x-request-id', requestId)
     const startedAt = performance.now()
     watch?.began()
     await next()
@@ -29,6 +30,13 @@ export function identify(log: Log, watch?: RequestWatch): MiddlewareHandler<Env>
     watch?.answered({ method, route: routeOf(c), status, seconds: ms / 1_000 })
     log.debug({ requestId, method, path, status, ms: Math.round(ms) }, 'answered')
   }
+}
+
+/** On Node past Hono, which would make a `Headers` object of every answer for it. */
+function answerWith(c: Context<Env>, name: string, value: string): void {
+  const { outgoing } = (c.env ?? {}) as Partial<HttpBindings>
+  if (outgoing) outgoing.setHeader(name, value)
+  else c.header(name, value)
 }
 
 /** The pattern that answered, never the path itself: callers could make any number of those. */

@@ -4,13 +4,14 @@ import * as routes from '../../shared/api/ships.ts'
 import { ArmadaError } from '../../shared/errors.ts'
 import type { Blueprint } from '../../shared/model/blueprint.ts'
 import { randomId, shipIdFor } from '../../shared/model/name.ts'
-import type { Ship } from '../../shared/model/ship.ts'
+import type { Ship, ShipView } from '../../shared/model/ship.ts'
 import { type Caller, guarded } from '../middleware/authenticate.ts'
 import type { Lookups } from '../stores/lookups.ts'
 import type { Stores } from '../stores/stores.ts'
 import type { Row } from '../stores/table.ts'
 import { newShip, stop } from './lifecycle.ts'
-import { serviceApp } from './serviceApp.ts'
+import { jsonText, serviceApp } from './serviceApp.ts'
+import { ShipTexts } from './shipTexts.ts'
 import { queueTickets } from './tickets.ts'
 import { shipView, shipViews } from './views.ts'
 
@@ -58,8 +59,10 @@ export function shipService(stores: Stores) {
 
 /** The part that the edge has too. */
 export function shipLookup(stores: Pick<Lookups, 'ships' | 'samples'>) {
+  const views = new ShipTexts(stores)
   return serviceApp().openapi(guarded(routes.getShip), async (c) => {
-    return c.json(await shipView(await shipNamed(stores, c.req.valid('param').ship), stores), 200)
+    const row = await shipNamed(stores, c.req.valid('param').ship)
+    return jsonText<ShipView>(c, await views.of(row))
   })
 }
 
