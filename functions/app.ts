@@ -32,6 +32,10 @@ export interface AppOptions {
   meters: Meters
   version: string
   log: Log
+  /** One line a request; default: the same log. */
+  accessLog?: Log
+  /** Level of the lines of requests that change nothing. */
+  logReads?: 'info' | 'debug'
 }
 
 export function createApp({
@@ -43,11 +47,13 @@ export function createApp({
   meters,
   version,
   log,
+  accessLog = log,
+  logReads = 'info',
 }: AppOptions): OpenAPIHono<Env> {
   const app = new OpenAPIHono<Env>()
   measureCluster(meters.registry, stores)
   const hostOf = (credential: string) => stores.hosts.authenticate(credential)
-  app.use(identify(log, meters))
+  app.use(identify(accessLog, { watch: meters, reads: logReads }))
   app.use(authenticate({ adminToken, runnerToken, metricsToken, hostOf }))
   app.use('/v1/*', limitBody(bodyLimitBytes))
   app.onError(onError(log))

@@ -4,6 +4,7 @@ import { createRoute, type RouteConfig } from '@hono/zod-openapi'
 import type { Context, MiddlewareHandler } from 'hono'
 import type { Role } from '../../shared/api/route.ts'
 import { ArmadaError } from '../../shared/errors.ts'
+import type { Trace } from '../../shared/trace.ts'
 
 export interface Caller {
   role: Role
@@ -12,7 +13,7 @@ export interface Caller {
 }
 
 export interface Env {
-  Variables: { caller: Caller; requestId: string }
+  Variables: { caller: Caller; requestId: string; trace?: Trace }
 }
 
 export interface Credentials {

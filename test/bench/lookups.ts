@@ -1,4 +1,4 @@
-// Measures lookups of ships beside a bare HTTP server: `npm run bench:lookups [-- rounds seconds]`.
+// Measures lookups of ships beside a bare HTTP server: `npm run bench:lookups [-- rounds seconds accessLog]`.
 //
 // Real stores, the ApiServer as it is shipped, 10,000 ships that have samples; server and load in processes of
 // their own, on loopback. The two are measured in turn, so that what else the machine does meets both.
@@ -16,7 +16,8 @@ import { answerOf, connect } from '../../shared/api/client.ts'
 import { createLog } from '../../shared/log.ts'
 import type { LoadOrder, LoadResult } from './load.ts'
 
-const [rounds = 5, seconds = 4] = process.argv.slice(2).map(Number)
+const [rounds = 5, seconds = 4] = process.argv.slice(2, 4).map(Number)
+const accessLog = process.argv[4] ?? 'all'
 const connections = 64
 const batches = 10
 const perBatch = 1_000
@@ -90,7 +91,7 @@ const stack = await startStack({ dir: scratch.dir, profile: 'fast', log })
 const port = await freePort()
 const stores = { etcd: stack.etcd.address, redis: stack.redis.address, zookeeper: stack.zookeeper.address }
 const api = await startApi(
-  { ...stores, listenPort: port, adminToken, runnerToken, logLevel: 'warn' },
+  { ...stores, listenPort: port, adminToken, runnerToken, accessLog: accessLog as 'all' },
   { dir: scratch.dir, dist, endWithParent: true, log },
 )
 const bare = start('bare.ts')
