@@ -1,6 +1,9 @@
 // The API: middleware and services put together. Knows stores, and nothing of the process it runs in.
 import { OpenAPIHono } from '@hono/zod-openapi'
 import type { Log } from '../shared/log.ts'
+import type { Document } from './docs/document.ts'
+import { measureCluster } from './metrics/cluster.ts'
+import type { Meters } from './metrics/meters.ts'
 import { authenticate, demandCaller, type Env } from './middleware/authenticate.ts'
 import { freshness } from './middleware/freshness.ts'
 import { idempotency } from './middleware/idempotency.ts'
@@ -10,10 +13,12 @@ import type { AgentStreams } from './services/agentStreams.ts'
 import { blueprintService } from './services/blueprints.ts'
 import { clusterService } from './services/cluster.ts'
 import { controllerService } from './services/controllers.ts'
+import { docsService } from './services/docs.ts'
 import { drainService } from './services/drains.ts'
 import { fleetService } from './services/fleets.ts'
 import { hostOrderService } from './services/hostOrders.ts'
 import { hostService } from './services/hosts.ts'
+import { metricsService } from './services/metrics.ts'
 import { monitorService } from './services/monitor.ts'
 import { placementService } from './services/placements.ts'
 import { shipService } from './services/ships.ts'
@@ -38,10 +43,16 @@ export interface AppOptions {
   streams: AgentStreams
   adminToken: string
   runnerToken: string
+  metricsToken?: string | undefined
+  meters: Meters
   version: string
   /** Whether query probes can ask a game of that type. */
   isGame: (type: string) => Promise<boolean>
   log: Log
+  /** One line a request; default: the same log. */
+  accessLog?: Log
+  /** Level of the lines of requests that change nothing. */
+  logReads?: 'info' | 'debug'
 }
 
 export function createApp({
@@ -49,15 +60,19 @@ export function createApp({
   streams,
   adminToken,
   runnerToken,
+  metricsToken,
+  meters,
   version,
   isGame,
   log,
+  accessLog = log,
+  logReads = 'info',
 }: AppOptions): OpenAPIHono<Env> {
   const app = new OpenAPIHono<Env>()
-  app.use(identify(log))
-  app.use(
-    authenticate({ adminToken, runnerToken, hostOf: (credential) => stores.hosts.authenticate(credential) }),
-  )
+  measureCluster(meters.registry, stores)
+  const hostOf = (credential: string) => stores.hosts.authenticate(credential)
+  app.use(identify(accessLog, { watch: meters, reads: logReads }))
+  app.use(authenticate({ adminToken, runnerToken, metricsToken, hostOf }))
   app.use('/v1/*', demandCaller)
   app.use('/v1/monitor/join', limitBody(joinLimitBytes))
   app.use('/v1/*', limitBody(bodyLimitBytes), freshness(stores.mirror), idempotency(stores.answers))
@@ -71,16 +86,18 @@ export function createApp({
     fleetService(stores),
     hostOrderService(stores),
     hostService(stores),
+    metricsService(meters.registry),
     monitorService(stores, streams),
-    placementService(stores),
+    placementService(stores, meters),
     shipService(stores),
   ]) {
     app.route('/', service)
   }
   app.openAPIRegistry.registerComponent('securitySchemes', 'bearer', { type: 'http', scheme: 'bearer' })
-  app.doc31('/openapi.json', {
-    openapi: '3.1.0',
-    info: { title: 'Armada', version, description: about },
-  })
+  const info = { title: 'Armada', version, description: about }
+  app.route(
+    '/',
+    docsService(() => app.getOpenAPI31Document({ openapi: '3.1.0', info }) as unknown as Document),
+  )
   return app
 }

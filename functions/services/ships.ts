@@ -5,14 +5,15 @@ import { ArmadaError } from '../../shared/errors.ts'
 import type { Blueprint } from '../../shared/model/blueprint.ts'
 import { selects } from '../../shared/model/labelSelector.ts'
 import { randomId, shipIdFor } from '../../shared/model/name.ts'
-import type { Ship } from '../../shared/model/ship.ts'
+import type { Ship, ShipView } from '../../shared/model/ship.ts'
 import { type Caller, guarded } from '../middleware/authenticate.ts'
 import type { Lookups } from '../stores/lookups.ts'
 import type { Stores } from '../stores/stores.ts'
 import type { Row } from '../stores/table.ts'
 import { newShip, stop } from './lifecycle.ts'
 import { assertMatch, patched, tagOf } from './matching.ts'
-import { serviceApp } from './serviceApp.ts'
+import { jsonText, serviceApp } from './serviceApp.ts'
+import { ShipTexts } from './shipTexts.ts'
 import { queueTickets } from './tickets.ts'
 import { shipView, shipViews } from './views.ts'
 
@@ -73,12 +74,13 @@ export function shipService(stores: Stores) {
 
 /** The part that the edge has too. */
 export function shipLookup(stores: Pick<Lookups, 'ships' | 'samples'>) {
+  const views = new ShipTexts(stores)
   return serviceApp().openapi(guarded(routes.getShip), async (c) => {
     const { ship: id } = c.req.valid('param')
     const row = await stores.ships.get(id)
     if (!row) throw noSuchShip(id)
     c.header('etag', tagOf(row))
-    return c.json(await shipView(row, stores), 200)
+    return jsonText<ShipView>(c, await views.of(row))
   })
 }
 

@@ -7,6 +7,7 @@ import { encodeTickets, type Ticket } from '../../shared/model/ticket.ts'
 import type { ZooKeeper } from '../../shared/zookeeper/client.ts'
 import { paths } from '../../shared/zookeeper/paths.ts'
 import { enqueue, QueueProducer } from '../../shared/zookeeper/queue.ts'
+import type { StoreWatch } from './storeWatch.ts'
 
 /** People wait for these answers; what could not be queued is queued later by the controllers. */
 const askLimitMs = 1_500
@@ -19,7 +20,7 @@ export class Dispatch {
   #log: Log
 
   /** @param queueLimit entries in the scheduler queue past which new ships are refused. */
-  constructor(zk: ZooKeeper, queueLimit: number, log: Log) {
+  constructor(zk: ZooKeeper, queueLimit: number, log: Log, watch: StoreWatch) {
     this.#zk = zk
     this.#limit = queueLimit
     this.#log = log
@@ -28,6 +29,7 @@ export class Dispatch {
       encode: encodeTickets,
       prefix: 'e',
       limitMs: queueLimitMs,
+      onWritten: (tickets) => watch.ticketsWritten(tickets),
     })
   }
 

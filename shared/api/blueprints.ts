@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { Blueprint, BlueprintSpec } from '../model/blueprint.ts'
 import { Difference } from '../model/difference.ts'
 import { PrefixName } from '../model/name.ts'
+import { examples } from './examples.ts'
 import { answer, body, failures, operators, readers } from './route.ts'
 
 const tags = ['blueprints']
@@ -16,8 +17,8 @@ export const putBlueprint = createRoute({
   'x-roles': operators,
   summary: 'Publish a blueprint',
   description: 'Makes the next revision; the same spec as the latest revision makes none.',
-  request: { params, body: body(BlueprintSpec) },
-  responses: { 200: answer(Blueprint, 'The latest revision'), ...failures('conflict') },
+  request: { params, body: body(BlueprintSpec, examples.publish) },
+  responses: { 200: answer(Blueprint, 'The latest revision', examples.blueprint), ...failures('conflict') },
 })
 
 export const listBlueprints = createRoute({
@@ -26,7 +27,12 @@ export const listBlueprints = createRoute({
   tags,
   'x-roles': readers,
   summary: 'List the latest revision of every blueprint',
-  responses: { 200: answer(z.strictObject({ blueprints: z.array(Blueprint) }), 'By name'), ...failures() },
+  responses: {
+    200: answer(z.strictObject({ blueprints: z.array(Blueprint) }), 'By name', {
+      blueprints: [examples.blueprint],
+    }),
+    ...failures(),
+  },
 })
 
 export const getBlueprint = createRoute({
@@ -39,7 +45,7 @@ export const getBlueprint = createRoute({
     params,
     query: z.object({ revision: z.coerce.number().int().min(1).optional().describe('Default: the latest') }),
   },
-  responses: { 200: answer(Blueprint, 'The revision'), ...failures('not_found') },
+  responses: { 200: answer(Blueprint, 'The revision', examples.blueprint), ...failures('not_found') },
 })
 
 export const listRevisions = createRoute({
@@ -50,7 +56,9 @@ export const listRevisions = createRoute({
   summary: 'List all revisions of a blueprint, oldest first',
   request: { params },
   responses: {
-    200: answer(z.strictObject({ revisions: z.array(Blueprint) }), 'The revisions'),
+    200: answer(z.strictObject({ revisions: z.array(Blueprint) }), 'The revisions', {
+      revisions: [examples.blueprint],
+    }),
     ...failures('not_found'),
   },
 })
@@ -97,7 +105,7 @@ export const deleteBlueprint = createRoute({
   description: 'Refused while a fleet or a ship uses it.',
   request: { params },
   responses: {
-    200: answer(z.strictObject({ deleted: PrefixName }), 'It is gone'),
+    200: answer(z.strictObject({ deleted: PrefixName }), 'It is gone', { deleted: 'arena' }),
     ...failures('not_found', 'conflict'),
   },
 })

@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { Fleet, FleetView } from '../model/fleet.ts'
 import { LabelSelector } from '../model/labelSelector.ts'
 import { Labels, Name, PrefixName } from '../model/name.ts'
+import { examples } from './examples.ts'
 import { Epoch, IfMatch } from './fields.ts'
 import { answer, body, failures, operators, readers, runners } from './route.ts'
 
@@ -27,8 +28,11 @@ export const createFleet = createRoute({
   'x-roles': operators,
   summary: 'Create a fleet',
   description: 'The same request again answers with the same fleet.',
-  request: { body: body(FleetRequest) },
-  responses: { 201: answer(FleetView, 'The fleet; its ships follow'), ...failures('not_found', 'conflict') },
+  request: { body: body(FleetRequest, examples.makeFleet) },
+  responses: {
+    201: answer(FleetView, 'The fleet; its ships follow', { ...examples.fleet, ships: {}, message: null }),
+    ...failures('not_found', 'conflict'),
+  },
 })
 
 export const listFleets = createRoute({
@@ -38,7 +42,10 @@ export const listFleets = createRoute({
   'x-roles': readers,
   summary: 'List fleets by name',
   request: { query: z.object({ labelSelector: LabelSelector.optional() }) },
-  responses: { 200: answer(z.strictObject({ fleets: z.array(FleetView) }), 'All fleets'), ...failures() },
+  responses: {
+    200: answer(z.strictObject({ fleets: z.array(FleetView) }), 'All fleets', { fleets: [examples.fleet] }),
+    ...failures(),
+  },
 })
 
 export const getFleet = createRoute({
@@ -48,7 +55,7 @@ export const getFleet = createRoute({
   'x-roles': readers,
   summary: 'Look up a fleet',
   request: { params },
-  responses: { 200: answer(FleetView, 'The fleet'), ...failures('not_found') },
+  responses: { 200: answer(FleetView, 'The fleet', examples.fleet), ...failures('not_found') },
 })
 
 export const FleetPatch = z
@@ -68,10 +75,10 @@ export const patchFleet = createRoute({
   request: {
     params,
     headers: IfMatch,
-    body: body(FleetPatch),
+    body: body(FleetPatch, examples.scaleFleet),
   },
   responses: {
-    200: answer(FleetView, 'The fleet'),
+    200: answer(FleetView, 'The fleet', examples.fleet),
     ...failures('not_found', 'conflict', 'revision_mismatch'),
   },
 })
@@ -83,7 +90,10 @@ export const deleteFleet = createRoute({
   'x-roles': operators,
   summary: 'Stop all ships of a fleet, then forget it',
   request: { params },
-  responses: { 202: answer(FleetView, 'The fleet, being deleted'), ...failures('not_found') },
+  responses: {
+    202: answer(FleetView, 'The fleet, being deleted', { ...examples.fleet, deleting: true }),
+    ...failures('not_found'),
+  },
 })
 
 export const FleetStep = z.strictObject({

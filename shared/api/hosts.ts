@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { HostView } from '../model/host.ts'
 import { LabelSelector } from '../model/labelSelector.ts'
 import { Name } from '../model/name.ts'
+import { examples } from './examples.ts'
 import { IfMatch, LabelPatch } from './fields.ts'
 import { admins, answer, body, failures, operators, optionalBody, readers } from './route.ts'
 
@@ -18,7 +19,10 @@ export const listHosts = createRoute({
   'x-roles': readers,
   summary: 'List hosts by id',
   request: { query: z.object({ labelSelector: LabelSelector.optional() }) },
-  responses: { 200: answer(z.strictObject({ hosts: z.array(HostView) }), 'All hosts'), ...failures() },
+  responses: {
+    200: answer(z.strictObject({ hosts: z.array(HostView) }), 'All hosts', { hosts: [examples.host] }),
+    ...failures(),
+  },
 })
 
 export const getHost = createRoute({
@@ -28,7 +32,7 @@ export const getHost = createRoute({
   'x-roles': readers,
   summary: 'Look up a host',
   request: { params },
-  responses: { 200: answer(HostView, 'The host'), ...failures('not_found') },
+  responses: { 200: answer(HostView, 'The host', examples.host), ...failures('not_found') },
 })
 
 export const patchHost = createRoute({
@@ -124,12 +128,14 @@ export const createJoinToken = createRoute({
         ),
         ttlSeconds: z.int().min(10).max(604_800).default(3_600),
       }),
+      examples.joinToken,
     ),
   },
   responses: {
     201: answer(
       z.strictObject({ token: z.string().describe('Shown once'), expiresAt: z.iso.datetime() }),
       'The token',
+      examples.joinTokenMade,
     ),
     ...failures(),
   },

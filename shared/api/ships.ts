@@ -5,6 +5,7 @@ import { LabelSelector } from '../model/labelSelector.ts'
 import { Labels, Name, PrefixName } from '../model/name.ts'
 import { ShipView } from '../model/ship.ts'
 import { ShipState } from '../model/shipState.ts'
+import { examples } from './examples.ts'
 import { Cursor, IdempotencyKey, IfMatch, LabelPatch, Limit } from './fields.ts'
 import { answer, body, failures, operators, readers } from './route.ts'
 
@@ -28,9 +29,14 @@ export const createShips = createRoute({
   summary: 'Make one ship or many',
   description:
     'The ships are recorded and queued before the answer. The same Idempotency-Key gives the same ships.',
-  request: { headers: z.object({ 'idempotency-key': IdempotencyKey.optional() }), body: body(ShipRequest) },
+  request: {
+    headers: z.object({ 'idempotency-key': IdempotencyKey.optional() }),
+    body: body(ShipRequest, examples.makeShips),
+  },
   responses: {
-    201: answer(z.strictObject({ ships: z.array(ShipView) }), 'The ships, Queued'),
+    201: answer(z.strictObject({ ships: z.array(ShipView) }), 'The ships, Queued', {
+      ships: [examples.queued],
+    }),
     ...failures('not_found', 'queue_full', 'key_reused', 'conflict'),
   },
 })
@@ -64,6 +70,7 @@ export const listShips = createRoute({
         nextCursor: z.string().nullable().describe('Pass it as `cursor` to get the next page'),
       }),
       'A page of ships',
+      { ships: [examples.ship], nextCursor: null },
     ),
     ...failures(),
   },
@@ -76,7 +83,7 @@ export const getShip = createRoute({
   'x-roles': readers,
   summary: 'Look up one ship',
   request: { params },
-  responses: { 200: answer(ShipView, 'The ship'), ...failures('not_found') },
+  responses: { 200: answer(ShipView, 'The ship', examples.ship), ...failures('not_found') },
 })
 
 export const patchShip = createRoute({
@@ -98,5 +105,12 @@ export const deleteShip = createRoute({
   summary: 'Stop a ship',
   description: 'SIGTERM, the grace of its blueprint, then SIGKILL. A ship that has ended stays as it is.',
   request: { params },
-  responses: { 202: answer(ShipView, 'The ship, Stopping or ended'), ...failures('not_found', 'conflict') },
+  responses: {
+    202: answer(ShipView, 'The ship, Stopping or ended', {
+      ...examples.ship,
+      state: 'Stopping',
+      reason: 'stopped by admin',
+    }),
+    ...failures('not_found', 'conflict'),
+  },
 })
