@@ -120,7 +120,7 @@ export const settings = {
   ticketLostMs: setting(
     'ARMADA_TICKET_LOST_MS',
     ['runner'],
-    milliseconds(45_000),
+    milliseconds(20_000),
     'A Queued ship that no scheduler holds for so long is queued again',
   ),
   unclaimedMs: setting(

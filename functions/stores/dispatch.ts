@@ -9,9 +9,9 @@ import { paths } from '../../shared/zookeeper/paths.ts'
 import { enqueue, QueueProducer } from '../../shared/zookeeper/queue.ts'
 import type { StoreWatch } from './storeWatch.ts'
 
-/** People wait for these answers; what could not be queued is queued later by the controllers. */
+/** People wait for the answers: what is not queued by then goes on in the background. */
 const askLimitMs = 1_500
-const queueLimitMs = 4_000
+const queueWaitMs = 4_000
 
 export class Dispatch {
   #zk: ZooKeeper
@@ -28,7 +28,6 @@ export class Dispatch {
       maxNodes: queueLimit,
       encode: encodeTickets,
       prefix: 'e',
-      limitMs: queueLimitMs,
       onWritten: (tickets) => watch.ticketsWritten(tickets),
     })
   }
@@ -75,12 +74,13 @@ export class Dispatch {
    */
   async queueTickets(tickets: readonly Ticket[]): Promise<void> {
     if (tickets.length === 0) return
-    await this.#tickets.offer([...tickets]).catch((error) => {
+    const queued = this.#tickets.offer([...tickets]).catch((error) => {
       this.#log.warn(
         { error: messageOf(error), ships: tickets.length },
         'tickets could not be queued; the controllers will',
       )
     })
+    await within(queued, queueWaitMs, () => new Error('goes on in the background')).catch(() => undefined)
   }
 
   /** Tells the workers to stop ships. A failure is only logged: the agents also learn it from their stream. */

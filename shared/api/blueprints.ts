@@ -79,6 +79,7 @@ export const diffBlueprint = createRoute({
     200: answer(
       z.strictObject({ from: z.int(), to: z.int(), changes: z.array(Difference) }),
       'The changed paths, with both values',
+      { from: 1, to: 2, changes: [{ path: '/resources/memoryMiB', from: 256, to: 512 }] },
     ),
     ...failures('not_found'),
   },
@@ -92,8 +93,8 @@ export const rollbackBlueprint = createRoute({
   summary: 'Publish an older revision again',
   description:
     'Makes a new revision equal to the old one, unless the latest is equal already. Fleets keep theirs until they are given it.',
-  request: { params, body: body(z.strictObject({ revision: z.int().min(1) })) },
-  responses: { 200: answer(Blueprint, 'The latest revision'), ...failures('not_found') },
+  request: { params, body: body(z.strictObject({ revision: z.int().min(1) }), { revision: 1 }) },
+  responses: { 200: answer(Blueprint, 'The latest revision', examples.blueprint), ...failures('not_found') },
 })
 
 export const deleteBlueprint = createRoute({

@@ -108,6 +108,11 @@ const host: HostView = {
   sample: { cpuMillis: 1_240, memoryMiB: 2_870, load1: 1.3, diskFreeMiB: 48_128, degraded: null },
 }
 
+const cordoned: HostView = {
+  ...host,
+  cordon: { reason: 'new kernel', since: '2026-11-02T18:05:00.000Z', by: 'admin' },
+}
+
 const cluster = {
   hosts: { online: 12, degraded: 1, silent: 0 },
   ships: { Ready: 214, Allocated: 96, Queued: 2 },
@@ -122,6 +127,7 @@ export const examples = {
   queued,
   fleet,
   host,
+  cordoned,
   cluster,
   blueprint,
   publish,

@@ -42,8 +42,15 @@ export const patchHost = createRoute({
   'x-roles': operators,
   summary: 'Give a host labels',
   description: 'They are kept apart from those its agent registers and win over them. Ships aboard stay.',
-  request: { params, headers: IfMatch, body: body(z.strictObject({ labels: LabelPatch })) },
-  responses: { 200: answer(HostView, 'The host'), ...failures('not_found', 'revision_mismatch') },
+  request: {
+    params,
+    headers: IfMatch,
+    body: body(z.strictObject({ labels: LabelPatch }), { labels: { region: 'eu', old: null } }),
+  },
+  responses: {
+    200: answer(HostView, 'The host', examples.host),
+    ...failures('not_found', 'revision_mismatch'),
+  },
 })
 
 export const cordonHost = createRoute({
@@ -52,8 +59,8 @@ export const cordonHost = createRoute({
   tags,
   'x-roles': operators,
   summary: 'Let a host take no new ships; those aboard stay',
-  request: { params, body: optionalBody(z.strictObject({ reason })) },
-  responses: { 200: answer(HostView, 'The host, cordoned'), ...failures('not_found') },
+  request: { params, body: optionalBody(z.strictObject({ reason }), { reason: 'new kernel' }) },
+  responses: { 200: answer(HostView, 'The host, cordoned', examples.cordoned), ...failures('not_found') },
 })
 
 export const uncordonHost = createRoute({
@@ -63,7 +70,7 @@ export const uncordonHost = createRoute({
   'x-roles': operators,
   summary: 'Let a host take ships again; ends a drain as well',
   request: { params },
-  responses: { 200: answer(HostView, 'The host'), ...failures('not_found') },
+  responses: { 200: answer(HostView, 'The host', examples.host), ...failures('not_found') },
 })
 
 export const drainHost = createRoute({
@@ -86,9 +93,10 @@ export const drainHost = createRoute({
           .default(3_600)
           .describe('How long ships in use may take to finish'),
       }),
+      { reason: 'new kernel', deadlineSeconds: 1_800 },
     ),
   },
-  responses: { 200: answer(HostView, 'The host, draining'), ...failures('not_found') },
+  responses: { 200: answer(HostView, 'The host, draining', examples.cordoned), ...failures('not_found') },
 })
 
 export const deleteHost = createRoute({
@@ -109,6 +117,7 @@ export const deleteHost = createRoute({
     200: answer(
       z.strictObject({ removed: Name, lost: z.array(Name).describe('Ships that were aboard') }),
       'It is gone',
+      { removed: 'fra-07', lost: [] },
     ),
     ...failures('not_found', 'conflict'),
   },

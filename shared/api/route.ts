@@ -39,8 +39,8 @@ export function body<T extends z.ZodType>(schema: T, example?: z.input<T>) {
 }
 
 /** A JSON request body that may be left out. */
-export function optionalBody<T extends z.ZodType>(schema: T) {
-  return { required: false, content: { 'application/json': { schema } } } as const
+export function optionalBody<T extends z.ZodType>(schema: T, example?: z.input<T>) {
+  return { required: false, content: { 'application/json': media(schema, example) } } as const
 }
 
 /** A JSON answer. */

@@ -93,8 +93,15 @@ export const patchShip = createRoute({
   'x-roles': operators,
   summary: 'Change the labels of a ship',
   description: 'What runs inside learns of it only when it is started anew.',
-  request: { params, headers: IfMatch, body: body(z.strictObject({ labels: LabelPatch })) },
-  responses: { 200: answer(ShipView, 'The ship'), ...failures('not_found', 'revision_mismatch') },
+  request: {
+    params,
+    headers: IfMatch,
+    body: body(z.strictObject({ labels: LabelPatch }), { labels: { match: 'final' } }),
+  },
+  responses: {
+    200: answer(ShipView, 'The ship', examples.ship),
+    ...failures('not_found', 'revision_mismatch'),
+  },
 })
 
 export const deleteShip = createRoute({
