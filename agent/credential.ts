@@ -52,6 +52,24 @@ export async function credentialOf(options: CredentialOptions): Promise<string> 
   return credential
 }
 
+/**
+ * Asks before this host shows itself to the others. While no ApiServer answers, its ships are looked after as before.
+ * @throws ArmadaError unauthenticated when the host was removed from the cluster.
+ */
+export async function assertKnown(url: string, token: string, id: string): Promise<void> {
+  const api = connect({ url, token, limitMs: 2_000 })
+  try {
+    await answerOf(api.v1.monitor.claims.$post({ json: { claims: [] } }))
+  } catch (error) {
+    if (!(error instanceof ArmadaError) || error.code !== 'unauthenticated') return
+    throw new ArmadaError(
+      'unauthenticated',
+      `Host "${id}" was removed from the cluster. Make a token (POST /v1/hosts/join-tokens) and start the agent with ARMADA_JOIN_TOKEN to join again.`,
+      { cause: error },
+    )
+  }
+}
+
 async function readKept(file: string): Promise<Kept | undefined> {
   try {
     return JSON.parse(await readFile(file, 'utf8')) as Kept

@@ -8,7 +8,7 @@ import { version } from '../shared/version.ts'
 import { ZooKeeper } from '../shared/zookeeper/client.ts'
 import { type Advisor, startAdvisor } from './advisor/advisor.ts'
 import { Contact } from './contact.ts'
-import { credentialOf } from './credential.ts'
+import { assertKnown, credentialOf } from './credential.ts'
 import { describeHost, thisMachine } from './describe.ts'
 import { Engine } from './docker/engine.ts'
 import { bootId, lockHost, placeOf } from './lock.ts'
@@ -33,6 +33,7 @@ async function main(): Promise<void> {
   if (over.signal.aborted) return
 
   const api = connect({ url, token: credential })
+  await assertKnown(url, credential, hostId)
   const engine = new Engine(docker)
   const roster = new Roster()
   const outbox = new Outbox()
@@ -60,6 +61,12 @@ async function main(): Promise<void> {
       log.error({ error: error.message }, 'agent ends; its ships run on')
       process.exit(1)
     },
+    // Its presence goes with it, so that nobody waits for a host that was removed.
+    onRemoved: (error) => {
+      log.error({ error: error.message }, 'this host was removed from the cluster; agent ends')
+      process.exitCode = 1
+      over.abort()
+    },
   })
   advisor = startAdvisor({ ...shared, onStale: worker.stale, onTooLate: worker.tooLate })
   log.info({ url, description: host }, 'agent started')
@@ -77,7 +84,7 @@ async function main(): Promise<void> {
 }
 
 main().then(
-  () => process.exit(0),
+  () => process.exit(),
   (error: unknown) => {
     process.stderr.write(`${messageOf(error)}\n`)
     process.exit(1)

@@ -1,15 +1,24 @@
 // The API: middleware and services put together. Knows stores, and nothing of the process it runs in.
 import { OpenAPIHono } from '@hono/zod-openapi'
 import type { Log } from '../shared/log.ts'
+import type { Document } from './docs/document.ts'
+import { measureCluster } from './metrics/cluster.ts'
+import type { Meters } from './metrics/meters.ts'
 import { authenticate, demandCaller, type Env } from './middleware/authenticate.ts'
+import { freshness } from './middleware/freshness.ts'
+import { idempotency } from './middleware/idempotency.ts'
 import { onError, onNotFound } from './middleware/problems.ts'
 import { identify, limitBody } from './middleware/request.ts'
 import type { AgentStreams } from './services/agentStreams.ts'
 import { blueprintService } from './services/blueprints.ts'
 import { clusterService } from './services/cluster.ts'
 import { controllerService } from './services/controllers.ts'
+import { docsService } from './services/docs.ts'
+import { drainService } from './services/drains.ts'
 import { fleetService } from './services/fleets.ts'
+import { hostOrderService } from './services/hostOrders.ts'
 import { hostService } from './services/hosts.ts'
+import { metricsService } from './services/metrics.ts'
 import { monitorService } from './services/monitor.ts'
 import { placementService } from './services/placements.ts'
 import { shipService } from './services/ships.ts'
@@ -20,15 +29,30 @@ const bodyLimitBytes = 2 * 1024 * 1024
 /** Whoever joins has no token yet. */
 const joinLimitBytes = 16 * 1024
 
+const about = `Deploys and scales gameservers on your own machines.
+
+Every GET says in \`X-Armada-Revision\` which revision of the store it shows at least, and while etcd is away in
+\`X-Armada-Stale\` for how many seconds it has been. With \`?consistent=true\` it misses nothing that was acknowledged
+before. A single record has its revision as \`ETag\`; writes of ships, fleets and hosts take it back as \`If-Match\`.
+
+Every POST takes an \`Idempotency-Key\`: for 24 h the same key with the same body has one effect and the same answer
+(\`Idempotency-Replayed: true\`), and with another body it is refused.`
+
 export interface AppOptions {
   stores: Stores
   streams: AgentStreams
   adminToken: string
   runnerToken: string
+  metricsToken?: string | undefined
+  meters: Meters
   version: string
   /** Whether query probes can ask a game of that type. */
   isGame: (type: string) => Promise<boolean>
   log: Log
+  /** One line a request; default: the same log. */
+  accessLog?: Log
+  /** Level of the lines of requests that change nothing. */
+  logReads?: 'info' | 'debug'
 }
 
 export function createApp({
@@ -36,36 +60,44 @@ export function createApp({
   streams,
   adminToken,
   runnerToken,
+  metricsToken,
+  meters,
   version,
   isGame,
   log,
+  accessLog = log,
+  logReads = 'info',
 }: AppOptions): OpenAPIHono<Env> {
   const app = new OpenAPIHono<Env>()
-  app.use(identify(log))
-  app.use(
-    authenticate({ adminToken, runnerToken, hostOf: (credential) => stores.hosts.authenticate(credential) }),
-  )
+  measureCluster(meters.registry, stores)
+  const hostOf = (credential: string) => stores.hosts.authenticate(credential)
+  app.use(identify(accessLog, { watch: meters, reads: logReads }))
+  app.use(authenticate({ adminToken, runnerToken, metricsToken, hostOf }))
   app.use('/v1/*', demandCaller)
   app.use('/v1/monitor/join', limitBody(joinLimitBytes))
-  app.use('/v1/*', limitBody(bodyLimitBytes))
+  app.use('/v1/*', limitBody(bodyLimitBytes), freshness(stores.mirror), idempotency(stores.answers))
   app.onError(onError(log))
   app.notFound(onNotFound)
   for (const service of [
     blueprintService(stores, isGame),
     clusterService(stores),
     controllerService(stores),
+    drainService(stores),
     fleetService(stores),
+    hostOrderService(stores),
     hostService(stores),
+    metricsService(meters.registry),
     monitorService(stores, streams),
-    placementService(stores),
+    placementService(stores, meters),
     shipService(stores),
   ]) {
     app.route('/', service)
   }
   app.openAPIRegistry.registerComponent('securitySchemes', 'bearer', { type: 'http', scheme: 'bearer' })
-  app.doc31('/openapi.json', {
-    openapi: '3.1.0',
-    info: { title: 'Armada', version, description: 'Deploys and scales gameservers on your own machines.' },
-  })
+  const info = { title: 'Armada', version, description: about }
+  app.route(
+    '/',
+    docsService(() => app.getOpenAPI31Document({ openapi: '3.1.0', info }) as unknown as Document),
+  )
   return app
 }

@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util'
 import { type Client, connect } from '../shared/api/client.ts'
 import { ArmadaError, messageOf } from '../shared/errors.ts'
 import { version } from '../shared/version.ts'
+import { options } from './command.ts'
 import { commands } from './commands.ts'
 
 /** Command -> program beside this one. These are the processes of a cluster. */
@@ -25,18 +26,14 @@ async function main([name = 'help', ...rest]: string[]): Promise<void> {
   const usage = `Usage: armada ${[name, ...command.takes].join(' ')}`
   const { positionals, values } = parsed(rest, usage)
   const least = command.takes.filter((word) => !word.startsWith('[')).length
-  if (positionals.length < least || positionals.length > command.takes.length) throw new Error(usage)
+  const most = usage.endsWith('…>') ? Number.POSITIVE_INFINITY : command.takes.length
+  if (positionals.length < least || positionals.length > most) throw new Error(usage)
   const answer = await command.run(client(), positionals, values)
   print(values.json ? JSON.stringify(answer.data, null, 2) : answer.text)
 }
 
 function parsed(args: string[], usage: string) {
   try {
-    const options = {
-      json: { type: 'boolean', default: false },
-      host: { type: 'string' },
-      fleet: { type: 'string' },
-    } as const
     return parseArgs({ args, allowPositionals: true, options })
   } catch {
     throw new Error(usage)
@@ -61,19 +58,20 @@ function client(): Client {
 }
 
 function help(): string {
-  const lines = Object.entries(commands).map(
-    ([name, { takes, about }]) => `  ${[name, ...takes].join(' ').padEnd(44)}${about}`,
-  )
+  const usages = Object.entries(commands).map(([name, { takes }]) => [name, ...takes].join(' '))
+  const width = 2 + Math.max(...usages.map((usage) => usage.length))
+  const lines = Object.values(commands).map(({ about }, i) => `  ${usages[i]?.padEnd(width)}${about}`)
   return [
     'armada <command>: gameservers on your own machines',
     '',
     ...lines,
     '',
-    `${'  api'.padEnd(46)}run an ApiServer`,
-    `${'  runner scheduler|controllers|both'.padEnd(46)}run the scheduler, the controllers, or both`,
-    `${'  agent'.padEnd(46)}run the agent of this host`,
+    `  ${'api'.padEnd(width)}run an ApiServer`,
+    `  ${'runner scheduler|controllers|both'.padEnd(width)}run the scheduler, the controllers, or both`,
+    `  ${'agent'.padEnd(width)}run the agent of this host`,
     '',
-    'Options: --json prints what the API answered. --fleet and --host narrow `ships`.',
+    ...Object.entries(options).map(([name, { about }]) => `  --${name.padEnd(width - 2)}${about}`),
+    '',
     'The cluster is that of ARMADA_API and ARMADA_TOKEN, else the one that `npm start` runs here.',
   ].join('\n')
 }

@@ -1,34 +1,19 @@
 // The commands of the CLI that speak to the API, one entry each.
-import { readFileSync } from 'node:fs'
-import { answerOf, type Client } from '../shared/api/client.ts'
-import { messageOf } from '../shared/errors.ts'
+import { answerOf } from '../shared/api/client.ts'
 import type { FleetView } from '../shared/model/fleet.ts'
 import type { ShipView } from '../shared/model/ship.ts'
+import { blueprintCommands } from './blueprintCommands.ts'
+import { type Commands, wholeNumber } from './command.ts'
+import { hostCommands } from './hostCommands.ts'
+import { labelChanges, labelText, selected } from './labels.ts'
 import { table } from './screen.ts'
 
-interface Answer {
-  text: string
-  data: unknown
-}
-
-interface Options {
-  host?: string | undefined
-  fleet?: string | undefined
-}
-
-interface Command {
-  /** Positional arguments; those in brackets may be left out. */
-  takes: readonly string[]
-  about: string
-  run(client: Client, args: readonly string[], options: Options): Promise<Answer>
-}
-
-export const commands: Record<string, Command> = {
+export const commands: Commands = {
   ships: {
     takes: [],
     about: 'list the ships',
-    async run(client, _, { fleet, host }) {
-      const query = { limit: '1000', ...(fleet && { fleet }), ...(host && { host }) }
+    async run(client, _, { fleet, host, selector }) {
+      const query = { limit: '1000', ...(fleet && { fleet }), ...(host && { host }), ...selected(selector) }
       const data = await answerOf(client.v1.ships.$get({ query }))
       return { text: shipTable(data.ships), data }
     },
@@ -51,6 +36,15 @@ export const commands: Record<string, Command> = {
       return { text: shipTable(data.ships), data }
     },
   },
+  label: {
+    takes: ['<ship>', '<key=value|key->…'],
+    about: 'give a ship labels; `key-` takes one away',
+    async run(client, [ship = '', ...changes]) {
+      const json = { labels: labelChanges(changes) }
+      const data = await answerOf(client.v1.ships[':ship'].$patch({ param: { ship }, json, header: {} }))
+      return { text: `${ship}: ${labelText(data.labels)}`, data }
+    },
+  },
   stop: {
     takes: ['<ship>'],
     about: 'stop a ship; its fleet replaces it',
@@ -62,8 +56,8 @@ export const commands: Record<string, Command> = {
   fleets: {
     takes: [],
     about: 'list the fleets',
-    async run(client) {
-      const data = await answerOf(client.v1.fleets.$get())
+    async run(client, _, { selector }) {
+      const data = await answerOf(client.v1.fleets.$get({ query: selected(selector) }))
       return { text: fleetTable(data.fleets), data }
     },
   },
@@ -111,66 +105,8 @@ export const commands: Record<string, Command> = {
       }
     },
   },
-  blueprints: {
-    takes: [],
-    about: 'list the blueprints',
-    async run(client) {
-      const data = await answerOf(client.v1.blueprints.$get())
-      const rows = data.blueprints.map(({ name, revision, spec }) => [
-        name,
-        String(revision),
-        spec.image,
-        spec.probe.type,
-      ])
-      return { text: table(['BLUEPRINT', 'REVISION', 'IMAGE', 'PROBE'], rows), data }
-    },
-  },
-  publish: {
-    takes: ['<blueprint>', '<file.json>'],
-    about: 'publish a blueprint, or its next revision',
-    async run(client, [blueprint = '', file = '']) {
-      const data = await answerOf(
-        client.v1.blueprints[':blueprint'].$put({ param: { blueprint }, json: read(file) }),
-      )
-      return {
-        text: `${data.name} is at revision ${data.revision}; fleets stay at theirs until \`revise\``,
-        data,
-      }
-    },
-  },
-  'delete-blueprint': {
-    takes: ['<blueprint>'],
-    about: 'delete a blueprint that nothing uses',
-    async run(client, [blueprint = '']) {
-      const data = await answerOf(client.v1.blueprints[':blueprint'].$delete({ param: { blueprint } }))
-      return { text: `${data.deleted} is deleted`, data }
-    },
-  },
-  hosts: {
-    takes: [],
-    about: 'list the hosts',
-    async run(client) {
-      const data = await answerOf(client.v1.hosts.$get())
-      const rows = data.hosts.map(({ id, state, address, ships, capacity, sample }) => [
-        id,
-        state,
-        address,
-        String(ships),
-        `${capacity.cpuMillis / 1_000} cores, ${capacity.memoryMiB} MiB`,
-        sample ? `${Math.round(sample.cpuMillis)} m, ${Math.round(sample.memoryMiB)} MiB` : '-',
-        sample?.degraded ?? '',
-      ])
-      return { text: table(['HOST', 'STATE', 'ADDRESS', 'SHIPS', 'CAPACITY', 'IN USE', ''], rows), data }
-    },
-  },
-  'join-token': {
-    takes: ['<host>'],
-    about: 'make a one-time token for a new host',
-    async run(client, [host = '']) {
-      const data = await answerOf(client.v1.hosts['join-tokens'].$post({ json: { host } }))
-      return { text: `${data.token}\n(good until ${data.expiresAt}, for the host "${host}" only)`, data }
-    },
-  },
+  ...blueprintCommands,
+  ...hostCommands,
   cluster: {
     takes: [],
     about: 'the cluster at a glance',
@@ -211,18 +147,4 @@ function fleetTable(fleets: readonly ListedFleet[]): string {
     deleting ? 'being deleted' : (message ?? ''),
   ])
   return table(['FLEET', 'BLUEPRINT', 'READY', ''], rows)
-}
-
-/** @throws for anything but digits: an empty word, as of an unset variable, would count as 0. */
-function wholeNumber(name: string, text: string | undefined): number {
-  if (text !== undefined && /^\d{1,9}$/.test(text)) return Number(text)
-  throw new Error(`<${name}> must be a whole number, not "${text ?? ''}".`)
-}
-
-function read(file: string) {
-  try {
-    return JSON.parse(readFileSync(file, 'utf8'))
-  } catch (error) {
-    throw new Error(`${file} cannot be read as JSON: ${messageOf(error)}`)
-  }
 }

@@ -180,7 +180,7 @@ async function publish(client: Client, screen: Screen): Promise<void> {
     await answerOf(client.v1.blueprints[':blueprint'].$put({ param: { blueprint: blueprintName }, json }))
     screen.done(`the blueprint ${blueprintName} is published`)
   }
-  const { fleets } = await answerOf(client.v1.fleets.$get())
+  const { fleets } = await answerOf(client.v1.fleets.$get({ query: {} }))
   if (fleets.some((fleet) => fleet.name === fleetName)) return
   await answerOf(client.v1.fleets.$post({ json: { name: fleetName, blueprint: blueprintName, replicas } }))
   screen.done(`a fleet "${fleetName}" of ${replicas} is wanted`)
@@ -243,7 +243,7 @@ ${missing ? `\n  The other ${wanted - answers.length} wait: ${missing}\n` : ''}
     npm run armada -- scale ${fleetName} 5             keep five of them
     npm run armada -- stop <ship>               the fleet replaces it
     npm run armada -- help                      all commands
-  The API is at ${api}/v1, its document at ${api}/openapi.json; the admin token is in .armada/secrets.json.
+  The API is at ${api}/v1, its manual at ${api}/docs; the admin token is in .armada/secrets.json.
   Ctrl-C stops everything; the next \`npm start\` resumes with the same ships, on other ports.
   \`npm run reset\` wipes.
 `)

@@ -19,3 +19,13 @@ export function createLog(component: string, level = 'info', file?: string): Log
     pino.destination({ dest: file ?? 2, sync: true }),
   )
 }
+
+/**
+ * A log for many lines that matter little one by one: they are written together, 4 KiB or `flush()` at a time.
+ * A crash loses what was not flushed.
+ */
+export function createBufferedLog(component: string, level: string): { log: Log; flush(): void } {
+  const destination = pino.destination({ dest: 2, sync: true, minLength: 4_096 })
+  const log = pino({ level, base: { component }, timestamp: pino.stdTimeFunctions.isoTime }, destination)
+  return { log, flush: () => destination.flushSync() }
+}

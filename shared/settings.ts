@@ -85,6 +85,18 @@ export const settings = {
     secret,
     'Bearer token of the scheduler and the controllers',
   ),
+  metricsToken: setting(
+    'ARMADA_METRICS_TOKEN',
+    ['api'],
+    secret.optional(),
+    'Bearer token with which Prometheus may read /metrics, and nothing else',
+  ),
+  accessLog: setting(
+    'ARMADA_ACCESS_LOG',
+    ['api'],
+    z.enum(['all', 'changes']).default('all'),
+    'Requests that get a log line at info: all, or only those that change something',
+  ),
   queueLimit: setting(
     'ARMADA_QUEUE_LIMIT',
     ['api'],
@@ -108,7 +120,7 @@ export const settings = {
   ticketLostMs: setting(
     'ARMADA_TICKET_LOST_MS',
     ['runner'],
-    milliseconds(45_000),
+    milliseconds(20_000),
     'A Queued ship that no scheduler holds for so long is queued again',
   ),
   unclaimedMs: setting(

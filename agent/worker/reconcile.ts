@@ -4,6 +4,7 @@
 // - Until the first hello is obeyed, and after every doubt (contact.ts) until the next is, nothing new is begun.
 // - An answer to a question asked before a doubt is not used.
 import { answerOf } from '../../shared/api/client.ts'
+import { ArmadaError } from '../../shared/errors.ts'
 import { loop, sleep } from '../../shared/loop.ts'
 import type { Found } from '../docker/engine.ts'
 import { grantOf } from '../docker/label.ts'
@@ -16,7 +17,14 @@ import { carryOutSteps } from './steps.ts'
 /** The stream asks for it when there is need; this is for what nobody thought of. */
 const everyMs = 300_000
 
-export async function reconcile(crew: Crew, desk: Desk, onHello: () => void): Promise<void> {
+export interface HelloOptions {
+  /** The ApiServer has said what belongs here. */
+  onHello: () => void
+  /** The ApiServer does not know this host's credential any more. */
+  onRemoved: (error: ArmadaError) => void
+}
+
+export async function reconcile(crew: Crew, desk: Desk, { onHello, onRemoved }: HelloOptions): Promise<void> {
   const { signal, log, ask } = crew
   await loop({ name: 'hello', everyMs, signal, log, bell: ask }, async () => {
     await crew.present.passed(signal)
@@ -27,7 +35,10 @@ export async function reconcile(crew: Crew, desk: Desk, onHello: () => void): Pr
     recognise(crew, containers)
     const sentAtMs = performance.now()
     const json = { host: crew.host, ships: shipsHere(crew, containers) }
-    const { wanted, strays } = await answerOf(crew.api.v1.monitor.hello.$post({ json }))
+    const { wanted, strays } = await answerOf(crew.api.v1.monitor.hello.$post({ json })).catch((error) => {
+      if (error instanceof ArmadaError && error.code === 'unauthenticated') onRemoved(error)
+      throw error
+    })
     if (crew.contact.turn !== turn) return ask.ring()
     crew.contact.heard(sentAtMs)
     const steps = plan({

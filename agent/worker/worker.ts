@@ -16,12 +16,12 @@ import { Gate } from './gate.ts'
 import { Hands } from './hands.ts'
 import { giveAllBack } from './leave.ts'
 import { keepLookout, listen, lookOnce } from './lookout.ts'
-import { reconcile } from './reconcile.ts'
+import { type HelloOptions, reconcile } from './reconcile.ts'
 import { type RegisterOptions, register } from './register.ts'
 import { followStream } from './stream.ts'
 import { keepWatch } from './watch.ts'
 
-export interface WorkerOptions extends RegisterOptions {
+export interface WorkerOptions extends RegisterOptions, HelloOptions {
   host: HostDescription
   boot: string
   api: Client
@@ -31,8 +31,6 @@ export interface WorkerOptions extends RegisterOptions {
   roster: Roster
   outbox: Outbox
   contact: Contact
-  /** The ApiServer has said what belongs here. */
-  onHello: () => void
   log: Log
 }
 
@@ -72,7 +70,7 @@ export function startWorker(options: WorkerOptions): Worker {
   const registered = register(takingPart, desk, options)
   const loops = [
     registered,
-    reconcile(takingPart, desk, options.onHello),
+    reconcile(takingPart, desk, options),
     followStream(takingPart, options.url, options.credential),
     keepLookout(crew),
     listen(crew),

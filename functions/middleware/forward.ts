@@ -2,6 +2,7 @@
 import type { Context } from 'hono'
 import { ArmadaError, messageOf } from '../../shared/errors.ts'
 import type { Log } from '../../shared/log.ts'
+import { newTrace, traceparentOf } from '../../shared/trace.ts'
 import type { Env } from './authenticate.ts'
 
 export interface ForwardOptions {
@@ -57,6 +58,7 @@ function headersOf(c: Context<Env>): Headers {
   const headers = new Headers(c.req.raw.headers)
   headers.delete('host')
   headers.set('x-request-id', c.get('requestId'))
+  headers.set('traceparent', traceparentOf(c.get('trace') ?? newTrace()))
   const from = headers.get('cf-connecting-ip')
   const passed = headers.get('x-forwarded-for')?.split(/\s*,\s*/) ?? []
   if (from && passed.at(-1) !== from) headers.set('x-forwarded-for', [...passed, from].join(', '))

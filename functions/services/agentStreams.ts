@@ -1,4 +1,5 @@
 // The streams that agents hold open to this ApiServer, and when to call an agent through its stream.
+import type { Host } from '../../shared/model/host.ts'
 import type { Ship } from '../../shared/model/ship.ts'
 import type { Row, Table } from '../stores/table.ts'
 
@@ -12,13 +13,17 @@ export class AgentStreams {
   readonly whenClosed: Promise<void>
   closed = false
 
-  constructor(ships: Table<Ship>) {
+  constructor(ships: Table<Ship>, hosts: Table<Host>) {
     this.whenClosed = new Promise((resolve) => {
       this.#close = resolve
     })
     ships.onChange((_, after, before) => {
       const host = before?.value.host
       if (host && concerns(host, after)) this.#soon(host)
+    })
+    // Its next hello is refused, and so it learns that it was removed.
+    hosts.onChange((host, after) => {
+      if (!after) this.#soon(host)
     })
   }
 

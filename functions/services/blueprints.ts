@@ -1,6 +1,7 @@
 // ShipBlueprints: published as revisions that never change.
 import * as routes from '../../shared/api/blueprints.ts'
 import { ArmadaError } from '../../shared/errors.ts'
+import { differences } from '../../shared/model/difference.ts'
 import { isFinished } from '../../shared/model/shipState.ts'
 import { guarded } from '../middleware/authenticate.ts'
 import type { Lookups } from '../stores/lookups.ts'
@@ -21,6 +22,11 @@ export function blueprintService(stores: Stores, isGame: (type: string) => Promi
       c.json({ blueprints: await blueprints.list() }, 200),
     )
     .route('/', blueprintLookup(stores))
+    .openapi(guarded(routes.rollbackBlueprint), async (c) => {
+      const { blueprint: name } = c.req.valid('param')
+      const { spec } = await blueprintFor(stores, name, c.req.valid('json').revision)
+      return c.json(await blueprints.publish(name, spec), 200)
+    })
     .openapi(guarded(routes.deleteBlueprint), async (c) => {
       const { blueprint: name } = c.req.valid('param')
       assertUnused(name)
@@ -56,6 +62,16 @@ export function blueprintLookup(stores: Pick<Lookups, 'blueprints'>) {
       const { blueprint: name } = c.req.valid('param')
       await blueprintFor(stores, name, undefined)
       return c.json({ revisions: await stores.blueprints.revisions(name) }, 200)
+    })
+    .openapi(guarded(routes.diffBlueprint), async (c) => {
+      const { blueprint: name } = c.req.valid('param')
+      const { from, to } = c.req.valid('query')
+      const [before, after] = await Promise.all([
+        blueprintFor(stores, name, from),
+        blueprintFor(stores, name, to),
+      ])
+      const changes = differences(before.spec, after.spec)
+      return c.json({ from: before.revision, to: after.revision, changes }, 200)
     })
 }
 

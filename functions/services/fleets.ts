@@ -2,12 +2,14 @@
 import * as routes from '../../shared/api/fleets.ts'
 import { ArmadaError } from '../../shared/errors.ts'
 import type { Fleet } from '../../shared/model/fleet.ts'
+import { selects } from '../../shared/model/labelSelector.ts'
 import { randomId, shipIdFor } from '../../shared/model/name.ts'
 import { isFinished } from '../../shared/model/shipState.ts'
 import { guarded } from '../middleware/authenticate.ts'
 import type { Stores } from '../stores/stores.ts'
 import type { Row } from '../stores/table.ts'
 import { newShip, stop } from './lifecycle.ts'
+import { assertMatch, movedOn, tagOf } from './matching.ts'
 import { serviceApp } from './serviceApp.ts'
 import { blueprintFor, tellWorkers } from './ships.ts'
 import { queueTickets } from './tickets.ts'
@@ -25,23 +27,23 @@ export function fleetService(stores: Stores) {
       const row = (await fleets.write(fleet, 0, [], [guard])) ?? (await sameFleet(wanted))
       return c.json(fleetView(row, stores), 201)
     })
-    .openapi(guarded(routes.listFleets), (c) =>
-      c.json({ fleets: [...fleets.table.rows()].map(([, row]) => fleetView(row, stores)) }, 200),
-    )
-    .openapi(guarded(routes.getFleet), async (c) =>
-      c.json(
-        fleetView(
-          fleets.table.get(c.req.valid('param').fleet) ?? (await fleetNamed(c.req.valid('param').fleet)),
-          stores,
-        ),
-        200,
-      ),
-    )
+    .openapi(guarded(routes.listFleets), (c) => {
+      const { labelSelector } = c.req.valid('query')
+      const rows = [...fleets.table.rows()].map(([, row]) => row)
+      const chosen = rows.filter(({ value }) => selects(labelSelector, value.labels))
+      return c.json({ fleets: chosen.map((row) => fleetView(row, stores)) }, 200)
+    })
+    .openapi(guarded(routes.getFleet), async (c) => {
+      const { fleet } = c.req.valid('param')
+      const row = fleets.table.get(fleet) ?? (await fleetNamed(fleet))
+      c.header('etag', tagOf(row))
+      return c.json(fleetView(row, stores), 200)
+    })
     .openapi(guarded(routes.patchFleet), async (c) => {
       const { replicas, revision } = c.req.valid('json')
       const ifMatch = c.req.valid('header')['if-match']
       const row = await change(c.req.valid('param').fleet, async ({ value, revision: read }) => {
-        if (ifMatch !== undefined && ifMatch !== String(read)) throw movedOn(value.name)
+        assertMatch({ value, revision: read }, ifMatch, `Fleet "${value.name}"`)
         if (value.deleting) throw new ArmadaError('conflict', `Fleet "${value.name}" is being deleted.`)
         if (revision !== undefined) await blueprintFor(stores, value.blueprint.name, revision)
         return {
@@ -64,7 +66,7 @@ export function fleetService(stores: Stores) {
       const step = c.req.valid('json')
       const row = await fleetNamed(c.req.valid('param').fleet)
       const fence = await epochs.fence('controllers', step.epoch)
-      if (String(row.revision) !== step.revision) throw movedOn(row.value.name)
+      if (String(row.revision) !== step.revision) throw movedOn(`Fleet "${row.value.name}"`)
       const created = await create(row, step.create, fence)
       const stopped = await stopShips(row.value, step.stop, fence)
       if (step.forget) await forget(row, fence)
@@ -123,11 +125,11 @@ export function fleetService(stores: Stores) {
     )
     // The fleet's record changes with its ships: a step decided on an older picture is refused by its revision.
     const written = await fleets.write({ ...fleet, generation: fleet.generation + 1 }, row.revision, made, [
-      fence.condition,
+      ...fence.conditions,
     ])
     if (!written) {
       await fence.check()
-      throw movedOn(fleet.name)
+      throw movedOn(`Fleet "${fleet.name}"`)
     }
     await queueTickets(made, stores)
     return made.map((ship) => ship.id)
@@ -154,13 +156,7 @@ export function fleetService(stores: Stores) {
     if (!row.value.deleting || left.length > 0) {
       throw new ArmadaError('conflict', `Fleet "${row.value.name}" still has ${left.length} ships.`)
     }
-    if (!(await fleets.remove(row.value.name, row.revision, fence))) throw movedOn(row.value.name)
+    if (!(await fleets.remove(row.value.name, row.revision, fence)))
+      throw movedOn(`Fleet "${row.value.name}"`)
   }
-}
-
-function movedOn(name: string): ArmadaError {
-  return new ArmadaError(
-    'revision_mismatch',
-    `Fleet "${name}" has changed since it was read. Read it again and decide anew.`,
-  )
 }

@@ -1,51 +1,88 @@
 // Hosts: the machines that carry ships, and the tokens with which they join.
 import * as routes from '../../shared/api/hosts.ts'
 import { ArmadaError } from '../../shared/errors.ts'
-import type { Host, HostView } from '../../shared/model/host.ts'
-import { isAboard } from '../../shared/model/shipState.ts'
+import { type Host, type HostView, ordersOf } from '../../shared/model/host.ts'
+import { selects } from '../../shared/model/labelSelector.ts'
+import { isAboard, isInUse } from '../../shared/model/shipState.ts'
 import { guarded } from '../middleware/authenticate.ts'
 import type { HostReport } from '../stores/samples.ts'
 import type { Stores } from '../stores/stores.ts'
+import type { Row } from '../stores/table.ts'
+import { tagOf } from './matching.ts'
 import { serviceApp } from './serviceApp.ts'
 
 /** A host that has not reported for so long is shown as Silent. Agents report every 5 s. */
 const silentMs = 15_000
 
 export function hostService(stores: Stores) {
-  const { hosts, samples } = stores
+  const { hosts } = stores
   return serviceApp()
-    .openapi(guarded(routes.listHosts), async (c) => c.json({ hosts: await hostViews(stores) }, 200))
+    .openapi(guarded(routes.listHosts), async (c) => {
+      const { labelSelector } = c.req.valid('query')
+      const views = await hostViews(stores)
+      return c.json({ hosts: views.filter(({ labels }) => selects(labelSelector, labels)) }, 200)
+    })
     .openapi(guarded(routes.createJoinToken), async (c) => {
       const { host, ttlSeconds } = c.req.valid('json')
       return c.json(await hosts.createJoinToken(host, ttlSeconds), 201)
     })
     .openapi(guarded(routes.getHost), async (c) => {
       const { host } = c.req.valid('param')
-      const row = hosts.table.get(host)
-      if (!row) {
-        throw new ArmadaError(
-          'not_found',
-          `There is no host "${host}". POST /v1/hosts/join-tokens makes a token with which it can join.`,
-        )
-      }
-      return c.json(view(row.value, await samples.hostReport(host), stores), 200)
+      const row = hosts.table.get(host) ?? (await hosts.read(host))
+      if (!row) throw noSuchHost(host)
+      c.header('etag', tagOf(row))
+      return c.json(await hostView(row, stores), 200)
     })
+}
+
+export function noSuchHost(host: string): ArmadaError {
+  return new ArmadaError(
+    'not_found',
+    `There is no host "${host}". POST /v1/hosts/join-tokens makes a token with which it can join.`,
+  )
+}
+
+export async function hostView(row: Row<Host>, stores: Stores): Promise<HostView> {
+  return view(row, await stores.samples.hostReport(row.value.id), stores)
 }
 
 export async function hostViews(stores: Stores): Promise<HostView[]> {
   const reports = await stores.samples.hostReports()
-  return [...stores.hosts.table.rows()].map(([id, { value }]) => view(value, reports.get(id) ?? null, stores))
+  return [...stores.hosts.table.rows()].map(([id, row]) => view(row, reports.get(id) ?? null, stores))
 }
 
-function view(host: Host, report: HostReport | null, { ships }: Stores): HostView {
-  const { credentialDigest: _, ...shown } = host
+function view({ value: host, revision }: Row<Host>, report: HostReport | null, { ships }: Stores): HostView {
+  const { credentialDigest: _, orders: __, ...shown } = host
+  const { labels, cordon, drain } = ordersOf(host)
+  const aboard = ships.index.ofHost(host.id).filter(({ value }) => isAboard(value.state))
+  const inUse = aboard.filter(({ value }) => isInUse(value.state)).length
   return {
     ...shown,
+    revision: String(revision),
+    labels: { ...host.labels, ...labels },
+    ownLabels: labels,
+    cordon,
+    drain: drain && {
+      ...drain,
+      state: drainState(drain.deadline, aboard.length),
+      left: aboard.length,
+      inUse,
+    },
     state: stateOf(report),
     lastReportAt: report?.at ?? null,
-    ships: ships.index.ofHost(host.id).filter(({ value }) => isAboard(value.state)).length,
+    ships: aboard.length,
     sample: report?.sample ?? null,
   }
+}
+
+function drainState(deadline: string, left: number): 'Draining' | 'Overdue' | 'Drained' {
+  if (left === 0) return 'Drained'
+  return isOver(deadline) ? 'Overdue' : 'Draining'
+}
+
+/** Whether the deadline has passed, by this ApiServer's clock. */
+export function isOver(deadline: string): boolean {
+  return Date.parse(deadline) <= Date.now()
 }
 
 function stateOf(report: HostReport | null): HostView['state'] {

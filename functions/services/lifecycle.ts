@@ -96,6 +96,7 @@ export function requeue(ship: Ship, by: Mover, reason: string, change: Partial<S
     address: null,
     ports: [],
     readyAt: null,
+    moving: false,
     ...change,
   })
 }
@@ -104,6 +105,15 @@ export function requeue(ship: Ship, by: Mover, reason: string, change: Partial<S
 export function avoiding({ avoidHosts, host }: Ship): string[] {
   if (host === null) return avoidHosts
   return [...avoidHosts.filter((other) => other !== host), host].slice(-32)
+}
+
+/**
+ * It has to leave its host, and nobody replaces it: it stops there first and is queued when it has ended, so
+ * that it never runs twice. What no host has claimed is queued at once.
+ */
+export function relocate(ship: Ship, by: 'api' | 'controllers', reason: string): Ship | undefined {
+  if (ship.state === 'Scheduled') return requeue(ship, 'controllers', reason)
+  return move(ship, 'Stopping', by, reason, { moving: true })
 }
 
 /** A host gives a ship back. One whose starts keep failing is Failed when its attempts are used up. */
@@ -159,6 +169,7 @@ export function end(
   reason: string,
   exit: ShipExit | null = null,
 ): Ship | undefined {
+  if (ship.state === 'Stopping' && ship.moving) return requeue(ship, by, ship.reason ?? reason, { exit })
   // What we stopped ourselves is Stopped, whatever code the game ended with.
   const state = ship.state === 'Stopping' && by === 'agent' ? 'Stopped' : to
   return move(ship, state, by, reason, { exit })
@@ -166,6 +177,7 @@ export function end(
 
 /** A person, or the fleet, wants it gone. */
 export function stop(ship: Ship, by: 'api' | 'controllers', reason: string): Ship | undefined {
+  if (ship.state === 'Stopping' && ship.moving) return { ...ship, moving: false, reason }
   if (isFinished(ship.state) || ship.state === 'Stopping') return undefined
   if (ship.state === 'Queued' || ship.state === 'Lost') return move(ship, 'Stopped', by, reason)
   return move(ship, 'Stopping', by, reason)
@@ -173,6 +185,6 @@ export function stop(ship: Ship, by: 'api' | 'controllers', reason: string): Shi
 
 /** Its host is gone; the record still names it, so that a host that returns can say what became of the ship. */
 export function lose(ship: Ship, reason: string): Ship | undefined {
-  if (ship.state === 'Stopping') return move(ship, 'Stopped', 'controllers', reason)
+  if (ship.state === 'Stopping') return end(ship, 'Stopped', 'controllers', reason)
   return move(ship, 'Lost', 'controllers', reason)
 }

@@ -19,7 +19,7 @@ const pingMs = 10_000
 const largeShips = 10
 
 export function monitorService(stores: Stores, streams: AgentStreams) {
-  const { ships, hosts, samples, dispatch, blueprints } = stores
+  const { ships, hosts, samples, hostNodes, blueprints } = stores
   return serviceApp()
     .openapi(guarded(routes.join), async (c) => {
       const { token, host } = c.req.valid('json')
@@ -76,7 +76,7 @@ export function monitorService(stores: Stores, streams: AgentStreams) {
       const stale = await applyChanges(me, changes)
       // State changes count also while Redis or ZooKeeper is away; what these miss comes with a later report.
       await samples.record(me, host, mine).catch(() => undefined)
-      const advised = holdings === null || (await advise(me, holdings, host?.degraded ?? null))
+      const advised = await advise(me, holdings, host?.degraded ?? null)
       return c.json({ stale, resendHoldings: !advised }, 200)
     })
     .openapi(guarded(routes.stream), (c) => {
@@ -98,8 +98,13 @@ export function monitorService(stores: Stores, streams: AgentStreams) {
     return !row || row.value.host !== me || row.value.attempt !== attempt || !belongsAboard(row.value)
   }
 
-  async function advise(me: string, holdings: Holding[], degraded: string | null): Promise<boolean> {
-    return dispatch.advise(me, { v: 1, degraded, holdings }).then(
+  async function advise(me: string, holdings: Holding[] | null, degraded: string | null): Promise<boolean> {
+    const row = hosts.table.get(me)
+    if (holdings === null) {
+      if (row) await hostNodes.catchUp(row).catch(() => undefined)
+      return true
+    }
+    return hostNodes.report(me, { degraded, holdings }).then(
       () => true,
       () => false,
     )

@@ -2,18 +2,20 @@
 import * as routes from '../../shared/api/placements.ts'
 import { assignPorts, type Port } from '../../shared/model/port.ts'
 import type { Ship } from '../../shared/model/ship.ts'
+import type { Meters } from '../metrics/meters.ts'
 import { guarded } from '../middleware/authenticate.ts'
 import type { Stores } from '../stores/stores.ts'
 import { place, refuse } from './lifecycle.ts'
 import { serviceApp } from './serviceApp.ts'
 
-export function placementService(stores: Stores) {
+export function placementService(stores: Stores, meters: Meters) {
   const { ships, samples, epochs, blueprints } = stores
   return serviceApp().openapi(guarded(routes.reportPlacements), async (c) => {
     const { epoch, placed, refused, waiting } = c.req.valid('json')
     const fence = await epochs.fence('scheduler', epoch)
     const stale = new Set<string>()
 
+    meters.waiting(waiting.length)
     const placements = new Map(placed.map((entry) => [entry.ship, entry]))
     const ports = await portsOf(placed)
     await ships.update(
@@ -39,6 +41,9 @@ export function placementService(stores: Stores) {
 
     for (const id of waiting) if (!(await isQueued(id))) stale.add(id)
     await samples.holdTickets(waiting)
+    meters.placements('placed', placed.length)
+    meters.placements('refused', refused.length)
+    meters.placements('stale', stale.size)
     return c.json({ stale: [...stale] }, 200)
 
     function note(ship: Ship, attempt: number): void {

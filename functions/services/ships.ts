@@ -3,14 +3,17 @@ import { createHash } from 'node:crypto'
 import * as routes from '../../shared/api/ships.ts'
 import { ArmadaError } from '../../shared/errors.ts'
 import type { Blueprint } from '../../shared/model/blueprint.ts'
+import { selects } from '../../shared/model/labelSelector.ts'
 import { randomId, shipIdFor } from '../../shared/model/name.ts'
-import type { Ship } from '../../shared/model/ship.ts'
+import type { Ship, ShipView } from '../../shared/model/ship.ts'
 import { type Caller, guarded } from '../middleware/authenticate.ts'
 import type { Lookups } from '../stores/lookups.ts'
 import type { Stores } from '../stores/stores.ts'
 import type { Row } from '../stores/table.ts'
 import { newShip, stop } from './lifecycle.ts'
-import { serviceApp } from './serviceApp.ts'
+import { assertMatch, patched, tagOf } from './matching.ts'
+import { jsonText, serviceApp } from './serviceApp.ts'
+import { ShipTexts } from './shipTexts.ts'
 import { queueTickets } from './tickets.ts'
 import { shipView, shipViews } from './views.ts'
 
@@ -32,11 +35,11 @@ export function shipService(stores: Stores) {
       return c.json({ ships: await shipViews(made, stores) }, 201)
     })
     .openapi(guarded(routes.listShips), async (c) => {
-      const { limit, cursor, ...filter } = c.req.valid('query')
+      const { limit, cursor, labelSelector, ...filter } = c.req.valid('query')
       const found: Row<Ship>[] = []
       let nextCursor: string | null = null
       for (const [, row] of ships.table.rows(cursor)) {
-        if (!matches(row.value, filter)) continue
+        if (!matches(row.value, filter) || !selects(labelSelector, row.value.labels)) continue
         if (found.length === limit) {
           nextCursor = found.at(-1)?.value.id ?? null
           break
@@ -46,13 +49,24 @@ export function shipService(stores: Stores) {
       return c.json({ ships: await shipViews(found, stores), nextCursor }, 200)
     })
     .route('/', shipLookup(stores))
+    .openapi(guarded(routes.patchShip), async (c) => {
+      const { ship: id } = c.req.valid('param')
+      const ifMatch = c.req.valid('header')['if-match']
+      const row = await ships.change(id, (row) => {
+        assertMatch(row, ifMatch, `Ship "${id}"`)
+        return { ...row.value, labels: patched(row.value.labels, c.req.valid('json').labels) }
+      })
+      if (!row) throw noSuchShip(id)
+      c.header('etag', tagOf(row))
+      return c.json(await shipView(row, stores), 200)
+    })
     .openapi(guarded(routes.deleteShip), async (c) => {
       const { ship: id } = c.req.valid('param')
-      const before = await shipNamed(stores, id)
-      const changed = await ships.update([id], (ship) =>
-        stop(ship, 'api', `stopped by ${c.get('caller').name}`),
-      )
-      const row = changed.get(id) ?? (await ships.get(id)) ?? before
+      const row = await ships.change(id, (row) => {
+        assertMatch(row, c.req.header('if-match'), `Ship "${id}"`)
+        return stop(row.value, 'api', `stopped by ${c.get('caller').name}`) ?? row.value
+      })
+      if (!row) throw noSuchShip(id)
       await tellWorkers([row.value], stores)
       return c.json(await shipView(row, stores), 202)
     })
@@ -60,8 +74,13 @@ export function shipService(stores: Stores) {
 
 /** The part that the edge has too. */
 export function shipLookup(stores: Pick<Lookups, 'ships' | 'samples'>) {
+  const views = new ShipTexts(stores)
   return serviceApp().openapi(guarded(routes.getShip), async (c) => {
-    return c.json(await shipView(await shipNamed(stores, c.req.valid('param').ship), stores), 200)
+    const { ship: id } = c.req.valid('param')
+    const row = await stores.ships.get(id)
+    if (!row) throw noSuchShip(id)
+    c.header('etag', tagOf(row))
+    return jsonText<ShipView>(c, await views.of(row))
   })
 }
 
@@ -85,14 +104,9 @@ export async function blueprintFor(
   )
 }
 
-async function shipNamed({ ships }: Pick<Lookups, 'ships'>, id: string): Promise<Row<Ship>> {
-  const row = await ships.get(id)
-  if (!row)
-    throw new ArmadaError(
-      'not_found',
-      `There is no ship "${id}". Ships that ended are forgotten after a time.`,
-    )
-  return row
+function noSuchShip(id: string): ArmadaError {
+  const detail = `There is no ship "${id}". Ships that ended are forgotten after a time.`
+  return new ArmadaError('not_found', detail)
 }
 
 /** Sends a stop job for every ship that is Stopping. */

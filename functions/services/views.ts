@@ -11,10 +11,13 @@ export async function shipViews(
   { samples }: Pick<Lookups, 'samples'>,
 ): Promise<ShipView[]> {
   const measured = await samples.ofShips(rows.map((row) => row.value.id))
-  return rows.map(({ value, revision }, i) => {
-    const { requestDigest: _, ...shown } = value
-    return { ...shown, revision: String(revision), sample: measured[i] ?? null }
-  })
+  return rows.map((row, i) => ({ ...shownOf(row), sample: measured[i] ?? null }))
+}
+
+/** All of a ship's view but its sample. */
+export function shownOf({ value, revision }: Row<Ship>): Omit<ShipView, 'sample'> {
+  const { requestDigest: _, ...shown } = value
+  return { ...shown, revision: String(revision) }
 }
 
 export async function shipView(row: Row<Ship>, stores: Pick<Lookups, 'samples'>): Promise<ShipView> {

@@ -1,17 +1,17 @@
-// What the ApiServer writes to ZooKeeper: tickets for the scheduler, stop jobs for workers, advice on hosts.
+// What the ApiServer writes to ZooKeeper: tickets for the scheduler, stop jobs for workers. (Advice: hostNodes.ts.)
 import { ArmadaError, messageOf } from '../../shared/errors.ts'
 import type { Log } from '../../shared/log.ts'
 import { within } from '../../shared/loop.ts'
-import type { Advice } from '../../shared/model/holding.ts'
 import { encodeJobs, type Job } from '../../shared/model/job.ts'
 import { encodeTickets, type Ticket } from '../../shared/model/ticket.ts'
 import type { ZooKeeper } from '../../shared/zookeeper/client.ts'
 import { paths } from '../../shared/zookeeper/paths.ts'
 import { enqueue, QueueProducer } from '../../shared/zookeeper/queue.ts'
+import type { StoreWatch } from './storeWatch.ts'
 
-/** People wait for these answers; what could not be queued is queued later by the controllers. */
+/** People wait for the answers: what is not queued by then goes on in the background. */
 const askLimitMs = 1_500
-const queueLimitMs = 4_000
+const queueWaitMs = 4_000
 
 export class Dispatch {
   #zk: ZooKeeper
@@ -20,7 +20,7 @@ export class Dispatch {
   #log: Log
 
   /** @param queueLimit entries in the scheduler queue past which new ships are refused. */
-  constructor(zk: ZooKeeper, queueLimit: number, log: Log) {
+  constructor(zk: ZooKeeper, queueLimit: number, log: Log, watch: StoreWatch) {
     this.#zk = zk
     this.#limit = queueLimit
     this.#log = log
@@ -28,7 +28,7 @@ export class Dispatch {
       maxNodes: queueLimit,
       encode: encodeTickets,
       prefix: 'e',
-      limitMs: queueLimitMs,
+      onWritten: (tickets) => watch.ticketsWritten(tickets),
     })
   }
 
@@ -74,12 +74,13 @@ export class Dispatch {
    */
   async queueTickets(tickets: readonly Ticket[]): Promise<void> {
     if (tickets.length === 0) return
-    await this.#tickets.offer([...tickets]).catch((error) => {
+    const queued = this.#tickets.offer([...tickets]).catch((error) => {
       this.#log.warn(
         { error: messageOf(error), ships: tickets.length },
         'tickets could not be queued; the controllers will',
       )
     })
+    await within(queued, queueWaitMs, () => new Error('goes on in the background')).catch(() => undefined)
   }
 
   /** Tells the workers to stop ships. A failure is only logged: the agents also learn it from their stream. */
@@ -100,18 +101,6 @@ export class Dispatch {
         })
       }),
     )
-  }
-
-  /** Tells the scheduler what occupies a host. */
-  async advise(host: string, advice: Advice): Promise<void> {
-    const path = paths.advisor(host)
-    const data = JSON.stringify(advice)
-    try {
-      await this.#zk.set(path, data)
-    } catch {
-      await this.#zk.ensurePath(path)
-      await this.#zk.set(path, data)
-    }
   }
 
   /** Entries in the scheduler queue; null when ZooKeeper does not answer. */

@@ -37,16 +37,22 @@ export function edgeStores({ etcd, redis }: EdgeStoreSettings, log: Log): EdgeSt
 /** A connection for every question: at the edge one that another request opened never answers. */
 function samplesByRequest(redis: string, log: Log): SampleLookups {
   return {
-    async ofShips(ids) {
-      const connection = connectRedisOnce(redis, log)
-      try {
-        return await new SampleStore(connection).ofShips(ids)
-      } finally {
-        connection.disconnect()
-      }
-    },
+    ofShips: (ids) => once((store) => store.ofShips(ids)),
+    textsOfShips: (ids) => once((store) => store.textsOfShips(ids)),
+  }
+
+  async function once<T>(ask: (store: SampleStore) => Promise<T>): Promise<T> {
+    const connection = connectRedisOnce(redis, log)
+    try {
+      return await ask(new SampleStore(connection))
+    } finally {
+      connection.disconnect()
+    }
   }
 }
 
 /** What stands in for the samples while nobody can tell them. */
-export const noSamples: SampleLookups = { ofShips: async (ids) => ids.map(() => null) }
+export const noSamples: SampleLookups = {
+  ofShips: async (ids) => ids.map(() => null),
+  textsOfShips: async (ids) => ids.map(() => null),
+}

@@ -22,7 +22,7 @@ export class EpochStore {
   async fence(kind: LeaderKind, epoch: number): Promise<Fence> {
     if (this.table.get(kind)?.value !== epoch) await this.#advance(kind, epoch)
     const key = etcdKeys.epochs + kind
-    return { condition: { key, value: String(epoch) }, check: () => this.#advance(kind, epoch) }
+    return { conditions: [{ key, value: String(epoch) }], check: () => this.#advance(kind, epoch) }
   }
 
   async #advance(kind: LeaderKind, epoch: number): Promise<void> {

@@ -42,6 +42,16 @@ export function connectEtcd(addresses: string, limitMs = 2_000): Kv {
     return kvs[0] && keyValue(kvs[0])
   }
 
+  async function revision(): Promise<number> {
+    const { header } = await answered(client.kv.range({ key: Buffer.from('/'), keys_only: true }))
+    return Number(header.revision)
+  }
+
+  async function lease(seconds: number): Promise<string> {
+    const { ID } = await answered(client.leaseClient.leaseGrant({ TTL: seconds }))
+    return ID
+  }
+
   async function list(prefix: string): Promise<{ items: KeyValue[]; revision: number }> {
     const { end } = Range.prefix(prefix)
     const items: KeyValue[] = []
@@ -76,7 +86,13 @@ export function connectEtcd(addresses: string, limitMs = 2_000): Kv {
     )
     const success = writes.map((write) =>
       'put' in write
-        ? { request_put: { key: Buffer.from(write.put), value: Buffer.from(write.value) } }
+        ? {
+            request_put: {
+              key: Buffer.from(write.put),
+              value: Buffer.from(write.value),
+              lease: write.lease ?? 0,
+            },
+          }
         : { request_delete_range: { key: Buffer.from(write.delete) } },
     )
     const { succeeded, header } = await answered(client.kv.txn({ compare, success }))
@@ -99,7 +115,7 @@ export function connectEtcd(addresses: string, limitMs = 2_000): Kv {
     return { close: () => watcher.cancel().catch(() => undefined) }
   }
 
-  return { get, list, commit, watch, close: () => client.close() }
+  return { get, list, lease, revision, commit, watch, close: () => client.close() }
 }
 
 function keyValue(kv: IKeyValue): KeyValue {

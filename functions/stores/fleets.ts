@@ -47,7 +47,7 @@ export class FleetStore {
   /** @returns whether it was deleted; false when it has changed meanwhile. */
   async remove(name: string, revision: number, fence: Fence): Promise<boolean> {
     const key = etcdKeys.fleets + name
-    const written = await this.#kv.commit([{ key, revision }, fence.condition], [{ delete: key }])
+    const written = await this.#kv.commit([{ key, revision }, ...fence.conditions], [{ delete: key }])
     if (written === undefined) return false
     await this.#mirror().reach(written)
     return true

@@ -5,7 +5,7 @@ import { credentialOf, digest, hostOf } from './credentials.ts'
 import { etcdKeys } from './keys.ts'
 import type { Kv } from './kv.ts'
 import type { Mirror } from './mirror.ts'
-import { readRow } from './rows.ts'
+import { changeRow, readRow } from './rows.ts'
 import { type Row, Table } from './table.ts'
 
 interface JoinToken {
@@ -43,40 +43,61 @@ export class HostStore {
     const { host, expiresAt }: JoinToken = JSON.parse(found.value)
     if (host !== description.id || Date.parse(expiresAt) < Date.now()) return undefined
     const secret = randomBytes(32).toString('base64url')
-    const record: Host = {
-      ...description,
-      joinedAt: new Date().toISOString(),
-      credentialDigest: digest(secret),
+    const key = etcdKeys.hosts + host
+    for (;;) {
+      const before = await this.read(host)
+      const record: Host = {
+        ...description,
+        joinedAt: new Date().toISOString(),
+        credentialDigest: digest(secret),
+        // What people ordered of this host stands, also when its agent is made anew.
+        ...(before?.value.orders && { orders: before.value.orders }),
+      }
+      const written = await this.#kv.commit(
+        [
+          { key: tokenKey, revision: found.revision },
+          { key, revision: before?.revision ?? 0 },
+        ],
+        [{ delete: tokenKey }, { put: key, value: JSON.stringify(record) }],
+      )
+      if (written !== undefined) {
+        await this.#mirror().reach(written)
+        return credentialOf(host, secret)
+      }
+      if ((await this.#kv.get(tokenKey))?.revision !== found.revision) return undefined
     }
-    const written = await this.#kv.commit(
-      [{ key: tokenKey, revision: found.revision }],
-      [{ delete: tokenKey }, { put: etcdKeys.hosts + host, value: JSON.stringify(record) }],
-    )
-    if (written === undefined) return undefined
-    await this.#mirror().reach(written)
-    return credentialOf(host, secret)
   }
 
   /** The host a credential belongs to; undefined when it is nobody's. */
   async authenticate(credential: string): Promise<string | undefined> {
-    return hostOf(credential, async (id) => this.table.get(id) ?? (await this.#read(id)))
+    return hostOf(credential, async (id) => this.table.get(id) ?? (await this.read(id)))
   }
 
   /** Records how a host describes itself now. */
   async describe(description: HostDescription): Promise<void> {
-    const row = this.table.get(description.id) ?? (await this.#read(description.id))
-    if (!row) return
-    const next: Host = { ...row.value, ...description }
-    if (JSON.stringify(next) === JSON.stringify(row.value)) return
-    const key = etcdKeys.hosts + description.id
-    const written = await this.#kv.commit(
-      [{ key, revision: row.revision }],
-      [{ put: key, value: JSON.stringify(next) }],
-    )
+    const row = this.table.get(description.id)
+    const same = row && JSON.stringify({ ...row.value, ...description }) === JSON.stringify(row.value)
+    if (!same) await this.change(description.id, ({ value }) => ({ ...value, ...description }))
+  }
+
+  /**
+   * Changes a record as `next` says, which is asked again when the record has changed meanwhile.
+   * @returns the record as it is then; undefined when there is none.
+   */
+  async change(id: string, next: (row: Row<Host>) => Host): Promise<Row<Host> | undefined> {
+    const row = await changeRow(this.#kv, etcdKeys.hosts + id, next)
+    if (row) await this.#mirror().reach(row.revision)
+    return row
+  }
+
+  /** Deletes the record, and with it the credential. */
+  async remove(id: string): Promise<void> {
+    const written = await this.#kv.commit([], [{ delete: etcdKeys.hosts + id }])
     if (written !== undefined) await this.#mirror().reach(written)
   }
 
-  async #read(id: string): Promise<Row<Host> | undefined> {
+  /** As etcd has it now. */
+  async read(id: string): Promise<Row<Host> | undefined> {
     return readRow(this.#kv, etcdKeys.hosts + id)
   }
 }

@@ -13,6 +13,8 @@ export const etcdKeys = {
     `/armada/blueprints/${name}/${String(revision).padStart(8, '0')}`,
   /** Latest revision of each blueprint, and whether it was deleted: its numbers are never given twice. */
   blueprintHeads: '/armada/blueprint-heads/',
+  /** Answers to requests with an Idempotency-Key; they go after a day. */
+  answer: (digest: string) => `/armada/answers/${digest}`,
   joinToken: (digest: string) => `/armada/join-tokens/${digest}`,
 } as const
 

@@ -10,7 +10,9 @@ export interface KeyValue {
 /** What must hold for a commit to happen: the key was last changed at `revision` (0: does not exist), or has `value`. */
 export type Condition = { key: string; revision: number } | { key: string; value: string }
 
-export type Write = { put: string; value: string } | { delete: string }
+export type Write =
+  /** With a lease the key goes when the lease ends. */
+  { put: string; value: string; lease?: string } | { delete: string }
 
 export interface Change {
   key: string
@@ -42,6 +44,10 @@ export interface Kv extends KvReader {
    * @throws ArmadaError unavailable: it is unknown whether it happened; repeat it, or read.
    */
   commit(conditions: Condition[], writes: Write[]): Promise<number | undefined>
+  /** Makes a lease that ends by itself. @returns its id. */
+  lease(seconds: number): Promise<string>
+  /** Of the store now, as its majority has it. */
+  revision(): Promise<number>
   /** Follows all keys of the prefix that change after `revision`. */
   watch(prefix: string, revision: number, handlers: WatchHandlers): { close(): Promise<void> }
   close(): void

@@ -12,6 +12,8 @@ export interface ShipLookups {
 export interface SampleLookups {
   /** Last samples of the ships, null where there is none. */
   ofShips(ids: readonly string[]): Promise<(Sample | null)[]>
+  /** The same as JSON. */
+  textsOfShips(ids: readonly string[]): Promise<(string | null)[]>
 }
 
 export interface BlueprintLookups {

@@ -5,7 +5,7 @@
 // - It never goes back, except by listing again after a gap.
 // - While etcd is away it keeps showing the last picture and says so (`connected` is false).
 import { setTimeout as delay } from 'node:timers/promises'
-import { messageOf } from '../../shared/errors.ts'
+import { ArmadaError, messageOf } from '../../shared/errors.ts'
 import type { Log } from '../../shared/log.ts'
 import { backoffMs, sleep } from '../../shared/loop.ts'
 import { etcdKeys } from './keys.ts'
@@ -24,8 +24,8 @@ export class Mirror {
   #watch: { close(): Promise<void> } | undefined
   #waiters: { revision: number; done: () => void }[] = []
   #stopped = new AbortController()
+  #lostAtMs: number | null = performance.now()
   revision = 0
-  connected = false
 
   constructor(kv: Kv, tables: readonly Mirrored[], log: Log) {
     this.#kv = kv
@@ -37,6 +37,28 @@ export class Mirror {
   async open(signal: AbortSignal): Promise<void> {
     signal.addEventListener('abort', () => this.#stopped.abort(), { once: true })
     await this.#list()
+  }
+
+  get connected(): boolean {
+    return this.#lostAtMs === null
+  }
+
+  /** How long the watch has been away; null while it stands. */
+  get staleMs(): number | null {
+    return this.#lostAtMs === null ? null : performance.now() - this.#lostAtMs
+  }
+
+  /**
+   * Resolves when the picture shows all that was committed before the call. etcd has to be ours alone: writes of
+   * others outside our keys would be waited for in vain.
+   * @throws ArmadaError unavailable.
+   */
+  async catchUp(limitMs = 2_000): Promise<void> {
+    const now = await this.#kv.revision()
+    await this.reach(now, limitMs)
+    if (this.revision >= now) return
+    const behind = `Memory is at revision ${this.revision} and etcd at ${now} for over ${limitMs} ms. Try again.`
+    throw new ArmadaError('unavailable', behind, { retryAfterSeconds: 1 })
   }
 
   /** Resolves when the picture has reached `revision`, or after `limitMs`: so that who wrote it can read it. */
@@ -62,7 +84,7 @@ export class Mirror {
         const { items, revision } = await this.#kv.list(etcdKeys.root)
         for (const table of this.#tables) table.replace(items)
         this.#advance(revision)
-        this.connected = true
+        this.#heard(true)
         this.#follow(revision)
         return
       } catch (error) {
@@ -75,19 +97,21 @@ export class Mirror {
   #follow(revision: number): void {
     const watch = this.#kv.watch(etcdKeys.root, revision, {
       changes: (changes, at) => this.#apply(changes, at),
-      connected: (connected) => {
-        this.connected = connected
-      },
+      connected: (connected) => this.#heard(connected),
       gap: (reason) => {
         if (this.#watch !== watch) return
         this.#watch = undefined
-        this.connected = false
+        this.#heard(false)
         this.#log.warn({ reason }, 'the watch on etcd ended; everything is listed again')
         void watch.close()
         void this.#list()
       },
     })
     this.#watch = watch
+  }
+
+  #heard(connected: boolean): void {
+    this.#lostAtMs = connected ? null : (this.#lostAtMs ?? performance.now())
   }
 
   #apply(changes: Change[], revision: number): void {

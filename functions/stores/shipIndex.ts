@@ -42,6 +42,11 @@ export class ShipIndex {
     return { ...this.#fleetCounts.get(fleet) }
   }
 
+  /** Counts of every fleet that has ships. */
+  countsByFleet(): Iterable<[string, Readonly<Counts>]> {
+    return this.#fleetCounts
+  }
+
   #rows(ids: Set<string> | undefined): Row<Ship>[] {
     const rows: Row<Ship>[] = []
     for (const id of ids ?? []) {

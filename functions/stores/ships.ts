@@ -8,16 +8,16 @@ import type { Ship } from '../../shared/model/ship.ts'
 import { etcdKeys } from './keys.ts'
 import type { Condition, Kv } from './kv.ts'
 import type { Mirror } from './mirror.ts'
-import { readRow } from './rows.ts'
+import { changeRow, readRow } from './rows.ts'
 import { ShipIndex } from './shipIndex.ts'
 import { type Row, Table } from './table.ts'
 
 /** Decides the next record of a ship; undefined leaves it as it is. Asked again with a newer record; the last word counts. */
 export type Decide = (ship: Ship) => Ship | undefined
 
-/** The fence of a leader: the condition under which its writes count. */
+/** The fence of a leader: the conditions under which its writes count. */
 export interface Fence {
-  condition: Condition
+  conditions: readonly Condition[]
   /** Throws stale_epoch when a newer leader is known. */
   check(): Promise<void>
 }
@@ -95,6 +95,13 @@ export class ShipStore {
     return changed
   }
 
+  /** Changes one ship, whose revision `next` may look at. @returns undefined when there is none. */
+  async change(id: string, next: (row: Row<Ship>) => Ship): Promise<Row<Ship> | undefined> {
+    const row = await changeRow(this.#kv, etcdKeys.ships + id, next)
+    if (row) await this.#mirror().reach(row.revision)
+    return row
+  }
+
   async #updateChunk(ids: readonly string[], decide: Decide, fence: Fence | undefined): Promise<Row<Ship>[]> {
     const rows = await Promise.all([...new Set(ids)].map((id) => this.#settled(id, decide)))
     const together = await this.#commit(rows, decide, fence)
@@ -130,7 +137,7 @@ export class ShipStore {
     decide: Decide,
     fence?: Fence,
   ): Promise<Row<Ship>[] | undefined> {
-    const conditions: Condition[] = fence ? [fence.condition] : []
+    const conditions: Condition[] = fence ? [...fence.conditions] : []
     const next: Ship[] = []
     for (const row of rows) {
       const value = row && decide(row.value)
@@ -151,7 +158,7 @@ export class ShipStore {
       if (!row || !mayForget(row.value)) continue
       const key = etcdKeys.ships + id
       const revision = await this.#kv.commit(
-        [fence.condition, { key, revision: row.revision }],
+        [...fence.conditions, { key, revision: row.revision }],
         [{ delete: key }],
       )
       if (revision !== undefined) gone.push(id)

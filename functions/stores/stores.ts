@@ -3,17 +3,22 @@ import type { Redis } from 'ioredis'
 import type { Log } from '../../shared/log.ts'
 import { ZooKeeper } from '../../shared/zookeeper/client.ts'
 import { roots } from '../../shared/zookeeper/paths.ts'
+import { AnswerStore } from './answers.ts'
 import { BlueprintStore } from './blueprints.ts'
 import { Dispatch } from './dispatch.ts'
 import { EpochStore } from './epochs.ts'
 import { connectEtcd } from './etcd.ts'
 import { FleetStore } from './fleets.ts'
+import { HostNodes } from './hostNodes.ts'
 import { HostStore } from './hosts.ts'
 import type { Kv } from './kv.ts'
 import { Mirror } from './mirror.ts'
 import { connectRedis } from './redis.ts'
 import { SampleStore } from './samples.ts'
 import { ShipStore } from './ships.ts'
+import type { StoreWatch } from './storeWatch.ts'
+import { timedKv } from './timedKv.ts'
+import { timedRedis } from './timedRedis.ts'
 
 export interface Stores {
   kv: Kv
@@ -25,6 +30,8 @@ export interface Stores {
   epochs: EpochStore
   samples: SampleStore
   dispatch: Dispatch
+  hostNodes: HostNodes
+  answers: AnswerStore
 }
 
 export interface StoreSettings {
@@ -45,9 +52,10 @@ export async function openStores(
   settings: StoreSettings,
   log: Log,
   signal: AbortSignal,
+  watch: StoreWatch,
 ): Promise<OpenStores> {
-  const kv = connectEtcd(settings.etcd)
-  const redis: Redis = connectRedis(settings.redis, log)
+  const kv = timedKv(connectEtcd(settings.etcd), watch)
+  const redis: Redis = timedRedis(connectRedis(settings.redis, log), watch)
   let mirror: Mirror
   const theMirror = () => mirror
   const ships = new ShipStore(kv, theMirror)
@@ -56,7 +64,7 @@ export async function openStores(
   const epochs = new EpochStore(kv)
   const blueprints = new BlueprintStore(kv, redis, theMirror, log)
   mirror = new Mirror(kv, [ships.table, fleets.table, hosts.table, epochs.table, blueprints.heads], log)
-  const [zk] = await Promise.all([connectZooKeeper(settings, log, signal), mirror.open(signal)])
+  const [zk] = await Promise.all([connectZooKeeper(settings, log, signal, watch), mirror.open(signal)])
   return {
     kv,
     mirror,
@@ -66,7 +74,9 @@ export async function openStores(
     blueprints,
     epochs,
     samples: new SampleStore(redis),
-    dispatch: new Dispatch(zk, settings.queueLimit, log),
+    dispatch: new Dispatch(zk, settings.queueLimit, log, watch),
+    hostNodes: new HostNodes(zk, (host) => hosts.read(host)),
+    answers: new AnswerStore(kv),
     async close() {
       await mirror.close()
       await zk.close()
@@ -76,13 +86,19 @@ export async function openStores(
   }
 }
 
-async function connectZooKeeper(settings: StoreSettings, log: Log, signal: AbortSignal): Promise<ZooKeeper> {
+async function connectZooKeeper(
+  settings: StoreSettings,
+  log: Log,
+  signal: AbortSignal,
+  watch: StoreWatch,
+): Promise<ZooKeeper> {
   const zk = await ZooKeeper.connect(
     {
       servers: settings.zookeeper,
       sessionTimeoutMs: settings.sessionMs,
       ...(settings.zookeeperSecret && { secret: settings.zookeeperSecret }),
       log,
+      onSettled: (operation, ms, ok) => watch.called('zookeeper', operation, ms, ok),
     },
     signal,
   )

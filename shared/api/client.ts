@@ -2,6 +2,7 @@
 import { type ClientResponse, hc } from 'hono/client'
 import { Agent, fetch as undiciFetch } from 'undici'
 import { ArmadaError, messageOf, type ProblemCode, problems } from '../errors.ts'
+import { newTrace, type Trace, traceparentOf } from '../trace.ts'
 import type { Api } from './contract.ts'
 import type { Problem } from './route.ts'
 
@@ -11,12 +12,14 @@ export interface ClientOptions {
   token?: string | undefined
   /** One request may take this long. */
   limitMs?: number
+  /** The trace that a request belongs to; default: a new one for each. */
+  trace?: () => Trace
 }
 
 export type Client = ReturnType<typeof connect>
 
 /** Opens a client. Nothing is sent before the first request; connections are kept and reused. */
-export function connect({ url, token, limitMs = 10_000 }: ClientOptions) {
+export function connect({ url, token, limitMs = 10_000, trace = newTrace }: ClientOptions) {
   const dispatcher = new Agent({ connections: 16, connect: { timeout: Math.min(limitMs, 5_000) } })
   const send = async (input: unknown, init: RequestInit = {}): Promise<Response> => {
     // Not AbortSignal.any: on Node 20 each call leaves something behind on a signal that lives long.
@@ -38,7 +41,10 @@ export function connect({ url, token, limitMs = 10_000 }: ClientOptions) {
     }
   }
   return hc<Api>(url, {
-    headers: token ? { authorization: `Bearer ${token}` } : {},
+    headers: () => ({
+      ...(token && { authorization: `Bearer ${token}` }),
+      traceparent: traceparentOf(trace()),
+    }),
     fetch: send as typeof fetch,
   })
 }

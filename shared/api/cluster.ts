@@ -3,7 +3,8 @@ import { createRoute } from '@hono/zod-openapi'
 import { z } from 'zod'
 import { Resources } from '../model/resources.ts'
 import { ShipState } from '../model/shipState.ts'
-import { answer, anyone, failures, readers } from './route.ts'
+import { examples } from './examples.ts'
+import { answer, anyone, failures, readers, scrapers } from './route.ts'
 
 export const getCluster = createRoute({
   method: 'get',
@@ -25,6 +26,7 @@ export const getCluster = createRoute({
         stormBrake: z.string().nullable().describe('Why lost ships are not replaced at present'),
       }),
       'The cluster',
+      examples.cluster,
     ),
     ...failures(),
   },
@@ -36,9 +38,27 @@ export const healthz = createRoute({
   tags: ['health'],
   'x-roles': anyone,
   summary: 'Is this process alive?',
-  responses: { 200: answer(z.strictObject({ status: z.literal('ok') }), 'It is') },
+  responses: { 200: answer(z.strictObject({ status: z.literal('ok') }), 'It is', { status: 'ok' }) },
 })
 
+export const getMetrics = createRoute({
+  method: 'get',
+  path: '/metrics',
+  tags: ['health'],
+  'x-roles': scrapers,
+  summary: 'Figures for Prometheus',
+  description:
+    'Those of this ApiServer (take their sum), and those of the cluster (all ApiServers show the same).',
+  responses: {
+    200: {
+      description: 'In the text format of Prometheus',
+      content: { 'text/plain': { schema: z.string() } },
+    },
+    ...failures(),
+  },
+})
+
+const well = { ok: true, detail: null }
 const Readiness = z.strictObject({
   ready: z.boolean(),
   stores: z.record(z.string(), z.strictObject({ ok: z.boolean(), detail: z.string().nullable() })),
@@ -50,5 +70,8 @@ export const readyz = createRoute({
   tags: ['health'],
   'x-roles': anyone,
   summary: 'Can this process serve? Names the store that does not answer',
-  responses: { 200: answer(Readiness, 'It can'), 503: answer(Readiness, 'It cannot') },
+  responses: {
+    200: answer(Readiness, 'It can', { ready: true, stores: { etcd: well, redis: well, zookeeper: well } }),
+    503: answer(Readiness, 'It cannot'),
+  },
 })

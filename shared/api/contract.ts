@@ -4,6 +4,7 @@ import type { Hono } from 'hono'
 import type { BlankEnv } from 'hono/types'
 import type * as blueprints from './blueprints.ts'
 import type * as cluster from './cluster.ts'
+import type * as drains from './drains.ts'
 import type * as fleets from './fleets.ts'
 import type * as hosts from './hosts.ts'
 import type * as monitor from './monitor.ts'
@@ -28,6 +29,7 @@ type Both<Union> = (Union extends unknown ? (one: Union) => void : never) extend
 type Routes =
   | RoutesOf<typeof blueprints>
   | RoutesOf<typeof cluster>
+  | RoutesOf<typeof drains>
   | RoutesOf<typeof fleets>
   | RoutesOf<typeof hosts>
   | RoutesOf<typeof monitor>

@@ -9,6 +9,20 @@ export const IdempotencyKey = z
 export const Limit = z.coerce.number().int().min(1).max(1_000).default(100).describe('Most entries in a page')
 export const Cursor = z.string().max(128).optional().describe('`nextCursor` of the page before')
 
+export const IfMatch = z.object({
+  'if-match': z
+    .string()
+    .max(64)
+    .optional()
+    .describe('`revision` as it was read: refused when it has changed'),
+})
+
+/** A change of labels as a JSON merge patch: null takes a label away. */
+export const LabelPatch = z
+  .record(z.string().max(63), z.string().max(63).nullable())
+  .describe('null takes a label away; those that are not named stay')
+export type LabelPatch = z.infer<typeof LabelPatch>
+
 export const Epoch = z
   .int()
   .min(1)

@@ -2,8 +2,10 @@
 import { createRoute } from '@hono/zod-openapi'
 import { z } from 'zod'
 import { Fleet, FleetView } from '../model/fleet.ts'
+import { LabelSelector } from '../model/labelSelector.ts'
 import { Labels, Name, PrefixName } from '../model/name.ts'
-import { Epoch } from './fields.ts'
+import { examples } from './examples.ts'
+import { Epoch, IfMatch } from './fields.ts'
 import { answer, body, failures, operators, readers, runners } from './route.ts'
 
 const tags = ['fleets']
@@ -26,8 +28,11 @@ export const createFleet = createRoute({
   'x-roles': operators,
   summary: 'Create a fleet',
   description: 'The same request again answers with the same fleet.',
-  request: { body: body(FleetRequest) },
-  responses: { 201: answer(FleetView, 'The fleet; its ships follow'), ...failures('not_found', 'conflict') },
+  request: { body: body(FleetRequest, examples.makeFleet) },
+  responses: {
+    201: answer(FleetView, 'The fleet; its ships follow', { ...examples.fleet, ships: {}, message: null }),
+    ...failures('not_found', 'conflict'),
+  },
 })
 
 export const listFleets = createRoute({
@@ -36,7 +41,11 @@ export const listFleets = createRoute({
   tags,
   'x-roles': readers,
   summary: 'List fleets by name',
-  responses: { 200: answer(z.strictObject({ fleets: z.array(FleetView) }), 'All fleets'), ...failures() },
+  request: { query: z.object({ labelSelector: LabelSelector.optional() }) },
+  responses: {
+    200: answer(z.strictObject({ fleets: z.array(FleetView) }), 'All fleets', { fleets: [examples.fleet] }),
+    ...failures(),
+  },
 })
 
 export const getFleet = createRoute({
@@ -46,7 +55,7 @@ export const getFleet = createRoute({
   'x-roles': readers,
   summary: 'Look up a fleet',
   request: { params },
-  responses: { 200: answer(FleetView, 'The fleet'), ...failures('not_found') },
+  responses: { 200: answer(FleetView, 'The fleet', examples.fleet), ...failures('not_found') },
 })
 
 export const FleetPatch = z
@@ -65,11 +74,11 @@ export const patchFleet = createRoute({
   summary: 'Scale a fleet, or give its new ships another revision',
   request: {
     params,
-    headers: z.object({ 'if-match': z.string().max(64).optional().describe('`revision` as it was read') }),
-    body: body(FleetPatch),
+    headers: IfMatch,
+    body: body(FleetPatch, examples.scaleFleet),
   },
   responses: {
-    200: answer(FleetView, 'The fleet'),
+    200: answer(FleetView, 'The fleet', examples.fleet),
     ...failures('not_found', 'conflict', 'revision_mismatch'),
   },
 })
@@ -81,7 +90,10 @@ export const deleteFleet = createRoute({
   'x-roles': operators,
   summary: 'Stop all ships of a fleet, then forget it',
   request: { params },
-  responses: { 202: answer(FleetView, 'The fleet, being deleted'), ...failures('not_found') },
+  responses: {
+    202: answer(FleetView, 'The fleet, being deleted', { ...examples.fleet, deleting: true }),
+    ...failures('not_found'),
+  },
 })
 
 export const FleetStep = z.strictObject({

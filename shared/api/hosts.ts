@@ -2,10 +2,15 @@
 import { createRoute } from '@hono/zod-openapi'
 import { z } from 'zod'
 import { HostView } from '../model/host.ts'
+import { LabelSelector } from '../model/labelSelector.ts'
 import { Name } from '../model/name.ts'
-import { admins, answer, body, failures, readers } from './route.ts'
+import { examples } from './examples.ts'
+import { IfMatch, LabelPatch } from './fields.ts'
+import { admins, answer, body, failures, operators, optionalBody, readers } from './route.ts'
 
 const tags = ['hosts']
+const params = z.object({ host: Name })
+const reason = z.string().max(256).default('').describe('Shown on the host and in refusals')
 
 export const listHosts = createRoute({
   method: 'get',
@@ -13,7 +18,11 @@ export const listHosts = createRoute({
   tags,
   'x-roles': readers,
   summary: 'List hosts by id',
-  responses: { 200: answer(z.strictObject({ hosts: z.array(HostView) }), 'All hosts'), ...failures() },
+  request: { query: z.object({ labelSelector: LabelSelector.optional() }) },
+  responses: {
+    200: answer(z.strictObject({ hosts: z.array(HostView) }), 'All hosts', { hosts: [examples.host] }),
+    ...failures(),
+  },
 })
 
 export const getHost = createRoute({
@@ -22,8 +31,96 @@ export const getHost = createRoute({
   tags,
   'x-roles': readers,
   summary: 'Look up a host',
-  request: { params: z.object({ host: Name }) },
-  responses: { 200: answer(HostView, 'The host'), ...failures('not_found') },
+  request: { params },
+  responses: { 200: answer(HostView, 'The host', examples.host), ...failures('not_found') },
+})
+
+export const patchHost = createRoute({
+  method: 'patch',
+  path: '/v1/hosts/{host}',
+  tags,
+  'x-roles': operators,
+  summary: 'Give a host labels',
+  description: 'They are kept apart from those its agent registers and win over them. Ships aboard stay.',
+  request: {
+    params,
+    headers: IfMatch,
+    body: body(z.strictObject({ labels: LabelPatch }), { labels: { region: 'eu', old: null } }),
+  },
+  responses: {
+    200: answer(HostView, 'The host', examples.host),
+    ...failures('not_found', 'revision_mismatch'),
+  },
+})
+
+export const cordonHost = createRoute({
+  method: 'post',
+  path: '/v1/hosts/{host}/cordon',
+  tags,
+  'x-roles': operators,
+  summary: 'Let a host take no new ships; those aboard stay',
+  request: { params, body: optionalBody(z.strictObject({ reason }), { reason: 'new kernel' }) },
+  responses: { 200: answer(HostView, 'The host, cordoned', examples.cordoned), ...failures('not_found') },
+})
+
+export const uncordonHost = createRoute({
+  method: 'post',
+  path: '/v1/hosts/{host}/uncordon',
+  tags,
+  'x-roles': operators,
+  summary: 'Let a host take ships again; ends a drain as well',
+  request: { params },
+  responses: { 200: answer(HostView, 'The host', examples.host), ...failures('not_found') },
+})
+
+export const drainHost = createRoute({
+  method: 'post',
+  path: '/v1/hosts/{host}/drain',
+  tags,
+  'x-roles': operators,
+  summary: 'Cordon a host and move its ships elsewhere',
+  description:
+    'Ships of fleets are stopped and their fleets replace them; others are queued again once they have ended. Allocated and Reserved ones may finish until the deadline, then they are stopped. Again: sets the deadline anew. `drain` on the host shows how far it is; `uncordon` ends it.',
+  request: {
+    params,
+    body: optionalBody(
+      z.strictObject({
+        reason,
+        deadlineSeconds: z
+          .int()
+          .min(0)
+          .max(2_592_000)
+          .default(3_600)
+          .describe('How long ships in use may take to finish'),
+      }),
+      { reason: 'new kernel', deadlineSeconds: 1_800 },
+    ),
+  },
+  responses: { 200: answer(HostView, 'The host, draining', examples.cordoned), ...failures('not_found') },
+})
+
+export const deleteHost = createRoute({
+  method: 'delete',
+  path: '/v1/hosts/{host}',
+  tags,
+  'x-roles': admins,
+  summary: 'Remove a host from the cluster',
+  description:
+    'Its credential dies, its agent ends. With `force` the ships that are aboard count as lost: switch the machine off first, for what runs there is not waited for.',
+  request: {
+    params,
+    query: z.object({
+      force: z.stringbool().default(false).describe('Also while ships are aboard'),
+    }),
+  },
+  responses: {
+    200: answer(
+      z.strictObject({ removed: Name, lost: z.array(Name).describe('Ships that were aboard') }),
+      'It is gone',
+      { removed: 'fra-07', lost: [] },
+    ),
+    ...failures('not_found', 'conflict'),
+  },
 })
 
 export const createJoinToken = createRoute({
@@ -40,12 +137,14 @@ export const createJoinToken = createRoute({
         ),
         ttlSeconds: z.int().min(10).max(604_800).default(3_600),
       }),
+      examples.joinToken,
     ),
   },
   responses: {
     201: answer(
       z.strictObject({ token: z.string().describe('Shown once'), expiresAt: z.iso.datetime() }),
       'The token',
+      examples.joinTokenMade,
     ),
     ...failures(),
   },

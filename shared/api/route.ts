@@ -4,9 +4,10 @@ import { type ProblemCode, problems } from '../errors.ts'
 
 /**
  * What a token may do. admin: everything people may; operator: run ships and fleets; viewer: read;
- * runner: the scheduler and the controllers; host: one host's agent, for its own ships only.
+ * runner: the scheduler and the controllers; host: one host's agent, for its own ships only;
+ * scraper: Prometheus, for `/metrics` only.
  */
-export const Role = z.enum(['admin', 'operator', 'viewer', 'runner', 'host'])
+export const Role = z.enum(['admin', 'operator', 'viewer', 'runner', 'host', 'scraper'])
 export type Role = z.infer<typeof Role>
 
 /** Who may call a route. An empty list: everybody, without a token. */
@@ -16,6 +17,7 @@ export const operators: readonly Role[] = ['operator', 'admin']
 export const admins: readonly Role[] = ['admin']
 export const runners: readonly Role[] = ['runner']
 export const hosts: readonly Role[] = ['host']
+export const scrapers: readonly Role[] = ['scraper', ...readers]
 
 export const Problem = z
   .strictObject({
@@ -32,13 +34,22 @@ export const Problem = z
 export type Problem = z.infer<typeof Problem>
 
 /** A JSON request body. */
-export function body<T extends z.ZodType>(schema: T) {
-  return { required: true, content: { 'application/json': { schema } } } as const
+export function body<T extends z.ZodType>(schema: T, example?: z.input<T>) {
+  return { required: true, content: { 'application/json': media(schema, example) } } as const
+}
+
+/** A JSON request body that may be left out. */
+export function optionalBody<T extends z.ZodType>(schema: T, example?: z.input<T>) {
+  return { required: false, content: { 'application/json': media(schema, example) } } as const
 }
 
 /** A JSON answer. */
-export function answer<T extends z.ZodType>(schema: T, description: string) {
-  return { description, content: { 'application/json': { schema } } } as const
+export function answer<T extends z.ZodType>(schema: T, description: string, example?: z.output<T>) {
+  return { description, content: { 'application/json': media(schema, example) } } as const
+}
+
+function media<T extends z.ZodType>(schema: T, example: unknown): { schema: T; example?: unknown } {
+  return example === undefined ? { schema } : { schema, example }
 }
 
 const everywhere: readonly ProblemCode[] = [

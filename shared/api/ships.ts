@@ -1,10 +1,12 @@
 // Routes of ships: single gameservers.
 import { createRoute } from '@hono/zod-openapi'
 import { z } from 'zod'
+import { LabelSelector } from '../model/labelSelector.ts'
 import { Labels, Name, PrefixName } from '../model/name.ts'
 import { ShipView } from '../model/ship.ts'
 import { ShipState } from '../model/shipState.ts'
-import { Cursor, IdempotencyKey, Limit } from './fields.ts'
+import { examples } from './examples.ts'
+import { Cursor, IdempotencyKey, IfMatch, LabelPatch, Limit } from './fields.ts'
 import { answer, body, failures, operators, readers } from './route.ts'
 
 export const ShipRequest = z.strictObject({
@@ -27,9 +29,14 @@ export const createShips = createRoute({
   summary: 'Make one ship or many',
   description:
     'The ships are recorded and queued before the answer. The same Idempotency-Key gives the same ships.',
-  request: { headers: z.object({ 'idempotency-key': IdempotencyKey.optional() }), body: body(ShipRequest) },
+  request: {
+    headers: z.object({ 'idempotency-key': IdempotencyKey.optional() }),
+    body: body(ShipRequest, examples.makeShips),
+  },
   responses: {
-    201: answer(z.strictObject({ ships: z.array(ShipView) }), 'The ships, Queued'),
+    201: answer(z.strictObject({ ships: z.array(ShipView) }), 'The ships, Queued', {
+      ships: [examples.queued],
+    }),
     ...failures('not_found', 'queue_full', 'key_reused', 'conflict'),
   },
 })
@@ -51,6 +58,7 @@ export const listShips = createRoute({
       fleet: PrefixName.optional(),
       host: Name.optional(),
       blueprint: PrefixName.optional(),
+      labelSelector: LabelSelector.optional(),
       limit: Limit,
       cursor: Cursor,
     }),
@@ -62,6 +70,7 @@ export const listShips = createRoute({
         nextCursor: z.string().nullable().describe('Pass it as `cursor` to get the next page'),
       }),
       'A page of ships',
+      { ships: [examples.ship], nextCursor: null },
     ),
     ...failures(),
   },
@@ -74,7 +83,25 @@ export const getShip = createRoute({
   'x-roles': readers,
   summary: 'Look up one ship',
   request: { params },
-  responses: { 200: answer(ShipView, 'The ship'), ...failures('not_found') },
+  responses: { 200: answer(ShipView, 'The ship', examples.ship), ...failures('not_found') },
+})
+
+export const patchShip = createRoute({
+  method: 'patch',
+  path: '/v1/ships/{ship}',
+  tags,
+  'x-roles': operators,
+  summary: 'Change the labels of a ship',
+  description: 'What runs inside learns of it only when it is started anew.',
+  request: {
+    params,
+    headers: IfMatch,
+    body: body(z.strictObject({ labels: LabelPatch }), { labels: { match: 'final' } }),
+  },
+  responses: {
+    200: answer(ShipView, 'The ship', examples.ship),
+    ...failures('not_found', 'revision_mismatch'),
+  },
 })
 
 export const deleteShip = createRoute({
@@ -85,5 +112,12 @@ export const deleteShip = createRoute({
   summary: 'Stop a ship',
   description: 'SIGTERM, the grace of its blueprint, then SIGKILL. A ship that has ended stays as it is.',
   request: { params },
-  responses: { 202: answer(ShipView, 'The ship, Stopping or ended'), ...failures('not_found', 'conflict') },
+  responses: {
+    202: answer(ShipView, 'The ship, Stopping or ended', {
+      ...examples.ship,
+      state: 'Stopping',
+      reason: 'stopped by admin',
+    }),
+    ...failures('not_found', 'conflict'),
+  },
 })

@@ -1,6 +1,6 @@
 // Holding: what one ship occupies on its host. The list of them is what placement knows of a host's use.
 import { z } from 'zod'
-import { Name } from './name.ts'
+import { Labels, Name } from './name.ts'
 import { PortNumber } from './port.ts'
 import { Resources } from './resources.ts'
 
@@ -15,7 +15,9 @@ export type Holding = z.infer<typeof Holding>
 
 export const Advice = z.strictObject({
   v: z.literal(1),
-  degraded: z.string().nullable().describe('Why the host takes no new ships'),
+  degraded: z.string().nullable().describe('Why the host takes no new ships, as its agent sees it'),
+  cordoned: z.string().nullable().default(null).describe('Why it takes none, as people ordered'),
+  labels: Labels.default({}).describe("Given by people; they win over the agent's"),
   holdings: z.array(Holding),
 })
 /** The value of a host's advisor node in ZooKeeper: written by the ApiServer when it changes. */

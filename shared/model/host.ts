@@ -27,15 +27,51 @@ export const HostSample = z.strictObject({
 /** What the Advisor measures every few seconds. */
 export type HostSample = z.infer<typeof HostSample>
 
+const by = z.string().describe('Who ordered it')
+const reason = z.string().max(256)
+
+export const Cordon = z.strictObject({ reason, since: z.iso.datetime(), by })
+export const Drain = z.strictObject({
+  since: z.iso.datetime(),
+  deadline: z.iso.datetime().describe('Until then ships in use may finish'),
+  by,
+})
+
+export const HostOrders = z.strictObject({
+  labels: Labels.describe("Kept apart from the agent's, and win over them"),
+  cordon: Cordon.nullable().describe('The host takes no new ships'),
+  drain: Drain.nullable().describe('Its ships are moved elsewhere; always with a cordon'),
+})
+/** What people ordered of a host. */
+export type HostOrders = z.infer<typeof HostOrders>
+
 export const Host = HostDescription.extend({
   joinedAt: z.iso.datetime(),
   credentialDigest: z.string().describe('SHA-256 of the credential of its agent'),
+  orders: HostOrders.optional().describe('Absent until somebody orders something'),
 })
 /** The record in etcd. */
 export type Host = z.infer<typeof Host>
 
-export const HostView = Host.omit({ credentialDigest: true })
+const noOrders: HostOrders = Object.freeze({ labels: {}, cordon: null, drain: null })
+
+export function ordersOf(host: Host): HostOrders {
+  return host.orders ?? noOrders
+}
+
+export const HostView = Host.omit({ credentialDigest: true, orders: true })
   .extend({
+    revision: z.string().describe('Changes with every change of the record'),
+    labels: Labels.describe("The agent's, and over them those that people gave"),
+    ownLabels: Labels.describe('Those that people gave'),
+    cordon: Cordon.nullable().describe('Why it takes no new ships; null when it does'),
+    drain: Drain.extend({
+      state: z
+        .enum(['Draining', 'Overdue', 'Drained'])
+        .describe('Overdue: the deadline has passed and ships in use are being stopped'),
+      left: z.int().min(0).describe('Ships that are still aboard'),
+      inUse: z.int().min(0).describe('Those of them that are Allocated or Reserved'),
+    }).nullable(),
     state: z
       .enum(['Online', 'Degraded', 'Silent'])
       .describe('Silent: no report for 15 s, so that what it shows may be out of date'),

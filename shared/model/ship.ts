@@ -31,6 +31,7 @@ export const Ship = z.strictObject({
   resources: Resources.describe('What it asks for'),
   avoidHosts: z.array(Name).describe('Hosts that could not start it'),
   exit: ShipExit.nullable(),
+  moving: z.boolean().optional().describe('It stops only to leave its host: then it is queued again'),
   createdAt: z.iso.datetime(),
   readyAt: z.iso.datetime().nullable().describe('First time this attempt was Ready'),
   requestDigest: z

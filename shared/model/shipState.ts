@@ -89,6 +89,7 @@ export const moves: Readonly<Record<ShipState, Row>> = {
     Lost: ['controllers'],
   },
   Stopping: {
+    Queued: ['agent', 'controllers'], // it only left a host that is being drained
     Stopped: ['agent', 'controllers'], // controllers: its host is gone
     Failed: ['agent'],
   },
@@ -115,6 +116,11 @@ export function isFinished(state: ShipState): boolean {
 /** Has, or may have, a container on its host. */
 export function isAboard(state: ShipState): boolean {
   return !isFinished(state) && state !== 'Queued' && state !== 'Lost'
+}
+
+/** Serves somebody, or is kept for somebody: only a person's own word ends it. */
+export function isInUse(state: ShipState): boolean {
+  return state === 'Allocated' || state === 'Reserved'
 }
 
 /** Counts towards the replicas of its fleet. */

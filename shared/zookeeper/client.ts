@@ -22,6 +22,8 @@ export interface ConnectOptions {
   log: Log
   connectTimeoutMs?: number
   requestTimeoutMs?: number
+  /** Hears of every request that was sent: how long it took, and whether an answer came in time. */
+  onSettled?: (operation: Operation, ms: number, ok: boolean) => void
 }
 
 const modes = { persistent: 0, ephemeral: 1, persistent_sequential: 2, ephemeral_sequential: 3 } as const
@@ -45,7 +47,7 @@ export class ZooKeeper {
 
   private constructor(options: ConnectOptions) {
     this.log = options.log
-    this.#sent = new Requests(options.requestTimeoutMs ?? 5_000)
+    this.#sent = new Requests(options.requestTimeoutMs ?? 5_000, options.onSettled)
     this.#options = options
     this.#session = new Session({
       open: openerOf(options.servers),

@@ -11,6 +11,8 @@ interface Offer<T> {
 
 export interface Batch {
   readonly data: Buffer | string
+  /** Items in it. */
+  readonly size: number
   /** Tells the callers that it is written, or why it is not. */
   settle: (error?: unknown) => void
 }
@@ -83,7 +85,7 @@ export class GroupCommit<T> {
           if (error !== undefined || offer.written === offer.items.length) offer.settle(error)
         }
       }
-      return { data, settle }
+      return { data, size: items.length, settle }
     }
     return undefined
   }

@@ -28,6 +28,8 @@ export interface ProducerOptions<T> {
   /** Longest wait of an offer for its being durable. */
   limitMs?: number
   encode?: (items: T[]) => Buffer | string
+  /** Hears of every node that was written, and how many items it holds. */
+  onWritten?: (items: number) => void
   /** Beginning of the nodes' names. */
   prefix?: string
 }
@@ -50,10 +52,10 @@ export class QueueProducer<T> {
       lingerMs = 0,
       limitMs = 10_000,
     } = options
-    const { encode = JSON.stringify, prefix = 'e-' } = options
+    const { encode = JSON.stringify, prefix = 'e-', onWritten = () => undefined } = options
     this.#zk = zk
     this.#path = path
-    this.#options = { maxNodes, maxItems, maxBytes, lingerMs, limitMs, prefix }
+    this.#options = { maxNodes, maxItems, maxBytes, lingerMs, limitMs, prefix, onWritten }
     this.#group = new GroupCommit({
       ...{ maxItems, maxBytes, limitMs, encode },
       late: (begun) => late(path, limitMs, begun),
@@ -85,7 +87,7 @@ export class QueueProducer<T> {
 
   /** Writes one node after another while items wait. Never rejects. */
   async #pump(): Promise<void> {
-    const { lingerMs, limitMs, prefix } = this.#options
+    const { lingerMs, limitMs, prefix, onWritten } = this.#options
     this.#pumping = true
     if (lingerMs > 0) await sleep(lingerMs)
     for (let batch = this.#group.take(); batch; batch = this.#group.take()) {
@@ -93,6 +95,7 @@ export class QueueProducer<T> {
         const how = { limitMs, ensurePath: true }
         const name = await enqueue(this.#zk, this.#path, prefix, batch.data, how)
         this.#created = sequenceOf(name) + 1
+        onWritten(batch.size)
         batch.settle()
       } catch (error) {
         batch.settle(error)

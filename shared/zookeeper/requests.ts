@@ -15,11 +15,16 @@ export class Requests {
   /** Sent since the start, by operation. */
   readonly counts = Object.fromEntries(operations.map((name) => [name, 0])) as Record<Operation, number>
   readonly #limitMs: number
+  readonly #onSettled: (operation: Operation, ms: number, ok: boolean) => void
   /** In the order of their deadlines, because all have the same limit. */
   readonly #underWay = new Set<UnderWay>()
 
-  constructor(limitMs: number) {
+  constructor(
+    limitMs: number,
+    onSettled: (operation: Operation, ms: number, ok: boolean) => void = () => undefined,
+  ) {
     this.#limitMs = limitMs
+    this.#onSettled = onSettled
   }
 
   /** @throws KeeperError; `timeout` (unknown) when no answer came within the limit. */
@@ -33,14 +38,24 @@ export class Requests {
     const request = `${operation} ${path}`
     return new Promise((resolve, reject) => {
       const deadlineMs = performance.now() + this.#limitMs
-      const entry = { deadlineMs, late: () => reject(new KeeperError('timeout', true, request)) }
+      const settled = (ok: boolean) =>
+        this.#onSettled(operation, performance.now() - deadlineMs + this.#limitMs, ok)
+      const late = () => {
+        settled(false)
+        reject(new KeeperError('timeout', true, request))
+      }
+      const entry = { deadlineMs, late }
       const onAnswer: Answer<A> = (returnCode, _message, ...answer) => {
         if (!this.#underWay.delete(entry)) return
-        if (returnCode === 0) return resolve(take(...answer))
+        if (returnCode === 0) {
+          settled(true)
+          return resolve(take(...answer))
+        }
         const closed = session.state === 'closed'
         const error = closed
           ? new KeeperError('closed', true, request)
           : KeeperError.from(returnCode, request)
+        settled(!error.unknown) // a refusal is an answer too
         // When the connection breaks, nobody may open sockets within the driver's callback (see session.ts).
         if (error.unknown) setImmediate(reject, error)
         else reject(error)

@@ -77,7 +77,7 @@ test('a ship that is stopped is replaced; a fleet that is scaled or deleted foll
   await cluster.until(
     'the fleet is gone',
     20_000,
-    async () => (await answerOf(cluster.client.v1.fleets.$get())).fleets.length === 1,
+    async () => (await answerOf(cluster.client.v1.fleets.$get({ query: {} }))).fleets.length === 1,
   )
   await cluster.until(
     'its containers are gone',

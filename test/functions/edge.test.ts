@@ -72,7 +72,7 @@ async function answerAt(url: string, path: string, token: string, method = 'GET'
     headers: { 'x-request-id': 'same', ...(token && { authorization: `Bearer ${token}` }) },
   })
   const { status, headers } = response
-  const shown = ['content-type', 'www-authenticate', 'retry-after', 'x-request-id']
+  const shown = ['etag', 'content-type', 'www-authenticate', 'retry-after', 'x-request-id']
   return {
     status,
     headers: shown.map((name) => `${name}: ${headers.get(name)}`),
@@ -183,6 +183,7 @@ test('lookups equal those of Node byte for byte, the sample of a ship included',
   await assertEqual('/v1/blueprints/often', adminToken, 200)
   await assertEqual('/v1/blueprints/often?revision=7', adminToken, 200)
   await assertEqual('/v1/blueprints/often/revisions', adminToken, 200)
+  await assertEqual('/v1/blueprints/often/diff?from=7', adminToken, 200)
   await assertEqual(`/v1/ships/${ready}`, adminToken, 200, { method: 'HEAD' })
   await assertEqual('/healthz', '', 200)
   await assertEqual(`/v1/ships/${ready}`, adminToken, 200, { at: edgeWithoutRedis })

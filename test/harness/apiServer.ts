@@ -2,6 +2,7 @@
 import { serve } from '@hono/node-server'
 import { createApp } from '../../functions/app.ts'
 import { isGame } from '../../functions/games.ts'
+import { Meters } from '../../functions/metrics/meters.ts'
 import { AgentStreams } from '../../functions/services/agentStreams.ts'
 import { type OpenStores, openStores } from '../../functions/stores/stores.ts'
 import type { Stack } from '../../infra/stack/stack.ts'
@@ -10,6 +11,8 @@ import { createLog } from '../../shared/log.ts'
 
 export const adminToken = 'test-admin-token-0123456789'
 export const runnerToken = 'test-runner-token-0123456789'
+
+export const metricsToken = 'test-metrics-token-0123456789'
 
 export interface ApiServer {
   url: string
@@ -26,6 +29,7 @@ export async function startApiServer(
 ): Promise<ApiServer> {
   const log = createLog('api', process.env.ARMADA_LOG ?? 'silent')
   const ended = new AbortController()
+  const meters = new Meters()
   const stores = await openStores(
     {
       etcd: stack.etcd.address,
@@ -37,9 +41,20 @@ export async function startApiServer(
     },
     log,
     ended.signal,
+    meters.stores,
   )
-  const streams = new AgentStreams(stores.ships.table)
-  const app = createApp({ stores, streams, adminToken, runnerToken, version: 'test', isGame, log })
+  const streams = new AgentStreams(stores.ships.table, stores.hosts.table)
+  const app = createApp({
+    stores,
+    streams,
+    adminToken,
+    runnerToken,
+    metricsToken,
+    meters,
+    version: 'test',
+    isGame,
+    log,
+  })
   const { server, port } = await new Promise<{ server: ReturnType<typeof serve>; port: number }>(
     (resolve) => {
       const server = serve({ fetch: app.fetch, hostname: '127.0.0.1', port: 0 }, (info) =>

@@ -5,6 +5,7 @@ import type { Settings } from '../../../shared/settings.ts'
 import type { ZooKeeper } from '../../../shared/zookeeper/client.ts'
 import type { Leadership } from '../../../shared/zookeeper/election.ts'
 import { together } from '../together.ts'
+import { keepDrains } from './drains.ts'
 import { keepFleets } from './fleets.ts'
 import { HostWatch } from './hosts.ts'
 import { attend } from './watchlist.ts'
@@ -30,6 +31,7 @@ export async function control(
       await together(signal, [() => hosts.follow(zk), () => hosts.run()])
     },
     (signal) => keepFleets({ ...office, signal }),
+    (signal) => keepDrains({ ...office, signal }),
     (signal) => attend({ ...office, signal }, settings, () => brake()),
   ])
 }

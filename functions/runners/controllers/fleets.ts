@@ -23,7 +23,7 @@ export async function keepFleets(office: Office): Promise<void> {
   const { client, log, signal } = office
   const crashes = new Map<string, CrashRecord>()
   await ledLoop({ name: 'fleets', everyMs, signal, log }, async () => {
-    const { fleets } = await answerOf(client.v1.fleets.$get({}, { init: { signal } }))
+    const { fleets } = await answerOf(client.v1.fleets.$get({ query: {} }, { init: { signal } }))
     const names = new Set(fleets.map((fleet) => fleet.name))
     for (const name of crashes.keys()) if (!names.has(name)) crashes.delete(name)
     await each(fleets, fleetsAtOnce, async (fleet) => {

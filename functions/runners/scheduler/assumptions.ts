@@ -2,41 +2,46 @@
 import type { Holding } from '../../../shared/model/holding.ts'
 
 export interface Assumption {
-  host: string
-  holding: Holding
-  atMs: number
+  readonly host: string
+  readonly holding: Holding
+  readonly atMs: number
+  /** Neighbours among those on the same host. A chain, because a set for each host costs more than the rest. */
+  before: Assumption | undefined
+  after: Assumption | undefined
 }
 
 export class Assumptions {
   /** Oldest first, because a renewed one is put in anew. */
   readonly #byShip = new Map<string, Assumption>()
-  readonly #byHost = new Map<string, Set<string>>()
+  /** The latest of each host. */
+  readonly #latest = new Map<string, Assumption>()
 
   get(ship: string): Assumption | undefined {
     return this.#byShip.get(ship)
   }
 
-  put(assumption: Assumption): void {
-    const { ship } = assumption.holding
-    this.delete(ship)
-    this.#byShip.set(ship, assumption)
-    const aboard = this.#byHost.get(assumption.host)
-    if (aboard) aboard.add(ship)
-    else this.#byHost.set(assumption.host, new Set([ship]))
+  /** The ship must have none. */
+  put(host: string, holding: Holding, atMs: number): void {
+    const after = this.#latest.get(host)
+    const assumption: Assumption = { host, holding, atMs, before: undefined, after }
+    if (after) after.before = assumption
+    this.#latest.set(host, assumption)
+    this.#byShip.set(holding.ship, assumption)
   }
 
-  delete(ship: string): void {
-    const old = this.#byShip.get(ship)
-    if (!old) return
-    this.#byShip.delete(ship)
-    const aboard = this.#byHost.get(old.host)
-    aboard?.delete(ship)
-    if (aboard?.size === 0) this.#byHost.delete(old.host)
+  delete(assumption: Assumption): void {
+    const { host, holding, before, after } = assumption
+    this.#byShip.delete(holding.ship)
+    if (after) after.before = before
+    if (before) before.after = after
+    else if (after) this.#latest.set(host, after)
+    else this.#latest.delete(host)
   }
 
   on(host: string): Holding[] {
-    const ships = [...(this.#byHost.get(host) ?? [])]
-    return ships.flatMap((ship) => this.#byShip.get(ship)?.holding ?? [])
+    const holdings: Holding[] = []
+    for (let one = this.#latest.get(host); one; one = one.after) holdings.push(one.holding)
+    return holdings
   }
 
   /** Ships assumed at `atMs` or before. */

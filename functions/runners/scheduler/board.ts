@@ -9,11 +9,13 @@ import type { Holding } from '../../../shared/model/holding.ts'
 import { Assumptions } from './assumptions.ts'
 import { ChangeLog } from './changeLog.ts'
 import { type HostPicture, HostRow } from './hostRow.ts'
+import { Stock } from './stock.ts'
 
 type Holdings = ReadonlyMap<string, Holding>
 
 export class Board {
   readonly changes = new ChangeLog()
+  readonly stock = new Stock()
   readonly #seed: number
   readonly #rows: (HostRow | undefined)[] = []
   readonly #vacant: number[] = []
@@ -43,8 +45,10 @@ export class Board {
   /** A host came, or is described anew. */
   put(picture: HostPicture): void {
     const { id } = picture.description
-    const slot = this.#byId.get(id)?.slot ?? this.#vacant.pop() ?? this.#rows.length
-    const row = new HostRow(slot, picture, this.#seed + hash(id))
+    const before = this.#byId.get(id)
+    if (before) this.#clear(before)
+    const slot = before?.slot ?? this.#vacant.pop() ?? this.#rows.length
+    const row = new HostRow(slot, picture, this.stock, this.#seed + hash(id))
     this.#rows[slot] = row
     this.#byId.set(id, row)
     for (const holding of this.#seen.get(id)?.values() ?? []) row.add(holding)
@@ -56,7 +60,10 @@ export class Board {
   remove(id: string): void {
     const row = this.#byId.get(id)
     if (!row) return
-    this.see(id, [])
+    this.#clear(row)
+    for (const ship of this.#seen.get(id)?.keys() ?? []) {
+      if (this.#seenOn.get(ship) === id) this.#seenOn.delete(ship)
+    }
     this.#byId.delete(id)
     this.#seen.delete(id)
     this.#rows[row.slot] = undefined
@@ -93,7 +100,7 @@ export class Board {
   assume(row: HostRow, holding: Holding, atMs: number): void {
     this.drop(holding.ship)
     row.add(holding, true)
-    this.#assumptions.put({ host: row.id, holding, atMs })
+    this.#assumptions.put(row.id, holding, atMs)
     this.changes.note(row.slot)
   }
 
@@ -101,7 +108,7 @@ export class Board {
   drop(ship: string, attempt = Number.POSITIVE_INFINITY): void {
     const assumed = this.#assumptions.get(ship)
     if (!assumed || assumed.holding.attempt > attempt) return
-    this.#assumptions.delete(ship)
+    this.#assumptions.delete(assumed)
     const row = this.#byId.get(assumed.host)
     if (!row) return
     row.remove(assumed.holding)
@@ -121,6 +128,13 @@ export class Board {
   attemptOf(ship: string): number {
     const seen = this.#seen.get(this.#seenOn.get(ship) ?? '')?.get(ship)?.attempt ?? 0
     return Math.max(seen, this.#assumptions.get(ship)?.holding.attempt ?? 0)
+  }
+
+  /** Takes everything off a row that is about to leave. */
+  #clear(row: HostRow): void {
+    for (const holding of this.#seen.get(row.id)?.values() ?? []) row.remove(holding)
+    for (const holding of this.#assumptions.on(row.id)) row.remove(holding)
+    row.leave()
   }
 }
 

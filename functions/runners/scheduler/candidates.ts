@@ -4,32 +4,34 @@
 // - Before every answer the change log is replayed, so an answer is true at the moment it is given.
 // - A host is ranked if and only if all filters admit it; the lane is its zone when the demand spreads.
 import type { Board } from './board.ts'
+import { cell, rowCells } from './cells.ts'
 import { passes, type Rules } from './filters.ts'
+import { Gauge } from './gauge.ts'
 import type { HostRow } from './hostRow.ts'
+import type { MatesBySlot } from './mates.ts'
 import { Ranking } from './ranking.ts'
-import { fill, preference } from './score.ts'
+import { Standings } from './standings.ts'
 import { Zones } from './zones.ts'
-
-/** What of a host changes only with its description. */
-interface Standing {
-  row: HostRow
-  suits: boolean
-  preference: number
-}
 
 export class Candidates {
   readonly #board: Board
   readonly #rules: Rules
+  readonly #gauge: Gauge
   readonly #zones: Zones | undefined
   readonly #ranking = new Ranking()
-  readonly #standings: (Standing | undefined)[] = []
+  readonly #standings: Standings
+  readonly #mattersTo: string | null
+  #mates: MatesBySlot = new Map()
   #version = -1
 
   constructor(board: Board, rules: Rules) {
     this.#board = board
     this.#rules = rules
-    const { spread } = rules.demand.placement
-    if (spread) this.#zones = new Zones(spread, rules.demand.fleet)
+    this.#gauge = new Gauge(board, rules)
+    const { spread, antiAffinity } = rules.demand.placement
+    if (spread) this.#zones = new Zones(spread)
+    this.#standings = new Standings(rules, this.#zones)
+    this.#mattersTo = spread || antiAffinity !== 'none' ? rules.demand.fleet : null
   }
 
   /** The best host, or, when only hosts to avoid are left, the one to avoid that comes first. */
@@ -41,17 +43,17 @@ export class Candidates {
     if (slot >= 0) return this.#board.rows[slot]
     // A host that failed twice stands in the list twice: its last failure counts.
     const longestAgo = avoid.filter((id, i) => avoid.lastIndexOf(id) === i)
-    return longestAgo.map((id) => this.#board.host(id)).find((row) => row && this.#mayTake(row.slot))
+    return longestAgo.map((id) => this.#board.host(id)).find((row) => row && this.#mayTake(row))
   }
 
-  /** Whether one more ship in the host's zone keeps the fleet within its skew. Any host will do without spread. */
+  /** Whether one more ship in the host's zone keeps the fleet within its skew; a pinned ship asks no zone. */
   keepsSpread(row: HostRow): boolean {
-    if (!this.#zones) return true
+    if (!this.#zones || this.#rules.demand.placement.host !== undefined) return true
     this.#catchUp()
-    return this.#zones.open(this.#zones.zoneOf(row))
+    return this.#zones.isOpen(this.#zones.zoneOf(row), this.#zones.bound)
   }
 
-  /** A pinned demand looks at its one host and needs no ranking, unless its zone is to be weighed. */
+  /** A pinned demand looks at its one host and needs no ranking. */
   #pinned(id: string): HostRow | undefined {
     const row = this.#board.host(id)
     if (!row || !passes(this.#rules.suits, row) || !passes(this.#rules.room, row)) return undefined
@@ -61,51 +63,57 @@ export class Candidates {
   #bestSlot(avoid: readonly string[]): number {
     const { rows } = this.#board
     const passOver = avoid.length > 0 ? (slot: number) => avoid.includes(rows[slot]?.id as string) : undefined
-    if (!this.#zones) return this.#ranking.best(0, passOver)
+    const zones = this.#zones
+    if (!zones) return this.#ranking.best(0, passOver)
     let best = -1
     let bestScore = -1
-    for (const zone of this.#zones.allOpen()) {
+    const { bound } = zones
+    for (let zone = 0; zone < zones.count; zone++) {
+      if (!zones.isOpen(zone, bound)) continue
       const slot = this.#ranking.best(zone, passOver)
       const score = slot < 0 ? -1 : this.#ranking.scoreOf(slot)
-      if (score > bestScore) [best, bestScore] = [slot, score]
+      if (score <= bestScore) continue
+      best = slot
+      bestScore = score
     }
     return best
   }
 
-  #mayTake(slot: number): boolean {
-    const row = this.#board.rows[slot]
-    if (!row || this.#ranking.scoreOf(slot) < 0) return false
-    return !this.#zones || this.#zones.open(this.#zones.zoneOf(row))
+  #mayTake(row: HostRow): boolean {
+    return this.#ranking.scoreOf(row.slot) >= 0 && this.keepsSpread(row)
   }
 
   #catchUp(): void {
     const { changes, rows } = this.#board
-    if (this.#version === changes.version) return
-    const limit = this.#version < 0 ? -1 : Math.max(64, rows.length)
-    if (!changes.replay(this.#version, limit, this.#weigh)) {
+    const { version } = changes
+    if (this.#version === version) return
+    const behind = version - this.#version
+    const { kinds, mates } = this.#board.stock
+    this.#mates = mates.of(this.#mattersTo)
+    this.#standings.follow(kinds)
+    if (this.#version < 0 || behind > Math.max(64, rows.length) || !changes.reachesBackTo(this.#version)) {
       for (let slot = 0; slot < rows.length; slot++) this.#weigh(slot)
+    } else {
+      for (let change = this.#version; change < version; change++) {
+        const slot = changes.slotOf(change)
+        if (slot >= 0) this.#weigh(slot)
+      }
     }
-    this.#version = changes.version
+    this.#version = version
   }
 
-  readonly #weigh = (slot: number): void => {
-    const row = this.#board.rows[slot]
-    const before = this.#standings[slot]
-    if (!row) {
-      this.#standings[slot] = undefined
-      this.#ranking.set(slot, 0, -1)
-      this.#zones?.weigh(slot, undefined, false)
-      return
+  #weigh(slot: number): void {
+    const { stock, rows } = this.#board
+    const kind = stock.table[slot * rowCells + cell.kind] as number
+    let preference = kind < 0 ? -1 : this.#standings.preferenceOf(kind)
+    if (preference === undefined) preference = this.#standings.put(kind, rows[slot] as HostRow)
+    let lane = 0
+    if (this.#zones) {
+      const zone = kind < 0 ? -1 : this.#standings.zoneOf(kind)
+      this.#zones.weigh(slot, zone, this.#mates.get(slot) ?? 0, preference >= 0)
+      lane = Math.max(0, zone)
     }
-    const standing = before?.row === row ? before : this.#stand(row)
-    this.#standings[slot] = standing
-    const zone = this.#zones?.weigh(slot, row, standing.suits) ?? 0
-    const fits = standing.suits && passes(this.#rules.room, row)
-    this.#ranking.set(slot, zone, fits ? standing.preference + fill(this.#rules.demand, row) : -1)
-  }
-
-  #stand(row: HostRow): Standing {
-    const suits = passes(this.#rules.suits, row)
-    return { row, suits, preference: suits ? preference(this.#rules.demand, row) : 0 }
+    const score = preference < 0 ? -1 : this.#gauge.weigh(slot, this.#mates)
+    this.#ranking.set(slot, lane, score < 0 ? -1 : preference + score)
   }
 }

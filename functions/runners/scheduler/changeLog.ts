@@ -14,18 +14,15 @@ export class ChangeLog {
     this.#slots[this.version++ & (kept - 1)] = slot
   }
 
-  /**
-   * Visits every slot that changed since `version`, once.
-   * @returns false, without visiting, when that is more than `limit` or no longer known: look at all hosts.
-   */
-  replay(version: number, limit: number, visit: (slot: number) => void): boolean {
-    const behind = this.version - version
-    if (behind > limit || behind > kept) return false
-    for (let at = version; at < this.version; at++) {
-      const slot = this.#slots[at & (kept - 1)] ?? 0
-      if (this.#latest[slot] === at) visit(slot)
-    }
-    return true
+  /** Whether all changes since `version` are still known. */
+  reachesBackTo(version: number): boolean {
+    return this.version - version <= kept
+  }
+
+  /** The slot of one change, or -1 when that slot changed again later. */
+  slotOf(change: number): number {
+    const slot = this.#slots[change & (kept - 1)] as number
+    return this.#latest[slot] === change ? slot : -1
   }
 
   #grow(least: number): void {

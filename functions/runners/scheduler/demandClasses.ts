@@ -4,42 +4,69 @@ import type { Board } from './board.ts'
 import { Candidates } from './candidates.ts'
 import { type Rules, rulesOf } from './filters.ts'
 
-/** All classes together keep about this many standings of hosts: some 100 bytes each. */
-const standingsKept = 5_000_000
+/** All candidates together rank about this many hosts: some 16 bytes each. */
+const ranksKept = 20_000_000
+const classesKept = 20_000
 
 export interface DemandClass {
   rules: Rules
   candidates: Candidates
 }
 
+interface Shared {
+  candidates: Candidates
+  usedAt: number
+}
+
 export class DemandClasses {
   readonly #board: Board
-  /** Least lately used first. */
-  readonly #classes = new Map<string, DemandClass>()
+  readonly #classes = new Map<string, DemandClass & { shared: Shared }>()
+  /** Demands for which every host is as good or bad, whatever their fleets and ports are called, share these. */
+  readonly #shared = new Map<string, Shared>()
+  #uses = 0
 
   constructor(board: Board) {
     this.#board = board
   }
 
   of(key: string, demand: Demand): DemandClass {
-    const known = this.#classes.get(key)
-    if (known) {
-      this.#classes.delete(key)
-      this.#classes.set(key, known)
-      return known
-    }
+    const known = this.#classes.get(key) ?? this.#make(key, demand)
+    known.shared.usedAt = this.#uses++
+    return known
+  }
+
+  #make(key: string, demand: Demand): DemandClass & { shared: Shared } {
     const rules = rulesOf(demand)
-    const made = { rules, candidates: new Candidates(this.#board, rules) }
+    const sameHosts = likenessOf(rules)
+    let shared = this.#shared.get(sameHosts)
+    if (!shared) {
+      shared = { candidates: new Candidates(this.#board, rules), usedAt: this.#uses }
+      this.#shared.set(sameHosts, shared)
+      this.#forget()
+    }
+    const made = { rules, candidates: shared.candidates, shared }
+    if (this.#classes.size >= classesKept) this.#classes.clear()
     this.#classes.set(key, made)
-    this.#forget()
     return made
   }
 
+  /** Lets go of what was not used for longest, a quarter at a time. */
   #forget(): void {
-    const limit = Math.max(32, Math.floor(standingsKept / (this.#board.size + 1)))
-    for (const key of this.#classes.keys()) {
-      if (this.#classes.size <= limit) return
-      this.#classes.delete(key)
+    const limit = Math.max(32, Math.floor(ranksKept / (this.#board.size + 1)))
+    if (this.#shared.size <= limit) return
+    const byUse = [...this.#shared].sort(([, a], [, b]) => a.usedAt - b.usedAt)
+    const old = new Set<Shared>()
+    for (const [key, shared] of byUse.slice(0, Math.ceil(limit / 4))) {
+      this.#shared.delete(key)
+      old.add(shared)
     }
+    for (const [key, { shared }] of this.#classes) if (old.has(shared)) this.#classes.delete(key)
   }
+}
+
+/** Equal for demands to which every host looks the same. */
+function likenessOf({ demand, ports }: Rules): string {
+  const { resources, placement, fleet } = demand
+  const mates = placement.spread || placement.antiAffinity !== 'none' ? fleet : null
+  return JSON.stringify([resources, placement, mates, ports.fixedNumbers, ports.any.length, ports.clash])
 }

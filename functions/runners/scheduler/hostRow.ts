@@ -1,7 +1,10 @@
-// HostRow: one host on the board, with what is left of it.
+// HostRow: one host on the board. What is left of it stands in its slot of the stock.
 import type { Holding } from '../../../shared/model/holding.ts'
 import type { HostDescription } from '../../../shared/model/host.ts'
+import { cell, rowCells } from './cells.ts'
+import type { Kind } from './kinds.ts'
 import { PortBook } from './portBook.ts'
+import type { Stock } from './stock.ts'
 
 export interface HostPicture {
   description: HostDescription
@@ -16,25 +19,32 @@ export class HostRow {
   readonly description: HostDescription
   readonly degraded: string | null
   readonly ports: PortBook
-  readonly #mates = new Map<string, number>()
-  freeCpuMillis: number
-  freeMemoryMiB: number
-  /** Ships that are on it or on their way. */
-  ships = 0
+  readonly #stock: Stock
+  readonly #kind: Kind
 
-  constructor(slot: number, { description, degraded }: HostPicture, seed: number) {
+  constructor(slot: number, picture: HostPicture, stock: Stock, seed: number) {
+    const { description, degraded } = picture
     this.slot = slot
     this.id = description.id
     this.description = description
     this.degraded = degraded
     this.ports = new PortBook(description.ports, seed)
-    this.freeCpuMillis = description.capacity.cpuMillis
-    this.freeMemoryMiB = description.capacity.memoryMiB
+    this.#stock = stock
+    this.#kind = stock.kinds.enter(description, degraded !== null)
+    stock.put(slot, this.#kind, description.capacity, this.ports.freeInRange)
+  }
+
+  get freeCpuMillis(): number {
+    return this.#stock.table[this.slot * rowCells + cell.freeCpuMillis] as number
+  }
+
+  get freeMemoryMiB(): number {
+    return this.#stock.table[this.slot * rowCells + cell.freeMemoryMiB] as number
   }
 
   /** Ships of the fleet on this host. */
   mates(fleet: string | null): number {
-    return fleet === null ? 0 : (this.#mates.get(fleet) ?? 0)
+    return this.#stock.mates.of(fleet).get(this.slot) ?? 0
   }
 
   /** @param portsTaken when the numbers were already taken while they were chosen. */
@@ -48,13 +58,19 @@ export class HostRow {
     this.#count(holding, -1)
   }
 
+  /** The row is no longer on the board; all it held has been removed. */
+  leave(): void {
+    this.#stock.remove(this.slot)
+    this.#stock.kinds.leave(this.#kind)
+  }
+
   #count({ resources, fleet }: Holding, by: 1 | -1): void {
-    this.freeCpuMillis -= by * resources.cpuMillis
-    this.freeMemoryMiB -= by * resources.memoryMiB
-    this.ships += by
-    if (fleet === null) return
-    const mates = this.mates(fleet) + by
-    if (mates > 0) this.#mates.set(fleet, mates)
-    else this.#mates.delete(fleet)
+    const { table, mates } = this.#stock
+    const at = this.slot * rowCells
+    table[at + cell.freeCpuMillis] = (table[at + cell.freeCpuMillis] as number) - by * resources.cpuMillis
+    table[at + cell.freeMemoryMiB] = (table[at + cell.freeMemoryMiB] as number) - by * resources.memoryMiB
+    table[at + cell.freePorts] = this.ports.freeInRange
+    table[at + cell.ships] = (table[at + cell.ships] as number) + by
+    if (fleet !== null) mates.count(fleet, this.slot, by)
   }
 }

@@ -26,6 +26,8 @@ interface Known {
   description: HostDescription | undefined
   present: boolean
   advice: Advice | undefined
+  /** The description with the labels that people gave; the same object as long as neither changes. */
+  labelled: { of: HostDescription; own: string; description: HostDescription } | undefined
   /** What is wrong with its nodes. */
   unreadable: string | undefined
 }
@@ -122,6 +124,7 @@ export class Picture {
           description: undefined,
           present: false,
           advice: undefined,
+          labelled: undefined,
           unreadable: undefined,
         })
         this.#watched.set(paths.worker(id), { id, part: 'description' })
@@ -169,13 +172,16 @@ export class Picture {
     this.#show(id, known)
   }
 
-  #show(id: string, { description, present, advice, unreadable }: Known): void {
+  #show(id: string, known: Known): void {
     const { board } = this.#options
+    const { present, advice, unreadable } = known
+    const description = labelled(known)
     if (!present || !description) {
       board.remove(id)
       return
     }
-    const degraded = unreadable ?? advice?.degraded ?? null
+    const cordoned = advice?.cordoned == null ? null : `cordoned: ${advice.cordoned}`
+    const degraded = unreadable ?? cordoned ?? advice?.degraded ?? null
     const shown = board.host(id)
     if (shown?.description !== description || shown.degraded !== degraded)
       board.put({ description, degraded })
@@ -197,4 +203,16 @@ export class Picture {
       return undefined
     }
   }
+}
+
+/** The labels that people gave win over those that the agent registered. */
+function labelled(known: Known): HostDescription | undefined {
+  const { description: of, advice } = known
+  if (!of) return undefined
+  const own = JSON.stringify(advice?.labels ?? {})
+  if (known.labelled?.of !== of || known.labelled.own !== own) {
+    const labels = { ...of.labels, ...advice?.labels }
+    known.labelled = { of, own, description: own === '{}' ? of : { ...of, labels } }
+  }
+  return known.labelled.description
 }

@@ -59,11 +59,7 @@ export class PortBook {
   }
 
   take(numbers: readonly number[]): void {
-    for (const number of numbers) {
-      const users = this.#users.get(number) ?? 0
-      this.#users.set(number, users + 1)
-      if (users === 0 && this.#inRange(number)) this.#usedInRange++
-    }
+    for (const number of numbers) this.#take(number)
   }
 
   give(numbers: readonly number[]): void {
@@ -85,16 +81,22 @@ export class PortBook {
   /** Chooses and takes numbers; the plan must fit. */
   choose({ fixed, fixedNumbers, any }: PortPlan): { ports: PortChoice; numbers: number[] } {
     const ports: PortChoice = {}
-    const numbers = [...fixedNumbers]
     this.take(fixedNumbers)
     for (const { name, number } of fixed) ports[name] = number
-    for (const name of any) {
+    // Mapped, not pushed: an array that grew keeps room for 17, and a hundred thousand of these are kept.
+    const chosen = any.map((name) => {
       const number = this.#next()
       ports[name] = number
-      numbers.push(number)
-      this.take([number])
-    }
-    return { ports, numbers }
+      this.#take(number)
+      return number
+    })
+    return { ports, numbers: fixedNumbers.length > 0 ? [...fixedNumbers, ...chosen] : chosen }
+  }
+
+  #take(number: number): void {
+    const users = this.#users.get(number) ?? 0
+    this.#users.set(number, users + 1)
+    if (users === 0 && this.#inRange(number)) this.#usedInRange++
   }
 
   #next(): number {

@@ -1,91 +1,105 @@
 // Ranking: host slots ordered by score, in lanes, with every change and every look at the best in constant time.
 //
-// A lane is an array of buckets, one for each score, and a bit for each bucket that is not empty.
+// A lane is an array of chains, one for each score, and a bit for each chain that is not empty. The chains run
+// through a table by slot, so that ranking a host anew makes no garbage.
 class Lane {
-  readonly buckets: (number[] | undefined)[] = []
-  readonly bits: number[] = []
+  /** Where the row of each chain's first slot begins, or -1. */
+  heads = new Int32Array(0)
+  bits = new Int32Array(0)
   topWord = -1
+
+  reach(score: number): void {
+    if (score < this.heads.length) return
+    const size = Math.max((score | 31) + 1, this.heads.length * 2)
+    const heads = new Int32Array(size).fill(-1, this.heads.length)
+    heads.set(this.heads)
+    this.heads = heads
+    const bits = new Int32Array(size >> 5)
+    bits.set(this.bits)
+    this.bits = bits
+  }
 }
+
+/** Cells of a slot's row in the table: 16 bytes, so that a row lies in one line of the processor's cache. */
+const score = 0
+const lane = 1
+const before = 2
+const after = 3
+const rowCells = 4
 
 export class Ranking {
   readonly #lanes: Lane[] = []
-  #score = new Int32Array(0)
-  #lane = new Int32Array(0)
-  #where = new Int32Array(0)
+  #table = new Int32Array(0)
 
   /** The score of a slot, or -1 when it is not ranked. */
   scoreOf(slot: number): number {
-    return slot < this.#score.length ? (this.#score[slot] ?? -1) : -1
+    return this.#table[slot * rowCells + score] ?? -1
   }
 
   /** Ranks a slot; a score of -1 takes it out. */
-  set(slot: number, lane: number, score: number): void {
-    if (slot >= this.#score.length) this.#grow(slot + 1)
-    if (this.#score[slot] === score && (score < 0 || this.#lane[slot] === lane)) return
-    if ((this.#score[slot] ?? -1) >= 0) this.#takeOut(slot)
-    this.#score[slot] = score
-    if (score >= 0) this.#putIn(slot, lane, score)
+  set(slot: number, laneIndex: number, newScore: number): void {
+    const at = slot * rowCells
+    if (at >= this.#table.length) {
+      if (newScore < 0) return
+      this.#grow(at + rowCells)
+    }
+    const table = this.#table
+    const old = table[at + score] as number
+    if (old === newScore && (newScore < 0 || table[at + lane] === laneIndex)) return
+    if (old >= 0) this.#takeOut(table, at, old)
+    table[at + score] = newScore
+    if (newScore >= 0) this.#putIn(table, at, laneIndex, newScore)
   }
 
   /** The slot of the highest score in a lane that is not passed over, or -1. */
-  best(lane: number, passOver?: (slot: number) => boolean): number {
-    const at = this.#lanes[lane]
-    if (!at) return -1
-    for (let word = this.#top(at); word >= 0; word--) {
-      for (let bits = at.bits[word] ?? 0; bits !== 0; ) {
+  best(laneIndex: number, passOver?: (slot: number) => boolean): number {
+    const from = this.#lanes[laneIndex]
+    if (!from) return -1
+    while (from.topWord >= 0 && from.bits[from.topWord] === 0) from.topWord--
+    for (let word = from.topWord; word >= 0; word--) {
+      for (let bits = from.bits[word] as number; bits !== 0; ) {
         const bit = 31 - Math.clz32(bits)
-        const bucket = at.buckets[word * 32 + bit] ?? []
-        for (let i = bucket.length - 1; i >= 0; i--) {
-          const slot = bucket[i] ?? -1
-          if (!passOver?.(slot)) return slot
-        }
+        let at = from.heads[word * 32 + bit] as number
+        while (at >= 0 && passOver?.(at / rowCells)) at = this.#table[at + after] as number
+        if (at >= 0) return at / rowCells
         bits &= ~(1 << bit)
       }
     }
     return -1
   }
 
-  #top(lane: Lane): number {
-    while (lane.topWord >= 0 && !lane.bits[lane.topWord]) lane.topWord--
-    return lane.topWord
-  }
-
-  #putIn(slot: number, laneIndex: number, score: number): void {
+  #putIn(table: Int32Array, at: number, laneIndex: number, newScore: number): void {
     while (this.#lanes.length <= laneIndex) this.#lanes.push(new Lane())
-    const lane = this.#lanes[laneIndex] as Lane
-    const word = score >> 5
-    while (lane.bits.length <= word) lane.bits.push(0)
-    while (lane.buckets.length <= score) lane.buckets.push(undefined)
-    const bucket = lane.buckets[score] ?? []
-    lane.buckets[score] = bucket
-    this.#where[slot] = bucket.push(slot) - 1
-    this.#lane[slot] = laneIndex
-    lane.bits[word] = (lane.bits[word] ?? 0) | (1 << (score & 31))
-    if (word > lane.topWord) lane.topWord = word
+    const into = this.#lanes[laneIndex] as Lane
+    into.reach(newScore)
+    const first = into.heads[newScore] as number
+    table[at + lane] = laneIndex
+    table[at + before] = -1
+    table[at + after] = first
+    if (first >= 0) table[first + before] = at
+    into.heads[newScore] = at
+    const word = newScore >> 5
+    into.bits[word] = (into.bits[word] as number) | (1 << (newScore & 31))
+    if (word > into.topWord) into.topWord = word
   }
 
-  #takeOut(slot: number): void {
-    const score = this.#score[slot] ?? 0
-    const lane = this.#lanes[this.#lane[slot] ?? 0] as Lane
-    const bucket = lane.buckets[score] as number[]
-    const last = bucket.pop() as number
-    const where = this.#where[slot] ?? 0
-    if (last !== slot) {
-      bucket[where] = last
-      this.#where[last] = where
+  #takeOut(table: Int32Array, at: number, old: number): void {
+    const above = table[at + before] as number
+    const below = table[at + after] as number
+    if (below >= 0) table[below + before] = above
+    if (above >= 0) {
+      table[above + after] = below
+      return
     }
-    if (bucket.length === 0) lane.bits[score >> 5] = (lane.bits[score >> 5] ?? 0) & ~(1 << (score & 31))
+    const from = this.#lanes[table[at + lane] as number] as Lane
+    from.heads[old] = below
+    if (below < 0) from.bits[old >> 5] = (from.bits[old >> 5] as number) & ~(1 << (old & 31))
   }
 
   #grow(least: number): void {
-    const size = Math.max(least, this.#score.length * 2, 64)
-    const grown = (old: Int32Array, byDefault: number) => {
-      const array = new Int32Array(size).fill(byDefault, old.length)
-      array.set(old)
-      return array
-    }
-    this.#score = grown(this.#score, -1)
-    this.#lane = grown(this.#lane, 0)
-    this.#where = grown(this.#where, 0)
+    const grown = new Int32Array(Math.max(least, this.#table.length * 2, 64 * rowCells))
+    grown.set(this.#table)
+    for (let at = this.#table.length + score; at < grown.length; at += rowCells) grown[at] = -1
+    this.#table = grown
   }
 }

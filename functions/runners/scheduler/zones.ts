@@ -4,44 +4,27 @@
 // then at most maxSkew above the zone with the fewest mates. So a zone that is full holds the others back.
 import type { HostRow } from './hostRow.ts'
 
-/** What a host last counted for; changed in place, because hosts are counted anew all the time. */
-interface Share {
-  zone: number
-  mates: number
-  suits: boolean
-}
+/** More mates than any zone has; a small whole number, which costs no memory to hand on. */
+const most = 1 << 29
 
 export class Zones {
   readonly #label: string
   readonly #maxSkew: number
-  readonly #fleet: string | null
   readonly #numbers = new Map<string, number>()
+  /** By zone: fleet mates, and hosts that suit. */
   readonly #mates: number[] = []
   readonly #hosts: number[] = []
-  readonly #shares: (Share | undefined)[] = []
+  /** By slot, what a host last counted for; a zone of 0 is none, others are one more than their number. */
+  #zoneOf = new Int32Array(0)
+  #matesOf = new Int32Array(0)
+  #suits = new Uint8Array(0)
 
-  constructor(spread: { label: string; maxSkew: number }, fleet: string | null) {
-    this.#label = spread.label
-    this.#maxSkew = spread.maxSkew
-    this.#fleet = fleet
+  constructor({ label, maxSkew }: { label: string; maxSkew: number }) {
+    this.#label = label
+    this.#maxSkew = maxSkew
   }
 
-  /** Counts the host as it is now. Returns its zone; 0 without the label, where nothing is ever ranked. */
-  weigh(slot: number, row: HostRow | undefined, suits: boolean): number {
-    const zone = row ? this.zoneOf(row) : -1
-    const mates = row ? row.mates(this.#fleet) : 0
-    let share = this.#shares[slot]
-    if (share?.zone === zone && share.mates === mates && share.suits === suits) return Math.max(0, zone)
-    share ??= { zone: -1, mates: 0, suits: false }
-    this.#shares[slot] = share
-    this.#count(share, -1)
-    share.zone = zone
-    share.mates = mates
-    share.suits = suits
-    this.#count(share, 1)
-    return Math.max(0, zone)
-  }
-
+  /** The zone of a host; -1 without the label. */
   zoneOf(row: HostRow): number {
     const value = row.description.labels[this.#label]
     if (value === undefined) return -1
@@ -54,28 +37,54 @@ export class Zones {
     return number
   }
 
-  open(zone: number): boolean {
-    return zone >= 0 && (this.#mates[zone] ?? 0) < this.#fewest() + this.#maxSkew
+  /** Counts a host as it is now; a zone of -1 takes it out. */
+  weigh(slot: number, zone: number, mates: number, suits: boolean): void {
+    if (slot >= this.#zoneOf.length) this.#grow(slot + 1)
+    const old = (this.#zoneOf[slot] as number) - 1
+    const oldMates = this.#matesOf[slot] as number
+    const oldSuits = this.#suits[slot] as number
+    const nowSuits = suits ? 1 : 0
+    if (old === zone && oldMates === mates && oldSuits === nowSuits) return
+    if (old >= 0) this.#count(old, -oldMates, -oldSuits)
+    if (zone >= 0) this.#count(zone, mates, nowSuits)
+    this.#zoneOf[slot] = zone + 1
+    this.#matesOf[slot] = mates
+    this.#suits[slot] = nowSuits
   }
 
-  *allOpen(): Iterable<number> {
-    const bound = this.#fewest() + this.#maxSkew
+  get count(): number {
+    return this.#mates.length
+  }
+
+  /** Zones with fewer mates than this are open. */
+  get bound(): number {
+    let fewest = most
     for (let zone = 0; zone < this.#mates.length; zone++) {
-      if ((this.#hosts[zone] ?? 0) > 0 && (this.#mates[zone] ?? 0) < bound) yield zone
+      const mates = this.#mates[zone] as number
+      if (mates < fewest && (this.#hosts[zone] as number) > 0) fewest = mates
     }
+    return fewest + this.#maxSkew
   }
 
-  #fewest(): number {
-    let fewest = Number.POSITIVE_INFINITY
-    for (let zone = 0; zone < this.#mates.length; zone++) {
-      if ((this.#hosts[zone] ?? 0) > 0) fewest = Math.min(fewest, this.#mates[zone] ?? 0)
-    }
-    return fewest
+  isOpen(zone: number, bound: number): boolean {
+    return zone >= 0 && (this.#mates[zone] as number) < bound
   }
 
-  #count({ zone, mates, suits }: Share, by: 1 | -1): void {
-    if (zone < 0) return
-    this.#mates[zone] = (this.#mates[zone] ?? 0) + by * mates
-    if (suits) this.#hosts[zone] = (this.#hosts[zone] ?? 0) + by
+  #count(zone: number, mates: number, suits: number): void {
+    this.#mates[zone] = (this.#mates[zone] as number) + mates
+    this.#hosts[zone] = (this.#hosts[zone] as number) + suits
+  }
+
+  #grow(least: number): void {
+    const size = Math.max(least, this.#zoneOf.length * 2, 64)
+    const zoneOf = new Int32Array(size)
+    zoneOf.set(this.#zoneOf)
+    this.#zoneOf = zoneOf
+    const matesOf = new Int32Array(size)
+    matesOf.set(this.#matesOf)
+    this.#matesOf = matesOf
+    const suits = new Uint8Array(size)
+    suits.set(this.#suits)
+    this.#suits = suits
   }
 }

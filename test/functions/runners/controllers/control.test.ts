@@ -8,6 +8,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { control } from '../../../../functions/runners/controllers/control.ts'
 import { connect } from '../../../../shared/api/client.ts'
+import * as drainRoutes from '../../../../shared/api/drains.ts'
 import * as fleetRoutes from '../../../../shared/api/fleets.ts'
 import type { Decision } from '../../../../shared/api/moves.ts'
 import * as routes from '../../../../shared/api/moves.ts'
@@ -63,6 +64,7 @@ class Api {
       this.notices.push(stormBrake)
       return c.json({ ok: true as const }, 200)
     })
+    app.openapi(drainRoutes.listDrains, (c) => c.json({ drains: [] }, 200))
     app.openapi(fleetRoutes.listFleets, (c) => c.json({ fleets: [this.#fleet()] }, 200))
     app.openapi(fleetRoutes.getFleet, (c) => c.json(this.#fleet(), 200))
     app.openapi(fleetRoutes.stepFleet, (c) => {

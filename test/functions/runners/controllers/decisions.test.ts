@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { noteFailures } from '../../../../functions/runners/controllers/crashBrake.ts'
+import { leavingOf } from '../../../../functions/runners/controllers/drains.ts'
 import {
   chooseSurplus,
   type FleetPicture,
@@ -169,6 +170,35 @@ controllers('what becomes of the lost, of those without ticket, and of the ended
   )
   assert.match(again[1]?.reason as string, 'host one did not claim it')
   assert.equal(forget({ finished: [{ ...brief, id: 'c' }] })[0]?.to, 'Forgotten')
+})
+
+controllers('a drain: fleets replace theirs, others move, those in use stay until it is overdue', () => {
+  const ship = (id: string, state: ShipState, fleet: string | null = null) => ({
+    id,
+    attempt: 2,
+    state,
+    fleet,
+  })
+  const ships = [
+    ship('of-fleet', 'Ready', 'lobby'),
+    ship('alone', 'Ready'),
+    ship('starts', 'Starting'),
+    ship('in-use', 'Allocated'),
+    ship('kept', 'Reserved', 'lobby'),
+  ]
+  const names = (list: { ship: string }[]) => list.map((one) => one.ship)
+  const before = leavingOf({ overdue: false, ships })
+  assert.equal([names(before.stop), names(before.move)], [['of-fleet'], ['alone', 'starts']])
+  const after = leavingOf({ overdue: true, ships })
+  assert.equal(
+    [names(after.stop), names(after.move)],
+    [
+      ['of-fleet', 'in-use', 'kept'],
+      ['alone', 'starts'],
+    ],
+  )
+  const many = Array.from({ length: 250 }, (_, i) => ship(`s-${i}`, 'Ready'))
+  assert.is(leavingOf({ overdue: false, ships: many }).move.length, 100)
 })
 
 const sightings = (present: number, absent: number, sinceMs = 0) =>

@@ -32,6 +32,17 @@ engine('packed prefers a host in use to an empty one, however much is left of it
   assert.equal(scene.decide(tickets(1)).hosts, ['b'])
 })
 
+engine('packed begins with the largest host, so that the fewest are used', () => {
+  const hosts = [1, 4, 2].map((size) =>
+    hostNamed(`size-${size}`, { capacity: { cpuMillis: size * 16_000, memoryMiB: size * 65_536 } }),
+  )
+  const resources = { cpuMillis: 8_000, memoryMiB: 8_192 }
+  const { hosts: taken } = new Scene(hosts).decide(
+    tickets(14, { demand: demand({ resources, ports: [], placement: {} }) }),
+  )
+  assert.equal([...new Set(taken)], ['size-4', 'size-2', 'size-1'])
+})
+
 engine('refusals name every reason, the most common first', () => {
   const eu = { labels: { region: 'eu' } }
   const scene = new Scene([

@@ -145,6 +145,7 @@ scheduler(
     await until(() => recorder.placed.length === 2)
     assert.is(recorder.placed[1]?.host, 'one')
     await tree.join(hostNamed('two'))
+    await new Promise((resolve) => setTimeout(resolve, 400)) // until the scheduler has seen it
     await tree.queue([ticket('a', { attempt: 3, avoidHosts: ['one'] })])
     await until(() => recorder.placed.length === 3)
     assert.is(recorder.placed[2]?.host, 'two')

@@ -1,0 +1,66 @@
+// The API's document as one page for people: nothing in it is fetched from anywhere, and nothing runs.
+import { html, raw } from 'hono/html'
+import type { Document, Operation } from './document.ts'
+import { anchorOf, operationCard } from './operationCard.ts'
+import { type Html, schemaTable } from './schemaTable.ts'
+import { style } from './style.ts'
+
+/** Routes that people and their programs use come first; those of Armada's own parts last. */
+const order = ['ships', 'fleets', 'blueprints', 'hosts', 'cluster', 'health']
+
+interface Route {
+  method: string
+  path: string
+  operation: Operation
+}
+
+export function page(document: Document): Html {
+  const { title, version, description } = document.info
+  const groups = groupsOf(document)
+  const schemas = Object.entries(document.components?.schemas ?? {})
+  return html`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${title} API ${version}</title>
+<style>${raw(style)}</style>
+</head>
+<body>
+<nav>
+  <a class="home" href="#top">${title} <small>${version}</small></a>
+  ${groups.map(
+    ([tag, routes]) => html`<h2>${tag}</h2>
+    ${routes.map(({ method, path, operation }) => html`<a href="#${anchorOf(method, path)}"><span class="method ${method}">${method}</span>${operation.summary}</a>`)}`,
+  )}
+  <h2>schemas</h2>
+  ${schemas.map(([name]) => html`<a href="#schema-${name}">${name}</a>`)}
+</nav>
+<main id="top">
+  <h1>${title} API</h1>
+  <p>${description}</p>
+  <p>JSON over HTTP. Send <code>Authorization: Bearer &lt;token&gt;</code>. What goes wrong is answered with a
+  problem document (RFC 9457) that has a stable <code>code</code> and a <code>detail</code> that says what to do.
+  Fields marked <b>*</b> must be there. <a href="/openapi.json">OpenAPI 3.1 document</a></p>
+  ${groups.map(
+    ([tag, routes]) => html`<section><h2>${tag}</h2>
+    ${routes.map(({ method, path, operation }) => operationCard(method, path, operation))}</section>`,
+  )}
+  <section><h2>schemas</h2>
+  ${schemas.map(([name, schema]) => html`<article id="schema-${name}"><h3>${name}</h3>${schemaTable(schema)}</article>`)}
+  </section>
+</main>
+</body>
+</html>`
+}
+
+function groupsOf({ paths }: Document): [string, Route[]][] {
+  const groups = new Map<string, Route[]>(order.map((tag) => [tag, []]))
+  for (const [path, methods] of Object.entries(paths)) {
+    for (const [method, operation] of Object.entries(methods)) {
+      const tag = operation.tags?.[0] ?? 'others'
+      groups.set(tag, [...(groups.get(tag) ?? []), { method, path, operation }])
+    }
+  }
+  return [...groups].filter(([, routes]) => routes.length > 0)
+}

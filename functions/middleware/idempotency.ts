@@ -1,0 +1,85 @@
+// Idempotency-Key on every POST: the same key with the same body has one effect and one answer for a day.
+import { createHash } from 'node:crypto'
+import type { Context, MiddlewareHandler } from 'hono'
+import { IdempotencyKey } from '../../shared/api/fields.ts'
+import { ArmadaError } from '../../shared/errors.ts'
+import { sleep } from '../../shared/loop.ts'
+import type { Answer, AnswerStore } from '../stores/answers.ts'
+import type { Env } from './authenticate.ts'
+
+/** How long a request waits for the answer to its twin. */
+const twinMs = 5_000
+
+export function idempotency(answers: Pick<AnswerStore, 'begin'>): MiddlewareHandler<Env> {
+  return async (c, next) => {
+    const sent = c.req.header('idempotency-key')
+    const caller = c.get('caller')
+    if (c.req.method !== 'POST' || sent === undefined || !caller) return next()
+    const key = keyOf(sent)
+    const asked = {
+      scope: `${caller.role}:${caller.name}\n${key}`,
+      digest: await digestOf(c),
+      secret: `${c.req.header('authorization')}\n${key}`,
+    }
+    for (const endMs = performance.now() + twinMs; ; await sleep(25)) {
+      const found = await answers.begin(asked)
+      if (found.is === 'other') throw reused()
+      if (found.is === 'answered') return replay(c, found.answer)
+      if (found.is === 'underWay') {
+        if (performance.now() < endMs) continue
+        throw underWay()
+      }
+      await next()
+      // What failed changed nothing, or can be repeated: the same key may try again.
+      await found.end(c.res.ok ? await answerOf(c.res) : undefined).catch(() => undefined)
+      return
+    }
+  }
+}
+
+function keyOf(sent: string): string {
+  const { data, error } = IdempotencyKey.safeParse(sent)
+  if (data !== undefined) return data
+  throw new ArmadaError(
+    'invalid_request',
+    `In the headers, idempotency-key: ${error.issues[0]?.message ?? 'it cannot be read'}`,
+  )
+}
+
+async function digestOf(c: Context<Env>): Promise<string> {
+  const { pathname, search } = new URL(c.req.url)
+  return createHash('sha256')
+    .update(`${pathname}${search}\n${await c.req.text()}`)
+    .digest('hex')
+}
+
+async function answerOf(response: Response): Promise<Answer> {
+  const contentType = response.headers.get('content-type') ?? 'application/json'
+  return { status: response.status, contentType, body: await response.clone().text() }
+}
+
+function replay(c: Context<Env>, answer: Answer | undefined): Response {
+  if (!answer) {
+    throw new ArmadaError(
+      'conflict',
+      'This request was carried out, but its answer cannot be shown again: it was sent with another token, or was too large. Look up what it made.',
+    )
+  }
+  const headers = { 'content-type': answer.contentType, 'idempotency-replayed': 'true' }
+  return c.body(answer.body, answer.status as 200, headers)
+}
+
+function reused(): ArmadaError {
+  return new ArmadaError(
+    'key_reused',
+    'This Idempotency-Key came with another request within the last day. Use a new key for a new intention.',
+  )
+}
+
+function underWay(): ArmadaError {
+  return new ArmadaError(
+    'conflict',
+    'A request with this Idempotency-Key is still being carried out. Send it again in a moment.',
+    { retryAfterSeconds: 2 },
+  )
+}

@@ -1,0 +1,50 @@
+// Gauge: whether a host has room for a ship of one demand and what it scores, from the table of the stock.
+//
+// INVARIANT: a host has room here if and only if all `room` filters admit it; a test compares the two.
+import type { Board } from './board.ts'
+import { cell, rowCells } from './cells.ts'
+import { passes, type Rules } from './filters.ts'
+import type { MatesBySlot } from './mates.ts'
+import { apart, distributed, packed } from './score.ts'
+import type { Stock } from './stock.ts'
+
+export class Gauge {
+  readonly #board: Board
+  readonly #stock: Stock
+  readonly #rules: Rules
+  readonly #cpuMillis: number
+  readonly #memoryMiB: number
+  readonly #ports: number
+  readonly #fixedPorts: boolean
+  readonly #apart: 'none' | 'preferred' | 'required'
+  readonly #packed: boolean
+
+  constructor(board: Board, rules: Rules) {
+    const { resources, placement, fleet } = rules.demand
+    this.#board = board
+    this.#stock = board.stock
+    this.#rules = rules
+    this.#cpuMillis = resources.cpuMillis
+    this.#memoryMiB = resources.memoryMiB
+    this.#ports = rules.ports.any.length
+    this.#fixedPorts = rules.ports.fixedNumbers.length > 0
+    this.#apart = fleet === null ? 'none' : placement.antiAffinity
+    this.#packed = placement.strategy === 'packed'
+  }
+
+  /** The score without preferences, or -1 when the host has no room. */
+  weigh(slot: number, mates: MatesBySlot): number {
+    const { table } = this.#stock
+    const at = slot * rowCells
+    if ((table[at + cell.freeMemoryMiB] as number) < this.#memoryMiB) return -1
+    if ((table[at + cell.freeCpuMillis] as number) < this.#cpuMillis) return -1
+    if (this.#ports > 0 && (table[at + cell.freePorts] as number) < this.#ports) return -1
+    if (this.#apart === 'required' && mates.has(slot)) return -1
+    if (this.#fixedPorts) {
+      const row = this.#board.rows[slot]
+      if (!row || !passes(this.#rules.room, row)) return -1
+    }
+    const fill = this.#packed ? packed(table, at) : distributed(table, at)
+    return this.#apart === 'preferred' ? fill + apart(mates.get(slot) ?? 0) : fill
+  }
+}

@@ -1,0 +1,25 @@
+// Single ships as the JSON that is sent: a record is written out once, and only its sample is asked for each time.
+import type { Ship } from '../../shared/model/ship.ts'
+import type { Lookups } from '../stores/lookups.ts'
+import type { Row } from '../stores/table.ts'
+import { shownOf } from './views.ts'
+
+export class ShipTexts {
+  readonly #samples: Lookups['samples']
+  /** Up to the sample. A changed record is another row, so that nothing here grows old. */
+  readonly #beginnings = new WeakMap<Row<Ship>, string>()
+
+  constructor({ samples }: Pick<Lookups, 'samples'>) {
+    this.#samples = samples
+  }
+
+  async of(row: Row<Ship>): Promise<string> {
+    const [sample] = await this.#samples.textsOfShips([row.value.id])
+    let beginning = this.#beginnings.get(row)
+    if (beginning === undefined) {
+      beginning = `${JSON.stringify(shownOf(row)).slice(0, -1)},"sample":`
+      this.#beginnings.set(row, beginning)
+    }
+    return `${beginning}${sample ?? 'null'}}`
+  }
+}

@@ -1,0 +1,27 @@
+// A key-value store that tells how long each of its calls took.
+import type { Kv } from './kv.ts'
+import type { StoreWatch } from './storeWatch.ts'
+
+export function timedKv(kv: Kv, watch: StoreWatch): Kv {
+  async function timed<T>(operation: string, call: () => Promise<T>): Promise<T> {
+    const startedAt = performance.now()
+    let ok = false
+    try {
+      const answer = await call()
+      ok = true
+      return answer
+    } finally {
+      watch.called('etcd', operation, performance.now() - startedAt, ok)
+    }
+  }
+
+  return {
+    get: (key) => timed('get', () => kv.get(key)),
+    list: (prefix) => timed('list', () => kv.list(prefix)),
+    commit: (conditions, writes) => timed('commit', () => kv.commit(conditions, writes)),
+    lease: (seconds) => timed('lease', () => kv.lease(seconds)),
+    revision: () => timed('revision', () => kv.revision()),
+    watch: (prefix, revision, handlers) => kv.watch(prefix, revision, handlers),
+    close: () => kv.close(),
+  }
+}

@@ -1,0 +1,75 @@
+// The commands of the CLI about blueprints.
+import { readFileSync } from 'node:fs'
+import { answerOf } from '../shared/api/client.ts'
+import { messageOf } from '../shared/errors.ts'
+import { type Commands, wholeNumber } from './command.ts'
+import { table } from './screen.ts'
+
+export const blueprintCommands: Commands = {
+  blueprints: {
+    takes: [],
+    about: 'list the blueprints',
+    async run(client) {
+      const data = await answerOf(client.v1.blueprints.$get())
+      const rows = data.blueprints.map(({ name, revision, spec }) => [
+        name,
+        String(revision),
+        spec.image,
+        spec.probe.type,
+      ])
+      return { text: table(['BLUEPRINT', 'REVISION', 'IMAGE', 'PROBE'], rows), data }
+    },
+  },
+  publish: {
+    takes: ['<blueprint>', '<file.json>'],
+    about: 'publish a blueprint, or its next revision',
+    async run(client, [blueprint = '', file = '']) {
+      const data = await answerOf(
+        client.v1.blueprints[':blueprint'].$put({ param: { blueprint }, json: read(file) }),
+      )
+      return {
+        text: `${data.name} is at revision ${data.revision}; fleets stay at theirs until \`revise\``,
+        data,
+      }
+    },
+  },
+  'delete-blueprint': {
+    takes: ['<blueprint>'],
+    about: 'delete a blueprint that nothing uses',
+    async run(client, [blueprint = '']) {
+      const data = await answerOf(client.v1.blueprints[':blueprint'].$delete({ param: { blueprint } }))
+      return { text: `${data.deleted} is deleted`, data }
+    },
+  },
+  diff: {
+    takes: ['<blueprint>', '<from>', '[to]'],
+    about: 'what changed between two revisions',
+    async run(client, [blueprint = '', from = '', to]) {
+      const query = { from, ...(to && { to }) }
+      const data = await answerOf(
+        client.v1.blueprints[':blueprint'].diff.$get({ param: { blueprint }, query }),
+      )
+      const rows = data.changes.map((one) => [one.path, JSON.stringify(one.from), JSON.stringify(one.to)])
+      return { text: table(['PATH', `REVISION ${data.from}`, `REVISION ${data.to}`], rows), data }
+    },
+  },
+  rollback: {
+    takes: ['<blueprint>', '<revision>'],
+    about: 'publish an older revision again',
+    async run(client, [blueprint = '', revision]) {
+      const json = { revision: wholeNumber('revision', revision) }
+      const data = await answerOf(
+        client.v1.blueprints[':blueprint'].rollback.$post({ param: { blueprint }, json }),
+      )
+      return { text: `${data.name} is at revision ${data.revision}`, data }
+    },
+  },
+}
+
+function read(file: string) {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8'))
+  } catch (error) {
+    throw new Error(`${file} cannot be read as JSON: ${messageOf(error)}`)
+  }
+}

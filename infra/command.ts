@@ -1,0 +1,39 @@
+// What a command of the CLI is.
+import type { Client } from '../shared/api/client.ts'
+
+export interface Answer {
+  text: string
+  data: unknown
+}
+
+/** name -> how it is given on the command line, and what it means. All commands take all of them. */
+export const options = {
+  json: { type: 'boolean', about: 'prints what the API answered' },
+  fleet: { type: 'string', about: 'narrows `ships` to a fleet' },
+  host: { type: 'string', about: 'narrows `ships` to a host' },
+  selector: { type: 'string', about: 'narrows `ships`, `fleets`, `hosts` by labels: region=eu,!old' },
+  reason: { type: 'string', about: 'why a host is cordoned or drained' },
+  deadline: { type: 'string', about: 'seconds that ships in use get at a drain (3600)' },
+  force: { type: 'boolean', about: 'removes a host with its ships' },
+} as const satisfies Record<string, { type: 'boolean' | 'string'; about: string }>
+
+export type Options = {
+  readonly [Name in keyof typeof options]?:
+    | ((typeof options)[Name]['type'] extends 'boolean' ? boolean : string)
+    | undefined
+}
+
+export interface Command {
+  /** Positional arguments; those in brackets may be left out, and a last one with dots may come many times. */
+  takes: readonly string[]
+  about: string
+  run(client: Client, args: readonly string[], options: Options): Promise<Answer>
+}
+
+export type Commands = Readonly<Record<string, Command>>
+
+/** @throws for anything but digits: an empty word, as of an unset variable, would count as 0. */
+export function wholeNumber(name: string, text: string | undefined): number {
+  if (text !== undefined && /^\d{1,9}$/.test(text)) return Number(text)
+  throw new Error(`<${name}> must be a whole number, not "${text ?? ''}".`)
+}

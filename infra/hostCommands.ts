@@ -1,0 +1,96 @@
+// The commands of the CLI about hosts.
+import { answerOf } from '../shared/api/client.ts'
+import type { HostView } from '../shared/model/host.ts'
+import { type Commands, wholeNumber } from './command.ts'
+import { labelChanges, labelText, selected } from './labels.ts'
+import { table } from './screen.ts'
+
+export const hostCommands: Commands = {
+  hosts: {
+    takes: [],
+    about: 'list the hosts',
+    async run(client, _, { selector }) {
+      const data = await answerOf(client.v1.hosts.$get({ query: selected(selector) }))
+      return { text: hostTable(data.hosts), data }
+    },
+  },
+  'label-host': {
+    takes: ['<host>', '<key=value|key->…'],
+    about: 'give a host labels; `key-` takes one away',
+    async run(client, [host = '', ...changes]) {
+      const labels = labelChanges(changes)
+      const data = await answerOf(
+        client.v1.hosts[':host'].$patch({ param: { host }, json: { labels }, header: {} }),
+      )
+      return { text: `${host}: ${labelText(data.labels)}`, data }
+    },
+  },
+  cordon: {
+    takes: ['<host>'],
+    about: 'let a host take no new ships',
+    async run(client, [host = ''], { reason = '' }) {
+      const data = await answerOf(
+        client.v1.hosts[':host'].cordon.$post({ param: { host }, json: { reason } }),
+      )
+      return { text: hostTable([data]), data }
+    },
+  },
+  uncordon: {
+    takes: ['<host>'],
+    about: 'let it take ships again; ends a drain',
+    async run(client, [host = '']) {
+      const data = await answerOf(client.v1.hosts[':host'].uncordon.$post({ param: { host } }))
+      return { text: hostTable([data]), data }
+    },
+  },
+  drain: {
+    takes: ['<host>'],
+    about: 'move its ships elsewhere; see --deadline',
+    async run(client, [host = ''], { reason = '', deadline = '3600' }) {
+      const json = { reason, deadlineSeconds: wholeNumber('deadline', deadline) }
+      const data = await answerOf(client.v1.hosts[':host'].drain.$post({ param: { host }, json }))
+      return { text: hostTable([data]), data }
+    },
+  },
+  'remove-host': {
+    takes: ['<host>'],
+    about: 'take an empty host out of the cluster; see --force',
+    async run(client, [host = ''], { force = false }) {
+      const query = { force: String(force) }
+      const data = await answerOf(client.v1.hosts[':host'].$delete({ param: { host }, query }))
+      const lost = data.lost.length > 0 ? `; ${data.lost.length} ships were lost with it` : ''
+      return { text: `${data.removed} is removed${lost}`, data }
+    },
+  },
+  'join-token': {
+    takes: ['<host>'],
+    about: 'make a one-time token for a new host',
+    async run(client, [host = '']) {
+      const data = await answerOf(client.v1.hosts['join-tokens'].$post({ json: { host } }))
+      return { text: `${data.token}\n(good until ${data.expiresAt}, for the host "${host}" only)`, data }
+    },
+  },
+}
+
+function hostTable(hosts: readonly HostView[]): string {
+  const rows = hosts.map((host) => {
+    const { id, address, ships, capacity, sample } = host
+    return [
+      id,
+      stateOf(host),
+      address,
+      String(ships),
+      `${capacity.cpuMillis / 1_000} cores, ${capacity.memoryMiB} MiB`,
+      sample ? `${Math.round(sample.cpuMillis)} m, ${Math.round(sample.memoryMiB)} MiB` : '-',
+    ]
+  })
+  return table(['HOST', 'STATE', 'ADDRESS', 'SHIPS', 'CAPACITY', 'IN USE'], rows)
+}
+
+function stateOf({ state, cordon, drain }: HostView): string {
+  if (drain) {
+    const more = drain.left > 0 ? `, ${drain.left} left (${drain.inUse} in use) until ${drain.deadline}` : ''
+    return `${state}, ${drain.state}${more}`
+  }
+  return cordon ? `${state}, cordoned${cordon.reason && ` (${cordon.reason})`}` : state
+}

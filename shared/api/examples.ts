@@ -1,0 +1,142 @@
+// What the API's document shows as examples: one small world, the same in every request and answer.
+import type { z } from 'zod'
+import type { Blueprint, BlueprintSpec } from '../model/blueprint.ts'
+import type { FleetView } from '../model/fleet.ts'
+import type { HostView } from '../model/host.ts'
+import type { ShipView } from '../model/ship.ts'
+
+const lifecycle = {
+  graceMs: 5_000,
+  startAttempts: 5,
+  hostLost: { policy: 'replace', afterMs: 30_000 },
+} as const
+
+const spec: BlueprintSpec = {
+  image: 'registry.example/arena:1.4',
+  env: { GAME_MAP: 'am_underworks' },
+  readOnlyRoot: true,
+  network: 'bridge',
+  resources: { cpuMillis: 500, memoryMiB: 256 },
+  ports: [{ name: 'game', protocol: 'udp', policy: 'dynamic', containerPort: 27_960 }],
+  probe: {
+    type: 'query',
+    game: 'openarena',
+    port: 'game',
+    periodMs: 2_000,
+    timeoutMs: 500,
+    failures: 3,
+    startLimitMs: 120_000,
+  },
+  placement: {
+    strategy: 'packed',
+    require: [{ key: 'region', operator: 'In', values: ['eu'] }],
+    prefer: [],
+    antiAffinity: 'none',
+    tolerations: [],
+  },
+  lifecycle,
+  labels: { mode: 'duel' },
+}
+
+const blueprint: Blueprint = { name: 'arena', revision: 2, spec, createdAt: '2026-11-02T18:00:00.000Z' }
+
+const publish: z.input<typeof BlueprintSpec> = {
+  image: spec.image,
+  ports: [{ name: 'game', containerPort: 27_960 }],
+  probe: { type: 'query', game: 'openarena', port: 'game' },
+}
+
+const ship: ShipView = {
+  id: 'arena-d87jtxqw',
+  fleet: 'lobby',
+  blueprint: { name: 'arena', revision: 2 },
+  labels: { mode: 'duel' },
+  priority: 50,
+  state: 'Ready',
+  stateSince: '2026-11-02T18:04:07.812Z',
+  attempt: 1,
+  failedStarts: 0,
+  reason: null,
+  host: 'fra-07',
+  address: '203.0.113.7',
+  ports: [{ name: 'game', protocol: 'udp', containerPort: 27_960, hostPort: 7_025 }],
+  resources: { cpuMillis: 500, memoryMiB: 256 },
+  avoidHosts: [],
+  exit: null,
+  createdAt: '2026-11-02T18:04:06.950Z',
+  readyAt: '2026-11-02T18:04:07.812Z',
+  revision: '4711',
+  sample: { players: 3, maxPlayers: 16, map: 'am_underworks', cpuMillis: 41, memoryMiB: 63 },
+}
+
+const queued: ShipView = {
+  ...ship,
+  ...{ id: 'arena-ps341ctp', fleet: null, state: 'Queued', stateSince: '2026-11-02T18:04:06.950Z' },
+  ...{ host: null, address: null, ports: [], readyAt: null, revision: '4709', sample: null },
+}
+
+const fleet: FleetView = {
+  name: 'lobby',
+  blueprint: { name: 'arena', revision: 2 },
+  replicas: 20,
+  labels: {},
+  priority: 50,
+  deleting: false,
+  generation: 3,
+  createdAt: '2026-11-02T18:04:06.731Z',
+  revision: '4698',
+  ships: { Ready: 18, Queued: 2 },
+  message: '4 hosts: not enough memory (wants 256 MiB, best has 112)',
+}
+
+const host: HostView = {
+  id: 'fra-07',
+  address: '203.0.113.7',
+  capacity: { cpuMillis: 16_000, memoryMiB: 31_744 },
+  ports: { from: 7_000, to: 8_000 },
+  labels: { region: 'eu' },
+  ownLabels: { region: 'eu' },
+  taints: [],
+  cordon: null,
+  drain: null,
+  revision: '4655',
+  agentVersion: '0.1.0',
+  joinedAt: '2026-10-01T09:12:44.120Z',
+  state: 'Online',
+  lastReportAt: '2026-11-02T18:04:08.015Z',
+  ships: 18,
+  sample: { cpuMillis: 1_240, memoryMiB: 2_870, load1: 1.3, diskFreeMiB: 48_128, degraded: null },
+}
+
+const cordoned: HostView = {
+  ...host,
+  cordon: { reason: 'new kernel', since: '2026-11-02T18:05:00.000Z', by: 'admin' },
+}
+
+const cluster = {
+  hosts: { online: 12, degraded: 1, silent: 0 },
+  ships: { Ready: 214, Allocated: 96, Queued: 2 },
+  capacity: { cpuMillis: 208_000, memoryMiB: 412_672 },
+  used: { cpuMillis: 155_000, memoryMiB: 79_360 },
+  queueDepth: 1,
+  stormBrake: null,
+}
+
+export const examples = {
+  ship,
+  queued,
+  fleet,
+  host,
+  cordoned,
+  cluster,
+  blueprint,
+  publish,
+  makeShips: { blueprint: 'arena', count: 2, labels: { match: 'final' } },
+  makeFleet: { name: 'lobby', blueprint: 'arena', replicas: 20 },
+  scaleFleet: { replicas: 25 },
+  joinToken: { host: 'fra-07', ttlSeconds: 3_600 },
+  joinTokenMade: {
+    token: 'armada-join-1f0cX8mQzqgq0rT5o2Zk3sVb7yNwLdE4',
+    expiresAt: '2026-11-02T19:04:06.000Z',
+  },
+} as const

@@ -1,0 +1,60 @@
+// npm run bench:scheduler [speed|packing] [hosts]: our engine beside simple ones, as tables and a plot.
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { contenders } from './contenders.ts'
+import { measurePacking } from './packing.ts'
+import { plot } from './plot.ts'
+import { measureSpeed } from './speed.ts'
+
+const folder = '.armada/bench'
+const seeds = 20
+const runs = 3
+const [only, hostsAsked] = process.argv.slice(2)
+const names = Object.keys(contenders)
+
+if (only !== 'packing') speed(hostsAsked ? [Number(hostsAsked)] : [100, 1_000, 10_000, 100_000])
+if (only !== 'speed') packing()
+
+function speed(sizes: readonly number[]): void {
+  print('hosts | engine | decisions/s | per CPU second | p50 us of CPU | p99 us of CPU')
+  const lines = names.map((name) => ({ name, points: [] as { x: number; y: number }[] }))
+  for (const hosts of sizes) {
+    for (const [i, name] of names.entries()) {
+      const tickets = Math.min(100_000, hosts * 50)
+      const all = Array.from({ length: runs }, () => measureSpeed(name, hosts, tickets))
+      const middle = (of: (one: (typeof all)[number]) => number) => median(all.map(of))
+      const perCpuSecond = middle((one) => one.perCpuSecond)
+      const figures = [middle((one) => one.perSecond), perCpuSecond, middle((one) => one.p50Us)]
+      print([hosts, name, ...[...figures, middle((one) => one.p99Us)].map((n) => Math.round(n))].join(' | '))
+      lines[i]?.points.push({ x: hosts, y: perCpuSecond })
+    }
+  }
+  if (sizes.length < 2) return
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(`${folder}/scheduler.svg`, plot('decisions per second of CPU, by number of hosts', lines))
+  print(`plot: ${folder}/scheduler.svg`)
+}
+
+function packing(): void {
+  print(
+    `packing, ${seeds} clusters | hosts used / fewest: mean, worst, within 1.05 | full at refusal: mean, least`,
+  )
+  for (const name of names) {
+    const all = Array.from({ length: seeds }, (_, i) => measurePacking(name, i + 1))
+    const over = all.map((one) => one.overFewest)
+    const full = all.map((one) => one.fullAtRefusal)
+    const hosts = [mean(over).toFixed(3), Math.max(...over).toFixed(3), over.filter((x) => x <= 1.05).length]
+    print([name, hosts.join(', '), `${mean(full).toFixed(3)}, ${Math.min(...full).toFixed(3)}`].join(' | '))
+  }
+}
+
+function median(all: readonly number[]): number {
+  return [...all].sort((a, b) => a - b)[Math.floor(all.length / 2)] ?? 0
+}
+
+function mean(all: readonly number[]): number {
+  return all.reduce((sum, one) => sum + one, 0) / all.length
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`)
+}
