@@ -70,6 +70,8 @@ function compileEnvironment() {
   const prefix = dirname(dirname(process.execPath))
   const hasHeaders = existsSync(join(prefix, 'include/node/node.h'))
   return {
+    // Else every child process inherits the connection to ZooKeeper, and a broken one keeps the event loop busy.
+    with_sock_cloexec: 'yes',
     MAKEFLAGS: process.env.MAKEFLAGS ?? `-j${availableParallelism()}`,
     // Saves the download of Node's headers where Node came with them.
     ...(hasHeaders && process.env.npm_config_nodedir === undefined && { npm_config_nodedir: prefix }),
