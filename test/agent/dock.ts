@@ -1,7 +1,7 @@
 // What the agent's tests stand on: a real dockerd, a real ZooKeeper, one small image, and agents as processes.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { copyFileSync, mkdirSync, rmSync, symlinkSync } from 'node:fs'
+import { copyFileSync, mkdirSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { type Dockerd, startDockerd } from '../../infra/stack/dockerd.ts'
@@ -48,8 +48,6 @@ export interface Dock {
   /** Starts an agent; resolves once it has said hello. */
   startAgent(id: string, env?: Record<string, string>): Promise<Agent>
   sendJobs(host: string, jobs: Job[]): Promise<void>
-  /** Starts it anew, without any data; resolves when it can be used. */
-  wipeZooKeeper(): Promise<void>
   queueLength(host: string): Promise<number>
   containers(
     all?: boolean,
@@ -96,12 +94,6 @@ export async function openDock(): Promise<Dock> {
     },
     sendJobs: async (host, jobs) => {
       await enqueue(zk, paths.workerQueue(host), 'j-', encodeJobs(jobs), { ensurePath: true })
-    },
-    wipeZooKeeper: async () => {
-      await zookeeper.kill()
-      rmSync(join(scratch.dir, 'zk/data'), { recursive: true })
-      await zookeeper.restart()
-      await zk.connected(undefined, 20_000)
     },
     queueLength: async (host) => (await zk.children(paths.workerQueue(host)))?.length ?? 0,
     containers: async (all = true) => JSON.parse(await engine('GET', `/containers/json?all=${all}`)),

@@ -83,10 +83,14 @@ test('frozen and thawed: hello first, the ship that went elsewhere is gone withi
   await agent.kill()
 })
 
-test('ZooKeeper lost its data: the host is described again and takes jobs, and its ships ran on', async () => {
+test('the session and what it stood on are lost: the host is described again and takes jobs, and its ships ran on', async () => {
   const agent = await dock.startAgent('wiped')
   await run('wiped', 'through')
-  await dock.wipeZooKeeper()
+  agent.process.kill('SIGSTOP')
+  await until(async () => (await dock.zk.exists(paths.workerPresence('wiped'))) === undefined)
+  await dock.zk.delete(paths.workerQueue('wiped'))
+  await dock.zk.delete(paths.worker('wiped'))
+  agent.process.kill('SIGCONT')
   const description = async () => String((await dock.zk.get(paths.worker('wiped')))?.data ?? '')
   await until(async () => (await description()).includes('"id":"wiped"'), 20_000)
   await until(async () => (await dock.zk.exists(paths.workerPresence('wiped'))) !== undefined)

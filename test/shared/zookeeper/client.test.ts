@@ -45,7 +45,7 @@ setFlagsFromString('--expose-gc')
 const collectGarbage: () => void = runInNewContext('gc')
 
 test.before(async () => {
-  server = await ZooKeeperServer.start(200)
+  server = await ZooKeeperServer.start(500)
 })
 test.after.each(async () => {
   for (const thing of opened.splice(0).reverse()) await thing.close()
@@ -117,7 +117,7 @@ test('a missing node is watched for its creation', async () => {
 })
 
 test('server stopped and restarted: suspended at once, then the same session', async () => {
-  const zk = await open({ sessionTimeoutMs: 4_000 })
+  const zk = await open({ sessionTimeoutMs: 10_000 })
   await zk.create('/kept', '', 'ephemeral')
   const states = statesOf(zk)
   const session = zk.sessionId
@@ -262,7 +262,7 @@ test('large replies in small pieces do not end the session', async () => {
   const proxy = await TcpProxy.start(server.port)
   opened.push(proxy)
   proxy.pieceBytes = 1_400
-  const zk = await open({ servers: proxy.address })
+  const zk = await open({ servers: proxy.address, sessionTimeoutMs: 10_000 })
   const states = statesOf(zk)
   await zk.create('/pieces', Buffer.alloc(400 * 1024, 7))
   assert.is((await zk.get('/pieces'))?.data.length, 400 * 1024)

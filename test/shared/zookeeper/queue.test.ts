@@ -149,14 +149,16 @@ test('exactly once through lost answers: 60 cuts at random moments, and a killed
       if (error.unknown) lost++
       throw error
     })
-  const producer = new QueueProducer<number>(zk, path, { maxItems: 3 })
+  const producer = new QueueProducer<number>(zk, path, { maxItems: 3, limitMs: 30_000 })
   const offers: Promise<void>[] = []
   let next = 0
   for (let round = 0; round < 60; round++) {
     await zk.connected()
     proxy.swallowing = round % 2 === 0
     for (let i = 0; i < 5; i++) offers.push(producer.offer([next++]))
-    offers.push(enqueue(zk, path, 'one-', JSON.stringify([next++])).then(() => undefined))
+    offers.push(
+      enqueue(zk, path, 'one-', JSON.stringify([next++]), { limitMs: 30_000 }).then(() => undefined),
+    )
     await delay(Math.random() * 8)
     if (round === 30) await server.kill()
     proxy.cut()
