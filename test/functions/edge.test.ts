@@ -1,11 +1,12 @@
 // The edge in workerd, as wrangler bundles it, on real stores beside an ApiServer: equal lookups, forwarded writes.
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { Redis } from 'ioredis'
 import { Miniflare } from 'miniflare'
 import { suite } from 'uvu'
@@ -153,7 +154,8 @@ test.before(async () => {
   // What is deployed is what is tested: the bundle is wrangler's own.
   const deploy = ['wrangler', 'deploy', '--dry-run', '--outdir', join(scratch.dir, 'edge')]
   const offline = { WRANGLER_SEND_METRICS: 'false', CLOUDFLARE_CF_FETCH_ENABLED: 'false', CI: '1' }
-  execFileSync('npx', deploy, { env: { ...process.env, ...offline }, stdio: 'pipe' })
+  // Not synchronously: a blocked event loop loses the ApiServers' sessions.
+  await promisify(execFile)('npx', deploy, { env: { ...process.env, ...offline } })
   edge = await startEdge(settings(behind.url))
   edgeWithoutRedis = await startEdge({ ...settings(behind.url), ARMADA_REDIS: '' })
   await publish('arena', { MOTD: 'grüß → 漢字 🚀' })
