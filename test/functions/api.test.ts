@@ -5,10 +5,9 @@ import { suite } from 'uvu'
 import { scratchDir } from '../../infra/stack/scratch.ts'
 import { type Stack, startStack } from '../../infra/stack/stack.ts'
 import { answerOf } from '../../shared/api/client.ts'
-import { ArmadaError, type ProblemCode } from '../../shared/errors.ts'
 import { createLog } from '../../shared/log.ts'
-import type { HostDescription } from '../../shared/model/host.ts'
 import { type ApiServer, startApiServer } from '../harness/apiServer.ts'
+import { describeHost, publish as publishOn, refused } from '../harness/twoServers.ts'
 
 const test = suite('api')
 const log = createLog('test', 'silent')
@@ -18,40 +17,15 @@ let a: ApiServer
 let b: ApiServer
 let epoch = 1_000
 
-const describe = (id: string): HostDescription => ({
-  id,
-  address: '127.0.0.1',
-  capacity: { cpuMillis: 4_000, memoryMiB: 4_096 },
-  ports: { from: 7000, to: 7100 },
-  labels: {},
-  taints: [],
-  agentVersion: 'test',
-})
-
 async function joinHost(id: string) {
   const { token } = await answerOf(a.admin.v1.hosts['join-tokens'].$post({ json: { host: id } }))
   const { credential } = await answerOf(
-    b.as('').v1.monitor.join.$post({ json: { token, host: describe(id) } }),
+    b.as('').v1.monitor.join.$post({ json: { token, host: describeHost(id) } }),
   )
   return { token, client: b.as(credential) }
 }
 
-async function refused(request: Promise<unknown>, code: ProblemCode, text?: RegExp): Promise<void> {
-  await assert.rejects(request, (error: unknown) => {
-    assert.ok(error instanceof ArmadaError, String(error))
-    assert.equal(error.code, code, error.message)
-    if (text) assert.match(error.message, text)
-    return true
-  })
-}
-
-const publish = (name: string, spec: object = {}) =>
-  answerOf(
-    a.admin.v1.blueprints[':blueprint'].$put({
-      param: { blueprint: name },
-      json: { image: 'game:1', ports: [{ name: 'game', containerPort: 27960 }], ...spec },
-    }),
-  )
+const publish = (name: string, spec: object = {}) => publishOn(a, name, spec)
 
 const createShips = (api: ApiServer, count: number, key?: string, blueprint = 'arena') =>
   answerOf(
@@ -247,16 +221,16 @@ test('a fleet is made once; a step decided on an old picture is refused', async 
 test('one host cannot speak for another, and people cannot speak for hosts', async () => {
   const { client, token } = await joinHost('host-three')
   await refused(
-    answerOf(client.v1.monitor.hello.$post({ json: { host: describe('host-one'), ships: [] } })),
+    answerOf(client.v1.monitor.hello.$post({ json: { host: describeHost('host-one'), ships: [] } })),
     'forbidden',
   )
   await refused(answerOf(client.v1.ships.$get({ query: {} })), 'forbidden')
   await refused(
-    answerOf(a.admin.v1.monitor.hello.$post({ json: { host: describe('host-one'), ships: [] } })),
+    answerOf(a.admin.v1.monitor.hello.$post({ json: { host: describeHost('host-one'), ships: [] } })),
     'forbidden',
   )
   await refused(
-    answerOf(a.as('').v1.monitor.join.$post({ json: { token, host: describe('host-three') } })),
+    answerOf(a.as('').v1.monitor.join.$post({ json: { token, host: describeHost('host-three') } })),
     'forbidden',
     /used/,
   )
@@ -338,7 +312,7 @@ test('deleting: a Queued ship is Stopped at once, a running one is Stopping unti
   const hello = await answerOf(
     client.v1.monitor.hello.$post({
       json: {
-        host: describe('host-four'),
+        host: describeHost('host-four'),
         ships: [
           { ship: queued, attempt: 1 },
           { ship: running, attempt: 1 },
