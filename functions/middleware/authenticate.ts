@@ -4,12 +4,15 @@ import { createRoute, type RouteConfig } from '@hono/zod-openapi'
 import type { Context, MiddlewareHandler } from 'hono'
 import type { Role } from '../../shared/api/route.ts'
 import { ArmadaError } from '../../shared/errors.ts'
+import type { Token } from '../../shared/model/token.ts'
 import type { Trace } from '../../shared/trace.ts'
 
 export interface Caller {
   role: Role
-  /** Name for logs; of a host: its id. */
+  /** Name for logs; of a host: its id; of a token: its name. */
   name: string
+  /** The token it showed, when that is one of those that admins make; undefined for those of the settings. */
+  token?: Token
 }
 
 export interface Env {

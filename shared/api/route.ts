@@ -1,18 +1,19 @@
 // The parts that route declarations are put together from: roles, JSON bodies and answers, problems.
 import { z } from 'zod'
 import { type ProblemCode, problems } from '../errors.ts'
+import { TokenRole } from '../model/token.ts'
 
 /**
- * What a token may do. admin: everything people may; operator: run ships and fleets; viewer: read;
- * runner: the scheduler and the controllers; host: one host's agent, for its own ships only;
- * scraper: Prometheus, for `/metrics` only.
+ * What a token may do. admin: everything people may; operator: run ships and fleets; allocator: take and give
+ * back ships; viewer: read; runner: the scheduler and the controllers; host: one host's agent, for its own ships
+ * only; scraper: Prometheus, for `/metrics` only.
  */
-export const Role = z.enum(['admin', 'operator', 'viewer', 'runner', 'host', 'scraper'])
+export const Role = z.enum([...TokenRole.options, 'runner', 'host', 'scraper'])
 export type Role = z.infer<typeof Role>
 
 /** Who may call a route. An empty list: everybody, without a token. */
 export const anyone: readonly Role[] = []
-export const readers: readonly Role[] = ['viewer', 'operator', 'admin', 'runner']
+export const readers: readonly Role[] = [...TokenRole.options, 'runner']
 export const operators: readonly Role[] = ['operator', 'admin']
 export const admins: readonly Role[] = ['admin']
 export const runners: readonly Role[] = ['runner']

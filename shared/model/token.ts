@@ -1,0 +1,66 @@
+// Token: what a person or a program shows to be let in, and what it may then do.
+import { z } from 'zod'
+import { Name } from './name.ts'
+
+/** What a token of people and their programs may do, from least to most. */
+export const TokenRole = z.enum(['viewer', 'allocator', 'operator', 'admin'])
+export type TokenRole = z.infer<typeof TokenRole>
+
+/** `lobby-*`: the name of a fleet, where a star stands for any characters. */
+export const FleetPattern = z
+  .string()
+  .regex(
+    /^[a-z0-9*]([a-z0-9*-]{0,61}[a-z0-9*])?$/,
+    'must be a fleet name, in which "*" stands for any characters',
+  )
+
+export const Rate = z.strictObject({
+  perSecond: z
+    .number()
+    .min(0.1)
+    .max(100_000)
+    .describe('Requests a second, in the long run, at each ApiServer'),
+  burst: z.int().min(1).max(100_000).describe('Requests that may come at once'),
+})
+export type Rate = z.infer<typeof Rate>
+
+export const Quota = z.strictObject({
+  ships: z
+    .int()
+    .min(0)
+    .max(1_000_000)
+    .nullable()
+    .default(null)
+    .describe('Ships that have not ended; null: no limit'),
+  cpuMillis: z
+    .int()
+    .min(0)
+    .nullable()
+    .default(null)
+    .describe('CPU that they ask for together; null: no limit'),
+  memoryMiB: z
+    .int()
+    .min(0)
+    .nullable()
+    .default(null)
+    .describe('Memory that they ask for together; null: no limit'),
+})
+/** An upper bound on what may be asked for at the same time. */
+export type Quota = z.infer<typeof Quota>
+
+export const Token = z.strictObject({
+  name: Name,
+  role: TokenRole,
+  fleets: z
+    .array(FleetPattern)
+    .min(1)
+    .max(32)
+    .nullable()
+    .describe('Only fleets of these names and their ships; null: everything'),
+  expiresAt: z.iso.datetime().nullable().describe('null: never'),
+  rate: Rate.nullable().describe('null: no limit'),
+  quota: Quota.nullable().describe('For ships made with this token; null: no limit'),
+  createdAt: z.iso.datetime(),
+})
+/** A token without its secret. */
+export type Token = z.infer<typeof Token>
