@@ -2,10 +2,11 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { createRoute, type RouteConfig } from '@hono/zod-openapi'
 import type { Context, MiddlewareHandler } from 'hono'
-import type { Role } from '../../shared/api/route.ts'
+import { type Role, scopes } from '../../shared/api/route.ts'
 import { ArmadaError } from '../../shared/errors.ts'
 import type { Token } from '../../shared/model/token.ts'
 import type { Trace } from '../../shared/trace.ts'
+import { assertUnlimited } from './scope.ts'
 
 export interface Caller {
   role: Role
@@ -68,11 +69,13 @@ export const demandCaller: MiddlewareHandler<Env> = async (c, next) => {
   await next()
 }
 
-/** The route with its guard before it: only callers with one of its roles reach the handler. */
+/** The route with its guard before it: only callers with one of its roles and within its scope reach the handler. */
 export function guarded<R extends RouteConfig & { 'x-roles': readonly Role[] }>(route: R) {
   const roles = route['x-roles']
+  const takesLimited = scopes.includes(route['x-scope'])
   const guard: MiddlewareHandler<Env> = async (c, next) => {
     if (roles.length > 0) allow(c, roles)
+    if (roles.length > 0 && !takesLimited) assertUnlimited(c.get('caller'))
     await next()
   }
   return createRoute({ ...route, middleware: guard, security: roles.length > 0 ? [{ bearer: [] }] : [] })

@@ -5,7 +5,8 @@ import type { Fleet } from '../../shared/model/fleet.ts'
 import { selects } from '../../shared/model/labelSelector.ts'
 import { randomId, shipIdFor } from '../../shared/model/name.ts'
 import { isFinished } from '../../shared/model/shipState.ts'
-import { guarded } from '../middleware/authenticate.ts'
+import { type Caller, guarded } from '../middleware/authenticate.ts'
+import { assertMayName, seesFleet } from '../middleware/scope.ts'
 import type { Stores } from '../stores/stores.ts'
 import type { Row } from '../stores/table.ts'
 import { newShip, stop } from './lifecycle.ts'
@@ -20,6 +21,7 @@ export function fleetService(stores: Stores) {
   return serviceApp()
     .openapi(guarded(routes.createFleet), async (c) => {
       const { name, blueprint, revision, replicas, labels, priority } = c.req.valid('json')
+      assertMayName(c.get('caller'), name)
       const { revision: chosen } = await blueprintFor(stores, blueprint, revision)
       const wanted = { name, blueprint: { name: blueprint, revision: chosen }, replicas, labels, priority }
       const fleet: Fleet = { ...wanted, deleting: false, generation: 0, createdAt: new Date().toISOString() }
@@ -30,11 +32,13 @@ export function fleetService(stores: Stores) {
     .openapi(guarded(routes.listFleets), (c) => {
       const { labelSelector } = c.req.valid('query')
       const rows = [...fleets.table.rows()].map(([, row]) => row)
-      const chosen = rows.filter(({ value }) => selects(labelSelector, value.labels))
+      const seen = rows.filter(({ value }) => seesFleet(c.get('caller'), value.name))
+      const chosen = seen.filter(({ value }) => selects(labelSelector, value.labels))
       return c.json({ fleets: chosen.map((row) => fleetView(row, stores)) }, 200)
     })
     .openapi(guarded(routes.getFleet), async (c) => {
       const { fleet } = c.req.valid('param')
+      assertSeen(c.get('caller'), fleet)
       const row = fleets.table.get(fleet) ?? (await fleetNamed(fleet))
       c.header('etag', tagOf(row))
       return c.json(fleetView(row, stores), 200)
@@ -42,7 +46,9 @@ export function fleetService(stores: Stores) {
     .openapi(guarded(routes.patchFleet), async (c) => {
       const { replicas, revision } = c.req.valid('json')
       const ifMatch = c.req.valid('header')['if-match']
-      const row = await change(c.req.valid('param').fleet, async ({ value, revision: read }) => {
+      const { fleet } = c.req.valid('param')
+      assertSeen(c.get('caller'), fleet)
+      const row = await change(fleet, async ({ value, revision: read }) => {
         assertMatch({ value, revision: read }, ifMatch, `Fleet "${value.name}"`)
         if (value.deleting) throw new ArmadaError('conflict', `Fleet "${value.name}" is being deleted.`)
         if (revision !== undefined) await blueprintFor(stores, value.blueprint.name, revision)
@@ -55,7 +61,9 @@ export function fleetService(stores: Stores) {
       return c.json(fleetView(row, stores), 200)
     })
     .openapi(guarded(routes.deleteFleet), async (c) => {
-      const row = await change(c.req.valid('param').fleet, async ({ value }) => ({
+      const { fleet } = c.req.valid('param')
+      assertSeen(c.get('caller'), fleet)
+      const row = await change(fleet, async ({ value }) => ({
         ...value,
         replicas: 0,
         deleting: true,
@@ -75,7 +83,7 @@ export function fleetService(stores: Stores) {
 
   async function fleetNamed(name: string): Promise<Row<Fleet>> {
     const row = await fleets.read(name)
-    if (!row) throw new ArmadaError('not_found', `There is no fleet "${name}". POST /v1/fleets creates one.`)
+    if (!row) throw noSuchFleet(name)
     return row
   }
 
@@ -159,4 +167,13 @@ export function fleetService(stores: Stores) {
     if (!(await fleets.remove(row.value.name, row.revision, fence)))
       throw movedOn(`Fleet "${row.value.name}"`)
   }
+}
+
+/** @throws ArmadaError not_found, as if there were no such fleet. */
+function assertSeen(caller: Caller, fleet: string): void {
+  if (!seesFleet(caller, fleet)) throw noSuchFleet(fleet)
+}
+
+function noSuchFleet(name: string): ArmadaError {
+  return new ArmadaError('not_found', `There is no fleet "${name}". POST /v1/fleets creates one.`)
 }

@@ -7,6 +7,7 @@ import { selects } from '../../shared/model/labelSelector.ts'
 import { randomId, shipIdFor } from '../../shared/model/name.ts'
 import type { Ship, ShipView } from '../../shared/model/ship.ts'
 import { type Caller, guarded } from '../middleware/authenticate.ts'
+import { seesFleet } from '../middleware/scope.ts'
 import type { Lookups } from '../stores/lookups.ts'
 import type { Stores } from '../stores/stores.ts'
 import type { Row } from '../stores/table.ts'
@@ -39,6 +40,7 @@ export function shipService(stores: Stores) {
       const found: Row<Ship>[] = []
       let nextCursor: string | null = null
       for (const [, row] of ships.table.rows(cursor)) {
+        if (!seesFleet(c.get('caller'), row.value.fleet)) continue
         if (!matches(row.value, filter) || !selects(labelSelector, row.value.labels)) continue
         if (found.length === limit) {
           nextCursor = found.at(-1)?.value.id ?? null
@@ -53,6 +55,7 @@ export function shipService(stores: Stores) {
       const { ship: id } = c.req.valid('param')
       const ifMatch = c.req.valid('header')['if-match']
       const row = await ships.change(id, (row) => {
+        assertSeen(c.get('caller'), row.value)
         assertMatch(row, ifMatch, `Ship "${id}"`)
         return { ...row.value, labels: patched(row.value.labels, c.req.valid('json').labels) }
       })
@@ -63,6 +66,7 @@ export function shipService(stores: Stores) {
     .openapi(guarded(routes.deleteShip), async (c) => {
       const { ship: id } = c.req.valid('param')
       const row = await ships.change(id, (row) => {
+        assertSeen(c.get('caller'), row.value)
         assertMatch(row, c.req.header('if-match'), `Ship "${id}"`)
         return stop(row.value, 'api', `stopped by ${c.get('caller').name}`) ?? row.value
       })
@@ -79,6 +83,7 @@ export function shipLookup(stores: Pick<Lookups, 'ships' | 'samples'>) {
     const { ship: id } = c.req.valid('param')
     const row = await stores.ships.get(id)
     if (!row) throw noSuchShip(id)
+    assertSeen(c.get('caller'), row.value)
     c.header('etag', tagOf(row))
     return jsonText<ShipView>(c, await views.of(row))
   })
@@ -102,6 +107,11 @@ export async function blueprintFor(
     'not_found',
     `There is no blueprint "${name}". PUT /v1/blueprints/${name} publishes one.`,
   )
+}
+
+/** @throws ArmadaError not_found, as if there were no such ship. */
+function assertSeen(caller: Caller, { id, fleet }: Ship): void {
+  if (!seesFleet(caller, fleet)) throw noSuchShip(id)
 }
 
 function noSuchShip(id: string): ArmadaError {

@@ -26,6 +26,7 @@ export const createFleet = createRoute({
   path: '/v1/fleets',
   tags,
   'x-roles': operators,
+  'x-scope': 'fleet',
   summary: 'Create a fleet',
   description: 'The same request again answers with the same fleet.',
   request: { body: body(FleetRequest, examples.makeFleet) },
@@ -40,6 +41,7 @@ export const listFleets = createRoute({
   path: '/v1/fleets',
   tags,
   'x-roles': readers,
+  'x-scope': 'fleet',
   summary: 'List fleets by name',
   request: { query: z.object({ labelSelector: LabelSelector.optional() }) },
   responses: {
@@ -53,6 +55,7 @@ export const getFleet = createRoute({
   path: '/v1/fleets/{fleet}',
   tags,
   'x-roles': readers,
+  'x-scope': 'fleet',
   summary: 'Look up a fleet',
   request: { params },
   responses: { 200: answer(FleetView, 'The fleet', examples.fleet), ...failures('not_found') },
@@ -71,6 +74,7 @@ export const patchFleet = createRoute({
   path: '/v1/fleets/{fleet}',
   tags,
   'x-roles': operators,
+  'x-scope': 'fleet',
   summary: 'Scale a fleet, or give its new ships another revision',
   request: {
     params,
@@ -88,6 +92,7 @@ export const deleteFleet = createRoute({
   path: '/v1/fleets/{fleet}',
   tags,
   'x-roles': operators,
+  'x-scope': 'fleet',
   summary: 'Stop all ships of a fleet, then forget it',
   request: { params },
   responses: {

@@ -20,6 +20,12 @@ export const runners: readonly Role[] = ['runner']
 export const hosts: readonly Role[] = ['host']
 export const scrapers: readonly Role[] = ['scraper', ...readers]
 
+/**
+ * `x-scope` of a route: what a token that is limited to fleets may do there. Without it: nothing at all.
+ * fleet: the handler keeps to what the token sees (functions/middleware/scope.ts); self: it is about the caller only.
+ */
+export const scopes: readonly unknown[] = ['fleet', 'self']
+
 export const Problem = z
   .strictObject({
     type: z.string().describe('A stable URI of the kind of problem'),

@@ -46,6 +46,7 @@ export const listShips = createRoute({
   path: '/v1/ships',
   tags,
   'x-roles': readers,
+  'x-scope': 'fleet',
   summary: 'List ships, ordered by id',
   request: {
     query: z.object({
@@ -81,6 +82,7 @@ export const getShip = createRoute({
   path: '/v1/ships/{ship}',
   tags,
   'x-roles': readers,
+  'x-scope': 'fleet',
   summary: 'Look up one ship',
   request: { params },
   responses: { 200: answer(ShipView, 'The ship', examples.ship), ...failures('not_found') },
@@ -91,6 +93,7 @@ export const patchShip = createRoute({
   path: '/v1/ships/{ship}',
   tags,
   'x-roles': operators,
+  'x-scope': 'fleet',
   summary: 'Change the labels of a ship',
   description: 'What runs inside learns of it only when it is started anew.',
   request: {
@@ -109,6 +112,7 @@ export const deleteShip = createRoute({
   path: '/v1/ships/{ship}',
   tags,
   'x-roles': operators,
+  'x-scope': 'fleet',
   summary: 'Stop a ship',
   description: 'SIGTERM, the grace of its blueprint, then SIGKILL. A ship that has ended stays as it is.',
   request: { params },

@@ -1,0 +1,62 @@
+// What a token that is limited to fleets may see: the fleets that its patterns name, and their ships.
+import { ArmadaError } from '../../shared/errors.ts'
+import type { Caller } from './authenticate.ts'
+
+type Limited = Pick<Caller, 'token'>
+
+/**
+ * Whether the caller may know of the fleet, and of the ships in it. Handlers of routes with the scope `fleet` ask
+ * it: what the caller does not see is left out of lists, and answered like what does not exist.
+ * @param fleet null: what belongs to no fleet, which a limited token never sees.
+ */
+export function seesFleet({ token }: Limited, fleet: string | null): boolean {
+  if (!token?.fleets) return true
+  return fleet !== null && token.fleets.some((pattern) => fits(pattern, fleet))
+}
+
+/** @throws ArmadaError forbidden when a fleet of that name would be out of the caller's sight. */
+export function assertMayName(caller: Limited, fleet: string): void {
+  if (seesFleet(caller, fleet)) return
+  throw new ArmadaError(
+    'forbidden',
+    `This token is limited to the fleets ${namesOf(caller)}; "${fleet}" is not one of these.`,
+  )
+}
+
+/** @throws ArmadaError forbidden when the token is limited to fleets, and so may not use a route about more. */
+export function assertUnlimited(caller: Limited): void {
+  if (!caller.token?.fleets) return
+  throw new ArmadaError(
+    'forbidden',
+    `This token is limited to the fleets ${namesOf(caller)} and their ships. For anything else use a token without such a limit.`,
+  )
+}
+
+function namesOf({ token }: Limited): string {
+  return token?.fleets?.join(', ') ?? ''
+}
+
+/**
+ * Whether the name is of the pattern, in which a star stands for any characters, or for none. Not as a regular
+ * expression: with many stars that could take for ever.
+ */
+export function fits(pattern: string, name: string): boolean {
+  let at = 0
+  let star = -1
+  let from = 0
+  for (let i = 0; i < name.length; ) {
+    if (pattern[at] === '*') {
+      star = at++
+      from = i
+    } else if (pattern[at] === name[i]) {
+      at++
+      i++
+    } else if (star >= 0) {
+      // The last star takes one character more; earlier ones never have to.
+      at = star + 1
+      i = ++from
+    } else return false
+  }
+  while (pattern[at] === '*') at++
+  return at === pattern.length
+}
