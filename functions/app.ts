@@ -22,6 +22,7 @@ import { metricsService } from './services/metrics.ts'
 import { monitorService } from './services/monitor.ts'
 import { placementService } from './services/placements.ts'
 import { shipService } from './services/ships.ts'
+import { tokenService } from './services/tokens.ts'
 import type { Stores } from './stores/stores.ts'
 
 /** 5,000 holdings of a host, the largest body there is, take about 1 MB. */
@@ -41,7 +42,7 @@ Every POST takes an \`Idempotency-Key\`: for 24 h the same key with the same bod
 export interface AppOptions {
   stores: Stores
   streams: AgentStreams
-  adminToken: string
+  adminToken?: string | undefined
   runnerToken: string
   metricsToken?: string | undefined
   meters: Meters
@@ -70,9 +71,8 @@ export function createApp({
 }: AppOptions): OpenAPIHono<Env> {
   const app = new OpenAPIHono<Env>()
   measureCluster(meters.registry, stores)
-  const hostOf = (credential: string) => stores.hosts.authenticate(credential)
   app.use(identify(accessLog, { watch: meters, reads: logReads }))
-  app.use(authenticate({ adminToken, runnerToken, metricsToken, hostOf }))
+  app.use(authenticate({ adminToken, runnerToken, metricsToken, identities: stores.identities }))
   app.use('/v1/*', demandCaller)
   app.use('/v1/monitor/join', limitBody(joinLimitBytes))
   app.use('/v1/*', limitBody(bodyLimitBytes), freshness(stores.mirror), idempotency(stores.answers))
@@ -90,6 +90,7 @@ export function createApp({
     monitorService(stores, streams),
     placementService(stores, meters),
     shipService(stores),
+    tokenService(stores),
   ]) {
     app.route('/', service)
   }

@@ -46,13 +46,13 @@ function createEdge(bindings: Bindings): Hono<Env> {
     return app
   }
   const { api, etcd, redis, adminToken, runnerToken } = settings
-  const { ships, blueprints, samples, hostOf } = edgeStores({ etcd, redis }, log)
+  const { ships, blueprints, samples, identities } = edgeStores({ etcd, redis }, log)
 
   const onwards = forward({ api, log })
 
   app.route('/', aliveService())
   // Only what is answered here asks who is calling; the rest an ApiServer asks.
-  app.on('GET', ['/v1/blueprints/*', '/v1/ships/*'], authenticate({ adminToken, runnerToken, hostOf }))
+  app.on('GET', ['/v1/blueprints/*', '/v1/ships/*'], authenticate({ adminToken, runnerToken, identities }))
   app.route('/', blueprintLookup({ blueprints }))
   // Without Redis the samples are an ApiServer's to tell; ships are shown without them while it does not answer.
   if (!samples) app.get('/v1/ships/:ship', (c, next) => onwards(c).catch(next))

@@ -8,7 +8,8 @@ export interface EdgeSettings {
   etcd: string
   /** Undefined where Redis cannot be reached from the edge. */
   redis: string | undefined
-  adminToken: string
+  /** Undefined where admins have tokens that were made. */
+  adminToken: string | undefined
   runnerToken: string
 }
 

@@ -6,13 +6,20 @@ import { loop, sleep } from '../shared/loop.ts'
 import { readSettings } from '../shared/settings.ts'
 import { version } from '../shared/version.ts'
 import { createApp } from './app.ts'
+import { assertSafeToExpose } from './exposure.ts'
 import { isGame } from './games.ts'
 import { Meters } from './metrics/meters.ts'
 import { AgentStreams } from './services/agentStreams.ts'
-import { openStores } from './stores/stores.ts'
+import { openStores, type Stores } from './stores/stores.ts'
 
 async function main(): Promise<void> {
   const settings = readSettings('api')
+  assertSafeToExpose(settings.listenHost, {
+    ARMADA_ADMIN_TOKEN: settings.adminToken,
+    ARMADA_RUNNER_TOKEN: settings.runnerToken,
+    ARMADA_METRICS_TOKEN: settings.metricsToken,
+    ARMADA_ZOOKEEPER_SECRET: settings.zookeeperSecret,
+  })
   const log = createLog('api', settings.logLevel)
   const access = createBufferedLog('api', settings.logLevel)
   const stopping = new AbortController()
@@ -20,6 +27,7 @@ async function main(): Promise<void> {
 
   const meters = new Meters()
   const stores = await openStores(settings, log, stopping.signal, meters.stores)
+  if (!settings.adminToken) await showFirstToken(stores, stopping.signal)
   const streams = new AgentStreams(stores.ships.table, stores.hosts.table)
   const logReads = settings.accessLog === 'all' ? 'info' : 'debug'
   const { adminToken, runnerToken, metricsToken } = settings
@@ -61,6 +69,20 @@ async function main(): Promise<void> {
   if ('closeAllConnections' in server) server.closeAllConnections()
   await stores.close()
   access.flush()
+}
+
+/** Where no settings name an admin: the first ApiServer of a cluster makes the first admin's token. */
+async function showFirstToken({ tokens }: Pick<Stores, 'tokens'>, signal: AbortSignal): Promise<void> {
+  const text = await tokens.createFirst('first-admin', signal)
+  if (text === undefined) return
+  process.stdout.write(`
+This cluster is new. The token of its first admin, shown only once:
+
+  ${text}
+
+Keep it safe, or make others with it (\`armada create-token\`) and revoke it (\`armada revoke-token first-admin\`).
+
+`)
 }
 
 main().then(

@@ -78,7 +78,12 @@ export const settings = {
     z.string().regex(/^(rediss?:\/\/)?[^\s/]+:\d+(\/\d+)?$/, 'must be host:port or a redis:// URL'),
     'Address of Redis',
   ),
-  adminToken: setting('ARMADA_ADMIN_TOKEN', ['api'], secret, 'Bearer token with every right of a person'),
+  adminToken: setting(
+    'ARMADA_ADMIN_TOKEN',
+    ['api'],
+    secret.optional(),
+    'Bearer token with every right of a person; without it the first ApiServer of a new cluster makes one and shows it',
+  ),
   runnerToken: setting(
     'ARMADA_RUNNER_TOKEN',
     ['api', 'runner'],

@@ -20,12 +20,19 @@ export interface Env {
   Variables: { caller: Caller; requestId: string; trace?: Trace }
 }
 
+/** Tells who shows what: from stores, on Node and at the edge each in its own way. */
+export interface Identities {
+  /** The token of that text, while it is good. */
+  tokenOf(text: string): Promise<Token | undefined>
+  /** The host a credential belongs to. */
+  hostOf(credential: string): Promise<string | undefined>
+}
+
 export interface Credentials {
-  adminToken: string
+  adminToken?: string | undefined
   runnerToken: string
   metricsToken?: string | undefined
-  /** The host a credential belongs to. */
-  hostOf: (credential: string) => Promise<string | undefined>
+  identities: Identities
 }
 
 /** Puts the caller into the context. Requests without a token go on as nobody. */
@@ -33,14 +40,12 @@ export function authenticate({
   adminToken,
   runnerToken,
   metricsToken,
-  hostOf,
+  identities,
 }: Credentials): MiddlewareHandler<Env> {
-  const people: [Buffer, Caller][] = [
-    [digest(adminToken), { role: 'admin', name: 'admin' }],
-    [digest(runnerToken), { role: 'runner', name: 'runner' }],
-  ]
+  const people: [Buffer, Caller][] = [[digest(runnerToken), { role: 'runner', name: 'runner' }]]
+  if (adminToken) people.push([digest(adminToken), { role: 'admin', name: 'admin' }])
   if (metricsToken) people.push([digest(metricsToken), { role: 'scraper', name: 'scraper' }])
-  // Only tokens that were found good are kept, and those are as few as the settings: digest and comparison take 2 µs.
+  // Only tokens of the settings, which are as few and good for ever: digest and comparison take 2 µs.
   const verified = new Map<string, Caller>()
   return async (c, next) => {
     const token = c.req.header('authorization')?.match(/^Bearer ([\x21-\x7e]{1,512})$/i)?.[1]
@@ -58,7 +63,9 @@ export function authenticate({
       verified.set(token, found)
       return found
     }
-    const host = await hostOf(token)
+    const made = await identities.tokenOf(token)
+    if (made) return { role: made.role, name: made.name, token: made }
+    const host = await identities.hostOf(token)
     return host === undefined ? undefined : { role: 'host', name: host }
   }
 }
@@ -93,7 +100,10 @@ function allow(c: Context<Env>, roles: readonly Role[]): void {
 }
 
 function unauthenticated(): ArmadaError {
-  return new ArmadaError('unauthenticated', 'Send a valid token as "Authorization: Bearer <token>".')
+  return new ArmadaError(
+    'unauthenticated',
+    'Send a valid token as "Authorization: Bearer <token>". One that has expired or was revoked is none.',
+  )
 }
 
 function digest(token: string): Buffer {

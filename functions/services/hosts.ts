@@ -52,7 +52,7 @@ export async function hostViews(stores: Stores): Promise<HostView[]> {
 }
 
 function view({ value: host, revision }: Row<Host>, report: HostReport | null, { ships }: Stores): HostView {
-  const { credentialDigest: _, orders: __, ...shown } = host
+  const { credentialDigest, nextDigest, previous, orders, ...shown } = host
   const { labels, cordon, drain } = ordersOf(host)
   const aboard = ships.index.ofHost(host.id).filter(({ value }) => isAboard(value.state))
   const inUse = aboard.filter(({ value }) => isInUse(value.state)).length

@@ -1,26 +1,92 @@
-// The credentials of hosts: `armada-host.{id}.{secret}`. Only a digest of the secret is kept.
-import { createHash, timingSafeEqual } from 'node:crypto'
+// The secrets that callers show: `armada-host.{id}.{secret}` and `armada-token.{name}.{secret}`. Only digests are kept.
+//
+// INVARIANTS of a host's credential
+// - The current one is good until the next one is first used; a while longer for what is on its way then.
+// - So whoever was given the next one and lost it goes on with the current one, and may ask again.
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { Host } from '../../shared/model/host.ts'
 import { namePattern } from '../../shared/model/name.ts'
+import type { Token } from '../../shared/model/token.ts'
 import type { Row } from './table.ts'
 
-export function credentialOf(host: string, secret: string): string {
-  return `armada-host.${host}.${secret}`
+type Kind = 'armada-host' | 'armada-token'
+
+/** A secret that is no longer the current one, and until when it is good all the same. */
+interface Older {
+  digest: string
+  until: string
+}
+
+/** The record in etcd. */
+export interface TokenRecord {
+  token: Token
+  digest: string
+  older: Older[]
+}
+
+/** Reads a record by its name. */
+type Read<T> = (name: string) => Promise<Row<T> | undefined>
+
+export function newSecret(): string {
+  return randomBytes(32).toString('base64url')
+}
+
+export function shownAs(kind: Kind, name: string, secret: string): string {
+  return `${kind}.${name}.${secret}`
+}
+
+export interface KnownHost {
+  host: string
+  /** The digest that the record calls the next one, when it is this credential's. */
+  next: string | undefined
 }
 
 /** The host a credential belongs to; undefined when it is nobody's. */
-export async function hostOf(
-  credential: string,
-  read: (id: string) => Promise<Row<Host> | undefined>,
-): Promise<string | undefined> {
-  const [kind, id, secret] = credential.split('.')
-  if (kind !== 'armada-host' || !id || !secret || !namePattern.test(id)) return undefined
-  const row = await read(id)
-  if (!row) return undefined
-  const same = timingSafeEqual(Buffer.from(row.value.credentialDigest), Buffer.from(digest(secret)))
-  return same ? id : undefined
+export async function hostOf(credential: string, read: Read<Host>): Promise<KnownHost | undefined> {
+  const shown = parse('armada-host', credential)
+  const host = shown && (await read(shown.name))?.value
+  if (!shown) return undefined
+  const { credentialDigest, nextDigest, previous } = host ?? {}
+  const isCurrent = isOneOf(shown.digest, [credentialDigest])
+  const isNext = isOneOf(shown.digest, [nextDigest])
+  const wasCurrent = isOneOf(shown.digest, [previous && stillGood(previous)])
+  if (!isCurrent && !isNext && !wasCurrent) return undefined
+  return { host: shown.name, next: isNext ? shown.digest : undefined }
+}
+
+/** The token of that text; undefined when it is none, or has expired. */
+export async function tokenOf(text: string, read: Read<TokenRecord>): Promise<Token | undefined> {
+  const shown = parse('armada-token', text)
+  const record = shown && (await read(shown.name))?.value
+  if (!shown) return undefined
+  const same = isOneOf(shown.digest, [record?.digest, ...(record?.older ?? []).map(stillGood)])
+  return record && same && !isExpired(record.token) ? record.token : undefined
+}
+
+export function isExpired({ expiresAt }: Pick<Token, 'expiresAt'>): boolean {
+  return expiresAt !== null && Date.parse(expiresAt) <= Date.now()
 }
 
 export function digest(secret: string): string {
   return createHash('sha256').update(secret).digest('hex')
+}
+
+/** The digest of an older secret while it is good. */
+export function stillGood({ digest, until }: Older): string | undefined {
+  return Date.parse(until) > Date.now() ? digest : undefined
+}
+
+function parse(kind: Kind, text: string): { name: string; digest: string } | undefined {
+  const [found, name, secret, ...more] = text.split('.')
+  if (found !== kind || !name || !secret || more.length > 0 || !namePattern.test(name)) return undefined
+  return { name, digest: digest(secret) }
+}
+
+/** What no secret has. Compared in place of a digest that is missing, so that a name that is unknown takes as long. */
+const nothing = '0'.repeat(64)
+
+function isOneOf(sent: string, known: readonly (string | undefined)[]): boolean {
+  let same = false
+  for (const one of known) if (timingSafeEqual(Buffer.from(one ?? nothing), Buffer.from(sent))) same = true
+  return same
 }

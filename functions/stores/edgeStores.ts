@@ -4,8 +4,9 @@ import type { Log } from '../../shared/log.ts'
 import type { Host } from '../../shared/model/host.ts'
 import type { Ship } from '../../shared/model/ship.ts'
 import { BlueprintCopies } from './blueprintCopies.ts'
-import { hostOf } from './credentials.ts'
+import { hostOf, type TokenRecord, tokenOf } from './credentials.ts'
 import { openGateway } from './gateway.ts'
+import type { Identities } from './identities.ts'
 import { etcdKeys } from './keys.ts'
 import type { Lookups, SampleLookups } from './lookups.ts'
 import { connectRedisOnce } from './redis.ts'
@@ -15,8 +16,7 @@ import { SampleStore } from './samples.ts'
 export interface EdgeStores extends Pick<Lookups, 'ships' | 'blueprints'> {
   /** Undefined where Redis cannot be reached from the edge. */
   samples: SampleLookups | undefined
-  /** The host a credential belongs to. */
-  hostOf(credential: string): Promise<string | undefined>
+  identities: Pick<Identities, 'tokenOf' | 'hostOf'>
 }
 
 export interface EdgeStoreSettings {
@@ -30,7 +30,11 @@ export function edgeStores({ etcd, redis }: EdgeStoreSettings, log: Log): EdgeSt
     ships: { get: (id) => readRow<Ship>(kv, etcdKeys.ships + id) },
     blueprints: new BlueprintCopies(kv),
     samples: redis === undefined ? undefined : samplesByRequest(redis, log),
-    hostOf: (credential) => hostOf(credential, (id) => readRow<Host>(kv, etcdKeys.hosts + id)),
+    identities: {
+      tokenOf: (text) => tokenOf(text, (name) => readRow<TokenRecord>(kv, etcdKeys.tokens + name)),
+      hostOf: async (credential) =>
+        (await hostOf(credential, (id) => readRow<Host>(kv, etcdKeys.hosts + id)))?.host,
+    },
   }
 }
 

@@ -1,7 +1,7 @@
 // The store of hosts: who may be an agent, and how it described itself.
 import { randomBytes } from 'node:crypto'
 import type { Host, HostDescription } from '../../shared/model/host.ts'
-import { credentialOf, digest, hostOf } from './credentials.ts'
+import { digest, newSecret, shownAs } from './credentials.ts'
 import { etcdKeys } from './keys.ts'
 import type { Kv } from './kv.ts'
 import type { Mirror } from './mirror.ts'
@@ -12,6 +12,9 @@ interface JoinToken {
   host: string
   expiresAt: string
 }
+
+/** How long a credential is good after its successor was first used: for requests that are on their way then. */
+const graceMs = 60_000
 
 export class HostStore {
   readonly table = new Table<Host>(etcdKeys.hosts)
@@ -42,7 +45,7 @@ export class HostStore {
     if (!found) return undefined
     const { host, expiresAt }: JoinToken = JSON.parse(found.value)
     if (host !== description.id || Date.parse(expiresAt) < Date.now()) return undefined
-    const secret = randomBytes(32).toString('base64url')
+    const secret = newSecret()
     const key = etcdKeys.hosts + host
     for (;;) {
       const before = await this.read(host)
@@ -62,15 +65,30 @@ export class HostStore {
       )
       if (written !== undefined) {
         await this.#mirror().reach(written)
-        return credentialOf(host, secret)
+        return shownAs('armada-host', host, secret)
       }
       if ((await this.#kv.get(tokenKey))?.revision !== found.revision) return undefined
     }
   }
 
-  /** The host a credential belongs to; undefined when it is nobody's. */
-  async authenticate(credential: string): Promise<string | undefined> {
-    return hostOf(credential, async (id) => this.table.get(id) ?? (await this.read(id)))
+  /**
+   * Makes the host's next credential, in place of one that was made and never used.
+   * @returns undefined when there is no such host.
+   */
+  async nextCredential(id: string): Promise<string | undefined> {
+    const secret = newSecret()
+    const row = await this.change(id, ({ value }) => ({ ...value, nextDigest: digest(secret) }))
+    return row && shownAs('armada-host', id, secret)
+  }
+
+  /** The next credential was used: it is the current one from now on. */
+  async promote(id: string, next: string): Promise<void> {
+    await this.change(id, ({ value }) => {
+      const { nextDigest, ...rest } = value
+      if (nextDigest !== next) return value
+      const until = new Date(Date.now() + graceMs).toISOString()
+      return { ...rest, credentialDigest: next, previous: { digest: value.credentialDigest, until } }
+    })
   }
 
   /** Records how a host describes itself now. */

@@ -15,6 +15,9 @@ export const etcdKeys = {
   blueprintHeads: '/armada/blueprint-heads/',
   /** Answers to requests with an Idempotency-Key; they go after a day. */
   answer: (digest: string) => `/armada/answers/${digest}`,
+  tokens: '/armada/tokens/',
+  /** There once the first token of the cluster was made: it is never made again. */
+  firstToken: '/armada/first-token',
   joinToken: (digest: string) => `/armada/join-tokens/${digest}`,
 } as const
 

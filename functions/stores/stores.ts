@@ -11,6 +11,7 @@ import { connectEtcd } from './etcd.ts'
 import { FleetStore } from './fleets.ts'
 import { HostNodes } from './hostNodes.ts'
 import { HostStore } from './hosts.ts'
+import { Identities } from './identities.ts'
 import type { Kv } from './kv.ts'
 import { Mirror } from './mirror.ts'
 import { connectRedis } from './redis.ts'
@@ -19,6 +20,7 @@ import { ShipStore } from './ships.ts'
 import type { StoreWatch } from './storeWatch.ts'
 import { timedKv } from './timedKv.ts'
 import { timedRedis } from './timedRedis.ts'
+import { TokenStore } from './tokens.ts'
 
 export interface Stores {
   kv: Kv
@@ -32,6 +34,8 @@ export interface Stores {
   dispatch: Dispatch
   hostNodes: HostNodes
   answers: AnswerStore
+  tokens: TokenStore
+  identities: Identities
 }
 
 export interface StoreSettings {
@@ -61,9 +65,11 @@ export async function openStores(
   const ships = new ShipStore(kv, theMirror)
   const fleets = new FleetStore(kv, theMirror)
   const hosts = new HostStore(kv, theMirror)
+  const tokens = new TokenStore(kv, theMirror)
   const epochs = new EpochStore(kv)
   const blueprints = new BlueprintStore(kv, redis, theMirror, log)
-  mirror = new Mirror(kv, [ships.table, fleets.table, hosts.table, epochs.table, blueprints.heads], log)
+  const tables = [ships.table, fleets.table, hosts.table, tokens.table, epochs.table, blueprints.heads]
+  mirror = new Mirror(kv, tables, log)
   const [zk] = await Promise.all([connectZooKeeper(settings, log, signal, watch), mirror.open(signal)])
   return {
     kv,
@@ -77,6 +83,8 @@ export async function openStores(
     dispatch: new Dispatch(zk, settings.queueLimit, log, watch),
     hostNodes: new HostNodes(zk, (host) => hosts.read(host)),
     answers: new AnswerStore(kv),
+    tokens,
+    identities: new Identities(kv, hosts, tokens),
     async close() {
       await mirror.close()
       await zk.close()

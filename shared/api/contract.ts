@@ -11,6 +11,7 @@ import type * as monitor from './monitor.ts'
 import type * as moves from './moves.ts'
 import type * as placements from './placements.ts'
 import type * as ships from './ships.ts'
+import type * as tokens from './tokens.ts'
 
 declare const app: OpenAPIHono
 
@@ -36,5 +37,6 @@ type Routes =
   | RoutesOf<typeof moves>
   | RoutesOf<typeof placements>
   | RoutesOf<typeof ships>
+  | RoutesOf<typeof tokens>
 
 export type Api = Hono<BlankEnv, Both<Routes>, '/'>

@@ -4,6 +4,7 @@ import type { Blueprint, BlueprintSpec } from '../model/blueprint.ts'
 import type { FleetView } from '../model/fleet.ts'
 import type { HostView } from '../model/host.ts'
 import type { ShipView } from '../model/ship.ts'
+import type { TokenRequest, TokenView } from '../model/token.ts'
 
 const lifecycle = {
   graceMs: 5_000,
@@ -113,6 +114,21 @@ const cordoned: HostView = {
   cordon: { reason: 'new kernel', since: '2026-11-02T18:05:00.000Z', by: 'admin' },
 }
 
+const token: TokenView = {
+  name: 'lobby-team',
+  role: 'operator',
+  fleets: ['lobby-*'],
+  expiresAt: '2027-11-02T18:04:06.000Z',
+  rate: null,
+  quota: null,
+  createdAt: '2026-11-02T18:04:06.000Z',
+  oldSecretUntil: null,
+}
+const makeToken: TokenRequest = {
+  ...{ name: 'lobby-team', role: 'operator', fleets: ['lobby-*'], ttlSeconds: 31_536_000 },
+}
+const { createdAt: _, oldSecretUntil: __, ...caller } = token
+
 const cluster = {
   hosts: { online: 12, degraded: 1, silent: 0 },
   ships: { Ready: 214, Allocated: 96, Queued: 2 },
@@ -129,11 +145,15 @@ export const examples = {
   host,
   cordoned,
   cluster,
+  token,
+  caller,
   blueprint,
   publish,
   makeShips: { blueprint: 'arena', count: 2, labels: { match: 'final' } },
   makeFleet: { name: 'lobby', blueprint: 'arena', replicas: 20 },
   scaleFleet: { replicas: 25 },
+  makeToken,
+  tokenMade: { ...token, secret: 'armada-token.lobby-team.pW4h0cV8mQzqgq0rT5o2Zk3sVb7yNwLdE4fJ1xR6uYs' },
   joinToken: { host: 'fra-07', ttlSeconds: 3_600 },
   joinTokenMade: {
     token: 'armada-join-1f0cX8mQzqgq0rT5o2Zk3sVb7yNwLdE4',

@@ -48,6 +48,11 @@ export type HostOrders = z.infer<typeof HostOrders>
 export const Host = HostDescription.extend({
   joinedAt: z.iso.datetime(),
   credentialDigest: z.string().describe('SHA-256 of the credential of its agent'),
+  nextDigest: z.string().optional().describe('Of the credential that takes over when it is first used'),
+  previous: z
+    .strictObject({ digest: z.string(), until: z.iso.datetime() })
+    .optional()
+    .describe('The credential before, which is good until then'),
   orders: HostOrders.optional().describe('Absent until somebody orders something'),
 })
 /** The record in etcd. */
@@ -59,7 +64,7 @@ export function ordersOf(host: Host): HostOrders {
   return host.orders ?? noOrders
 }
 
-export const HostView = Host.omit({ credentialDigest: true, orders: true })
+export const HostView = Host.omit({ credentialDigest: true, nextDigest: true, previous: true, orders: true })
   .extend({
     revision: z.string().describe('Changes with every change of the record'),
     labels: Labels.describe("The agent's, and over them those that people gave"),

@@ -6,6 +6,14 @@ import { Name } from './name.ts'
 export const TokenRole = z.enum(['viewer', 'allocator', 'operator', 'admin'])
 export type TokenRole = z.infer<typeof TokenRole>
 
+/** The callers that the settings name: their tokens stand in no record. */
+const ofSettings = ['admin', 'runner', 'scraper']
+
+export const TokenName = Name.refine(
+  (name) => !ofSettings.includes(name),
+  'is the name of a token of the settings',
+)
+
 /** `lobby-*`: the name of a fleet, where a star stands for any characters. */
 export const FleetPattern = z
   .string()
@@ -64,3 +72,30 @@ export const Token = z.strictObject({
 })
 /** A token without its secret. */
 export type Token = z.infer<typeof Token>
+
+export const TokenView = Token.extend({
+  oldSecretUntil: z.iso
+    .datetime()
+    .nullable()
+    .describe('Until then secrets of before a rotation are good as well'),
+}).meta({ id: 'Token' })
+/** A token as the API shows it. */
+export type TokenView = z.infer<typeof TokenView>
+
+const tenYearsSeconds = 315_360_000
+
+export const TokenRequest = z
+  .strictObject({
+    name: TokenName,
+    role: Token.shape.role,
+    fleets: Token.shape.fleets.default(null),
+    ttlSeconds: z.int().min(1).max(tenYearsSeconds).optional().describe('Good for so long from now'),
+    expiresAt: z.iso.datetime().optional().describe('Good until then; without it and `ttlSeconds`: for ever'),
+    rate: Token.shape.rate.default(null),
+    quota: Token.shape.quota.default(null),
+  })
+  .refine((request) => request.ttlSeconds === undefined || request.expiresAt === undefined, {
+    message: 'send ttlSeconds or expiresAt, not both',
+    path: ['expiresAt'],
+  })
+export type TokenRequest = z.input<typeof TokenRequest>

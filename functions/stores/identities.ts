@@ -1,0 +1,68 @@
+// Who is behind a token or a credential: told from memory, and by etcd what memory does not know yet.
+//
+// INVARIANTS
+// - What is revoked, rotated or expired is refused as soon as the mirror shows it: nothing else is kept of it here.
+// - While etcd is away, whoever the mirror knows is let in as before.
+import { ArmadaError } from '../../shared/errors.ts'
+import type { Token } from '../../shared/model/token.ts'
+import { hostOf, tokenOf } from './credentials.ts'
+import type { HostStore } from './hosts.ts'
+import type { KvReader } from './kv.ts'
+import { readRow } from './rows.ts'
+import type { Row, Table } from './table.ts'
+import type { TokenStore } from './tokens.ts'
+
+/** Anybody can show secrets that memory does not know: etcd is asked about no more than so many at a time. */
+const mostAsked = 64
+
+export class Identities {
+  #kv: KvReader
+  #hosts: HostStore
+  #tokens: TokenStore
+  #asked = 0
+
+  constructor(kv: KvReader, hosts: HostStore, tokens: TokenStore) {
+    this.#kv = kv
+    this.#hosts = hosts
+    this.#tokens = tokens
+  }
+
+  /** The token of that text, while it is good. */
+  tokenOf(text: string): Promise<Token | undefined> {
+    return this.#find(this.#tokens.table, (read) => tokenOf(text, read))
+  }
+
+  /** The host a credential belongs to. Its next one becomes the current one with its first use. */
+  async hostOf(credential: string): Promise<string | undefined> {
+    const known = await this.#find(this.#hosts.table, (read) => hostOf(credential, read))
+    if (known?.next) {
+      // Until that can be written both are good.
+      await this.#hosts.promote(known.host, known.next).catch(() => undefined)
+    }
+    return known?.host
+  }
+
+  /** @throws ArmadaError unavailable when etcd cannot be asked about what memory does not know. */
+  async #find<T, Found>(
+    table: Table<T>,
+    identify: (read: (name: string) => Promise<Row<T> | undefined>) => Promise<Found | undefined>,
+  ): Promise<Found | undefined> {
+    const known = await identify(async (name) => table.get(name))
+    if (known !== undefined) return known
+    // Made or rotated a moment ago at another ApiServer, perhaps.
+    return identify((name) => this.#ask(table, name))
+  }
+
+  async #ask<T>(table: Table<T>, name: string): Promise<Row<T> | undefined> {
+    if (this.#asked >= mostAsked) {
+      const detail = 'Too many tokens that are not known here are being looked up. Try again.'
+      throw new ArmadaError('unavailable', detail, { retryAfterSeconds: 1 })
+    }
+    this.#asked++
+    try {
+      return await readRow<T>(this.#kv, table.prefix + name)
+    } finally {
+      this.#asked--
+    }
+  }
+}
