@@ -8,7 +8,7 @@ import { version } from '../shared/version.ts'
 import { ZooKeeper } from '../shared/zookeeper/client.ts'
 import { type Advisor, startAdvisor } from './advisor/advisor.ts'
 import { Contact } from './contact.ts'
-import { assertKnown, credentialOf } from './credential.ts'
+import { Credential } from './credential.ts'
 import { describeHost, thisMachine } from './describe.ts'
 import { Engine } from './docker/engine.ts'
 import { bootId, lockHost, placeOf } from './lock.ts'
@@ -29,11 +29,11 @@ async function main(): Promise<void> {
   mkdirSync(stateDir, { recursive: true, mode: 0o700 })
   await lockHost(hostId, docker, stateDir)
   const host = describeHost(settings, thisMachine(), version)
-  const credential = await credentialOf({ stateDir, url, joinToken, host, signal: over.signal, log })
+  const credential = await Credential.open({ stateDir, url, joinToken, host, signal: over.signal, log })
   if (over.signal.aborted) return
 
-  const api = connect({ url, token: credential })
-  await assertKnown(url, credential, hostId)
+  await credential.assertKnown()
+  const api = connect({ url, token: () => credential.token })
   const engine = new Engine(docker)
   const roster = new Roster()
   const outbox = new Outbox()
@@ -70,6 +70,7 @@ async function main(): Promise<void> {
   })
   advisor = startAdvisor({ ...shared, onStale: worker.stale, onTooLate: worker.tooLate })
   log.info({ url, description: host }, 'agent started')
+  void credential.keepYoung(settings.credentialMs, over.signal)
 
   await stopped
   log.info({ onStop: settings.onStop, ships: roster.list().length }, 'agent stopping')

@@ -14,6 +14,10 @@ export const options = {
   selector: { type: 'string', about: 'narrows `ships`, `fleets`, `hosts` by labels: region=eu,!old' },
   reason: { type: 'string', about: 'why a host is cordoned or drained' },
   deadline: { type: 'string', about: 'seconds that ships in use get at a drain (3600)' },
+  role: { type: 'string', about: 'of a new token: viewer, allocator, operator or admin (viewer)' },
+  fleets: { type: 'string', about: "all that a new token sees: 'lobby-*,duel'" },
+  ttl: { type: 'string', about: 'seconds that a new token is good for; without it: for ever' },
+  grace: { type: 'string', about: 'seconds that the old secret of a rotated token is good as well (0)' },
   force: { type: 'boolean', about: 'removes a host with its ships' },
 } as const satisfies Record<string, { type: 'boolean' | 'string'; about: string }>
 

@@ -7,6 +7,7 @@ import { type Commands, wholeNumber } from './command.ts'
 import { hostCommands } from './hostCommands.ts'
 import { labelChanges, labelText, selected } from './labels.ts'
 import { table } from './screen.ts'
+import { tokenCommands } from './tokenCommands.ts'
 
 export const commands: Commands = {
   ships: {
@@ -107,6 +108,7 @@ export const commands: Commands = {
   },
   ...blueprintCommands,
   ...hostCommands,
+  ...tokenCommands,
   cluster: {
     takes: [],
     about: 'the cluster at a glance',

@@ -169,6 +169,12 @@ export const settings = {
     z.string().default('/var/lib/armada'),
     'Where the agent keeps its credential',
   ),
+  credentialMs: setting(
+    'ARMADA_CREDENTIAL_MS',
+    ['agent'],
+    milliseconds(86_400_000),
+    'How old the credential of the host gets before the agent has it replaced',
+  ),
   docker: setting(
     'ARMADA_DOCKER',
     ['agent'],

@@ -26,7 +26,7 @@ export interface WorkerOptions extends RegisterOptions, HelloOptions {
   boot: string
   api: Client
   url: string
-  credential: string
+  credential: { readonly token: string }
   engine: Engine
   roster: Roster
   outbox: Outbox

@@ -10,6 +10,7 @@ import { isAboard, isFinished } from '../../shared/model/shipState.ts'
 import { guarded } from '../middleware/authenticate.ts'
 import type { Stores } from '../stores/stores.ts'
 import type { AgentStreams } from './agentStreams.ts'
+import { noSuchHost } from './hosts.ts'
 import { claim, end, giveBack, ready, unhealthy } from './lifecycle.ts'
 import { serviceApp } from './serviceApp.ts'
 import { queueTickets } from './tickets.ts'
@@ -29,6 +30,12 @@ export function monitorService(stores: Stores, streams: AgentStreams) {
         'forbidden',
         `This join token is not good for host "${host.id}": it was used, has expired, or was made for another. POST /v1/hosts/join-tokens makes a new one.`,
       )
+    })
+    .openapi(guarded(routes.renewCredential), async (c) => {
+      const me = c.get('caller').name
+      const credential = await hosts.nextCredential(me)
+      if (!credential) throw noSuchHost(me)
+      return c.json({ credential }, 200)
     })
     .openapi(guarded(routes.hello), async (c) => {
       const me = c.get('caller').name

@@ -9,7 +9,8 @@ import type { Problem } from './route.ts'
 export interface ClientOptions {
   /** Base URL of the ApiServer or of the load balancer before it. */
   url: string
-  token?: string | undefined
+  /** A function is asked before each request. */
+  token?: string | (() => string) | undefined
   /** One request may take this long. */
   limitMs?: number
   /** The trace that a request belongs to; default: a new one for each. */
@@ -41,10 +42,10 @@ export function connect({ url, token, limitMs = 10_000, trace = newTrace }: Clie
     }
   }
   return hc<Api>(url, {
-    headers: () => ({
-      ...(token && { authorization: `Bearer ${token}` }),
-      traceparent: traceparentOf(trace()),
-    }),
+    headers: () => {
+      const shown = typeof token === 'function' ? token() : token
+      return { ...(shown && { authorization: `Bearer ${shown}` }), traceparent: traceparentOf(trace()) }
+    },
     fetch: send as typeof fetch,
   })
 }

@@ -7,6 +7,7 @@ import { HostDescription, HostSample } from '../model/host.ts'
 import { Name } from '../model/name.ts'
 import { PortChoice } from '../model/port.ts'
 import { ShipExit, ShipSample } from '../model/ship.ts'
+import { IdempotencyKey } from './fields.ts'
 import { answer, anyone, body, failures, hosts } from './route.ts'
 
 const tags = ['monitor']
@@ -23,6 +24,24 @@ export const join = createRoute({
   responses: {
     201: answer(z.strictObject({ credential: z.string().describe('Bearer token of this host') }), 'Joined'),
     ...failures('conflict'),
+  },
+})
+
+export const renewCredential = createRoute({
+  method: 'post',
+  path: '/v1/monitor/credential',
+  tags,
+  'x-roles': hosts,
+  summary: 'Get the next credential of this host',
+  description:
+    'The credential that asks is good until the next one is first used, and for a minute more. Asked again, another one is made, and one that was never used is no good any more; with the same Idempotency-Key it is the same.',
+  request: { headers: z.object({ 'idempotency-key': IdempotencyKey.optional() }) },
+  responses: {
+    200: answer(
+      z.strictObject({ credential: z.string().describe('Keep it before using it') }),
+      'The next one',
+    ),
+    ...failures('not_found'),
   },
 })
 
