@@ -1,6 +1,7 @@
 // Two agents with different ids on one dockerd are two hosts; when one is gone for good, its ships move.
 import assert from 'node:assert/strict'
 import { suite } from 'uvu'
+import { connectEtcd } from '../../functions/stores/etcd.ts'
 import { idle, imageOf } from '../../infra/quickstart/games.ts'
 import { answerOf } from '../../shared/api/client.ts'
 import { Cluster } from '../harness/cluster.ts'
@@ -12,7 +13,8 @@ let cluster: Cluster
 
 test.before(async () => {
   cluster = await Cluster.start([idle])
-  await Promise.all([cluster.addHost('host-a'), cluster.addHost('host-b')])
+  // A restart of an agent meets a credential that was replaced many times since it joined.
+  await Promise.all(['host-a', 'host-b'].map((id) => cluster.addHost(id, { credentialMs: 1_000 })))
   await answerOf(
     cluster.client.v1.blueprints[':blueprint'].$put({
       param: { blueprint: 'idle' },
@@ -72,6 +74,20 @@ test('an agent is killed for good: its ships run on the other host with a higher
   await cluster.until('the leftovers are gone', 5_000, async () => (await containersOf('host-a')).size === 0)
   assert.ok(performance.now() - returned < 8_000)
   assert.equal((await containersOf('host-b')).size, replicas)
+})
+
+test('the agents go on replacing their credentials, also the one that came back', async () => {
+  const kv = connectEtcd(cluster.stack.etcd.address)
+  const digestOf = async (host: string) =>
+    JSON.parse((await kv.get(`/armada/hosts/${host}`))?.value ?? '{}').credentialDigest
+  try {
+    for (const host of ['host-a', 'host-b']) {
+      const before = await digestOf(host)
+      await cluster.until(`${host} has another`, 30_000, async () => (await digestOf(host)) !== before)
+    }
+  } finally {
+    kv.close()
+  }
 })
 
 test('an agent that is told to return its ships when it stops leaves nothing behind', async () => {

@@ -236,6 +236,49 @@ test('the edge lets in whom Node lets in, and nobody else', async () => {
   assert.equal((await post(edge, '/v1/ships', { blueprint: 'arena' }, { authorization: '' })).status, 401)
 })
 
+test('tokens that admins make: equal answers, also to those that are limited to fleets; none once they end', async () => {
+  const { tokens, fleets } = node.admin.v1
+  const make = async (name: string, more: object = {}) =>
+    (await answerOf(tokens.$post({ json: { name, role: 'viewer', ...more } }))).secret
+  const [viewer, limited, short, old] = await Promise.all([
+    make('viewer-1'),
+    make('limited', { fleets: ['hall-*'] }),
+    make('short', { ttlSeconds: 1 }),
+    make('old'),
+  ])
+  const { revision } = await answerOf(
+    fleets.$post({ json: { name: 'hall-eu', blueprint: 'arena', replicas: 1 } }),
+  )
+  const step = { epoch: 1, revision, create: 1, stop: [], forget: false }
+  const { created } = await answerOf(
+    node.runner.v1.fleets[':fleet'].steps.$post({ param: { fleet: 'hall-eu' }, json: step }),
+  )
+  const path = `/v1/ships/${created[0]}`
+  for (const token of [viewer, limited]) await assertEqual(path, token, 200)
+  await assertEqual(`/v1/ships/${ready}`, viewer, 200)
+  await assertEqual(`/v1/ships/${ready}`, limited, 404)
+  await assertEqual(`/v1/ships/${ready}`, limited, 404, { at: edgeWithoutRedis })
+  await assertEqual('/v1/ships', limited, 200)
+  await assertEqual('/v1/blueprints/arena', viewer, 200)
+  await assertEqual('/v1/blueprints/arena', limited, 403)
+  for (const token of [`${viewer}x`, viewer.slice(0, -1), 'armada-token.viewer-1', 'armada-token.nobody.x'])
+    await assertEqual(path, token, 401)
+
+  const { secret } = await answerOf(
+    tokens[':token'].rotate.$post({ param: { token: 'old' }, json: { graceSeconds: 600 } }),
+  )
+  for (const token of [old, secret]) await assertEqual(path, token, 200)
+  await answerOf(tokens[':token'].$delete({ param: { token: 'old' } }))
+  for (const token of [old, secret, short]) {
+    await until(async () => (await answerAt(edge, path, token)).status === 401)
+    await assertEqual(path, token, 401)
+  }
+
+  const withoutAdmin = await startEdge({ ...settings(behind.url), ARMADA_ADMIN_TOKEN: '' })
+  await assertEqual(path, viewer, 200, { at: withoutAdmin })
+  assert.equal((await answerAt(withoutAdmin, path, adminToken)).status, 401)
+})
+
 test('writes arrive, or come back with the reason of the ApiServer', async () => {
   const made = await post(edge, '/v1/ships', { blueprint: 'arena' }, { 'idempotency-key': 'edge' })
   assert.equal(made.status, 201)
@@ -365,12 +408,12 @@ test('an ApiServer that never answers, and a load balancer that answers in its p
 test('settings that are missing are named', async () => {
   const worker = await startEdge({
     ...settings('http://127.0.0.1:1'),
-    ARMADA_ADMIN_TOKEN: '',
+    ARMADA_RUNNER_TOKEN: '',
     ARMADA_ETCD: 'x',
   })
   const problem = await problemOf(await fetch(`${worker}/v1/ships/${ready}`, { headers: asAdmin }))
   assert.deepEqual([problem.status, problem.code], [500, 'internal'])
-  assert.match(problem.detail, /ARMADA_ETCD must be host:port.*ARMADA_ADMIN_TOKEN is not set/)
+  assert.match(problem.detail, /ARMADA_ETCD must be host:port.*ARMADA_RUNNER_TOKEN is not set/)
 })
 
 test.run()

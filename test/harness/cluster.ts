@@ -24,6 +24,7 @@ export interface HostOptions {
   /** `from-to`; hosts on one machine need ranges of their own. */
   portRange?: string
   onStop?: 'keep' | 'return'
+  credentialMs?: number
 }
 
 export class Cluster {
@@ -103,6 +104,7 @@ export class Cluster {
         memoryMiB: options.memoryMiB ?? 8_192,
         cpuMillis: options.cpuMillis ?? 64_000,
         onStop: options.onStop ?? 'keep',
+        ...(options.credentialMs && { credentialMs: options.credentialMs }),
       },
       adminToken,
       this.#launch(),
