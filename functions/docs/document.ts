@@ -41,6 +41,7 @@ export interface Operation {
   requestBody?: { content: Content }
   responses: Readonly<Record<string, { description: string; content?: Content }>>
   'x-roles'?: readonly string[]
+  'x-scope'?: string
 }
 
 export interface Document {

@@ -10,13 +10,14 @@ export function anchorOf(method: string, path: string): string {
 export function operationCard(method: string, path: string, operation: Operation): Html {
   const { summary, description, parameters = [], requestBody, responses } = operation
   const roles = operation['x-roles'] ?? []
+  const limited = operation['x-scope'] === undefined ? '' : '; also one that is limited to fleets'
   const good = Object.entries(responses).filter(([status]) => Number(status) < 400)
   const bad = Object.entries(responses).filter(([status]) => Number(status) >= 400)
   return html`<article id="${anchorOf(method, path)}">
     <h3><span class="method ${method}">${method.toUpperCase()}</span> <code>${path}</code></h3>
     <p class="summary">${summary}</p>
     ${description ? html`<p>${description}</p>` : ''}
-    <p class="roles">${roles.length > 0 ? html`Token of: ${roles.join(', ')}` : 'Without a token'}</p>
+    <p class="roles">${roles.length > 0 ? html`Token of: ${roles.join(', ')}${limited}` : 'Without a token'}</p>
     ${parameters.length > 0 ? html`<h4>Parameters</h4>${parameterTable(parameters)}` : ''}
     ${requestBody ? html`<h4>Body</h4>${contentOf(requestBody.content)}` : ''}
     ${good.map(

@@ -54,6 +54,13 @@ async function start(name: string, settings: object = {}): Promise<{ url: string
 
 const tokensIn = (text: string) => text.match(/armada-token\.first-admin\.[\w-]+/g) ?? []
 
+/** The CLI against that ApiServer. */
+async function armada(url: string, token: string, ...args: string[]): Promise<string> {
+  const env = { ...process.env, ARMADA_API: url, ARMADA_TOKEN: token }
+  return (await promisify(execFile)(process.execPath, [join(root, 'dist', 'armada.js'), ...args], { env }))
+    .stdout
+}
+
 test('of three ApiServers that start together one shows it; those that start later do not', async () => {
   const servers = await Promise.all(['one', 'two', 'three'].map((name) => start(name)))
   const [token = '', ...more] = servers.flatMap(({ output }) => tokensIn(output()))
@@ -67,6 +74,17 @@ test('of three ApiServers that start together one shows it; those that start lat
   }
   const later = await start('later')
   assert.deepEqual(tokensIn(later.output()), [])
+
+  const run = (...args: string[]) => armada(later.url, token, ...args)
+  const making = ['create-token', 'team', '--role', 'operator', '--fleets', 'lobby-*,duel', '--ttl', '3600']
+  const [secret = ''] = (await run(...making)).split('\n')
+  const me = await armada(later.url, secret, 'whoami')
+  assert.match(me, /^team: operator, fleets lobby-\*, duel only, until 20/)
+  assert.match(await run('tokens'), /first-admin +admin +all +never/)
+  const [next = ''] = (await run('rotate-token', 'team', '--grace', '600')).split('\n')
+  for (const one of [secret, next]) assert.equal(await armada(later.url, one, 'whoami'), me)
+  assert.match(await run('revoke-token', 'team'), /team is revoked/)
+  assert.match(String(await reasonOf(run('create-token', 'x', '--role', 'king'))), /--role must be one of/)
 })
 
 test('a secret that can be guessed is good on loopback only', async () => {
