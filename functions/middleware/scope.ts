@@ -1,8 +1,11 @@
 // What a token that is limited to fleets may see: the fleets that its patterns name, and their ships.
 import { ArmadaError } from '../../shared/errors.ts'
-import type { Caller } from './authenticate.ts'
+import type { Token } from '../../shared/model/token.ts'
 
-type Limited = Pick<Caller, 'token'>
+/** As much of a caller as tells its limits. */
+interface Limited {
+  token?: Token | undefined
+}
 
 /**
  * Whether the caller may know of the fleet, and of the ships in it. Handlers of routes with the scope `fleet` ask
