@@ -4,12 +4,15 @@ import type { Log } from '../shared/log.ts'
 import type { Document } from './docs/document.ts'
 import { measureCluster } from './metrics/cluster.ts'
 import type { Meters } from './metrics/meters.ts'
+import { audit } from './middleware/audit.ts'
 import { authenticate, demandCaller, type Env } from './middleware/authenticate.ts'
 import { freshness } from './middleware/freshness.ts'
 import { idempotency } from './middleware/idempotency.ts'
 import { onError, onNotFound } from './middleware/problems.ts'
+import { limitRates } from './middleware/rates.ts'
 import { identify, limitBody } from './middleware/request.ts'
 import type { AgentStreams } from './services/agentStreams.ts'
+import { auditService } from './services/audit.ts'
 import { blueprintService } from './services/blueprints.ts'
 import { clusterService } from './services/cluster.ts'
 import { controllerService } from './services/controllers.ts'
@@ -45,6 +48,8 @@ export interface AppOptions {
   adminToken?: string | undefined
   runnerToken: string
   metricsToken?: string | undefined
+  /** Wrong tokens that one client address may send in a minute; 0: any number. */
+  failedLoginsPerMinute: number
   meters: Meters
   version: string
   /** Whether query probes can ask a game of that type. */
@@ -62,6 +67,7 @@ export function createApp({
   adminToken,
   runnerToken,
   metricsToken,
+  failedLoginsPerMinute,
   meters,
   version,
   isGame,
@@ -72,13 +78,16 @@ export function createApp({
   const app = new OpenAPIHono<Env>()
   measureCluster(meters.registry, stores)
   app.use(identify(accessLog, { watch: meters, reads: logReads }))
+  app.use(audit(stores.audit))
   app.use(authenticate({ adminToken, runnerToken, metricsToken, identities: stores.identities }))
+  app.use(limitRates(failedLoginsPerMinute))
   app.use('/v1/*', demandCaller)
   app.use('/v1/monitor/join', limitBody(joinLimitBytes))
   app.use('/v1/*', limitBody(bodyLimitBytes), freshness(stores.mirror), idempotency(stores.answers))
   app.onError(onError(log))
   app.notFound(onNotFound)
   for (const service of [
+    auditService(stores),
     blueprintService(stores, isGame),
     clusterService(stores),
     controllerService(stores),

@@ -30,13 +30,14 @@ async function main(): Promise<void> {
   if (!settings.adminToken) await showFirstToken(stores, stopping.signal)
   const streams = new AgentStreams(stores.ships.table, stores.hosts.table)
   const logReads = settings.accessLog === 'all' ? 'info' : 'debug'
-  const { adminToken, runnerToken, metricsToken } = settings
+  const { adminToken, runnerToken, metricsToken, failedLoginsPerMinute } = settings
   const app = createApp({
     stores,
     streams,
     adminToken,
     runnerToken,
     metricsToken,
+    failedLoginsPerMinute,
     meters,
     version,
     isGame,

@@ -18,6 +18,9 @@ export const options = {
   fleets: { type: 'string', about: "all that a new token sees: 'lobby-*,duel'" },
   ttl: { type: 'string', about: 'seconds that a new token is good for; without it: for ever' },
   grace: { type: 'string', about: 'seconds that the old secret of a rotated token is good as well (0)' },
+  denied: { type: 'boolean', about: 'narrows `audit` to those who were turned away' },
+  caller: { type: 'string', about: 'narrows `audit` to a caller' },
+  since: { type: 'string', about: 'narrows `audit` to a time: 2026-11-02T18:00:00Z' },
   force: { type: 'boolean', about: 'removes a host with its ships' },
 } as const satisfies Record<string, { type: 'boolean' | 'string'; about: string }>
 

@@ -2,6 +2,7 @@
 import { answerOf } from '../shared/api/client.ts'
 import type { FleetView } from '../shared/model/fleet.ts'
 import type { ShipView } from '../shared/model/ship.ts'
+import { auditCommands } from './auditCommands.ts'
 import { blueprintCommands } from './blueprintCommands.ts'
 import { type Commands, wholeNumber } from './command.ts'
 import { hostCommands } from './hostCommands.ts'
@@ -109,6 +110,7 @@ export const commands: Commands = {
   ...blueprintCommands,
   ...hostCommands,
   ...tokenCommands,
+  ...auditCommands,
   cluster: {
     takes: [],
     about: 'the cluster at a glance',

@@ -17,6 +17,7 @@ export const problems = {
   unsupported_media_type: { status: 415, title: 'The body must be application/json', retryable: false },
   key_reused: { status: 422, title: 'This Idempotency-Key was used for another request', retryable: false },
   queue_full: { status: 429, title: 'The scheduler queue is full', retryable: true },
+  rate_limited: { status: 429, title: 'Too many requests', retryable: true },
   internal: { status: 500, title: 'Something unexpected went wrong inside Armada', retryable: false },
   unavailable: { status: 503, title: 'A store that this request needs does not answer', retryable: true },
 } as const

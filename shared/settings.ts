@@ -102,6 +102,18 @@ export const settings = {
     z.enum(['all', 'changes']).default('all'),
     'Requests that get a log line at info: all, or only those that change something',
   ),
+  auditDays: setting(
+    'ARMADA_AUDIT_DAYS',
+    ['api'],
+    z.coerce.number().int().min(1).max(3_650).default(30),
+    'Days that entries of the audit log are kept',
+  ),
+  failedLoginsPerMinute: setting(
+    'ARMADA_FAILED_LOGINS_PER_MINUTE',
+    ['api'],
+    z.coerce.number().int().min(0).max(1_000_000).default(60),
+    'Requests with a wrong token that one client address may make in a minute; 0: no limit',
+  ),
   queueLimit: setting(
     'ARMADA_QUEUE_LIMIT',
     ['api'],

@@ -3,7 +3,7 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 import { createRoute, type RouteConfig } from '@hono/zod-openapi'
 import type { Context, MiddlewareHandler } from 'hono'
 import { type Role, scopes } from '../../shared/api/route.ts'
-import { ArmadaError } from '../../shared/errors.ts'
+import { ArmadaError, type ProblemCode } from '../../shared/errors.ts'
 import type { Token } from '../../shared/model/token.ts'
 import type { Trace } from '../../shared/trace.ts'
 import { assertUnlimited } from './scope.ts'
@@ -17,7 +17,15 @@ export interface Caller {
 }
 
 export interface Env {
-  Variables: { caller: Caller; requestId: string; trace?: Trace }
+  Variables: {
+    caller: Caller
+    requestId: string
+    trace?: Trace
+    /** What the request is about, where its path does not name it: for the audit log. */
+    subject?: string
+    /** Why it was refused. */
+    problem?: ProblemCode
+  }
 }
 
 /** Tells who shows what: from stores, on Node and at the edge each in its own way. */

@@ -17,6 +17,7 @@ function answer(c: Context<Env>, error: ArmadaError): Response {
     requestId: c.get('requestId'),
     ...(error.issues && { issues: [...error.issues] }),
   }
+  c.set('problem', error.code)
   const headers = new Headers({ 'content-type': 'application/problem+json' })
   if (error.retryAfterSeconds !== undefined) headers.set('retry-after', String(error.retryAfterSeconds))
   if (error.code === 'unauthenticated') headers.set('www-authenticate', 'Bearer')

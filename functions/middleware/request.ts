@@ -64,7 +64,7 @@ function answerWith(c: Context<Env>, name: string, value: string): void {
 }
 
 /** The pattern that answered, never the path itself: callers could make any number of those. */
-function routeOf(c: Context): string {
+export function routeOf(c: Context): string {
   const pattern = routePath(c, -1)
   return pattern.endsWith('*') ? 'none' : pattern
 }

@@ -22,6 +22,7 @@ export function fleetService(stores: Stores) {
     .openapi(guarded(routes.createFleet), async (c) => {
       const { name, blueprint, revision, replicas, labels, priority } = c.req.valid('json')
       assertMayName(c.get('caller'), name)
+      c.set('subject', name)
       const { revision: chosen } = await blueprintFor(stores, blueprint, revision)
       const wanted = { name, blueprint: { name: blueprint, revision: chosen }, replicas, labels, priority }
       const fleet: Fleet = { ...wanted, deleting: false, generation: 0, createdAt: new Date().toISOString() }

@@ -24,6 +24,7 @@ export function hostService(stores: Stores) {
     })
     .openapi(guarded(routes.createJoinToken), async (c) => {
       const { host, ttlSeconds } = c.req.valid('json')
+      c.set('subject', host)
       return c.json(await hosts.createJoinToken(host, ttlSeconds), 201)
     })
     .openapi(guarded(routes.getHost), async (c) => {

@@ -24,6 +24,7 @@ export function monitorService(stores: Stores, streams: AgentStreams) {
   return serviceApp()
     .openapi(guarded(routes.join), async (c) => {
       const { token, host } = c.req.valid('json')
+      c.set('subject', host.id)
       const credential = await hosts.join(token, host)
       if (credential) return c.json({ credential }, 201)
       throw new ArmadaError(

@@ -18,6 +18,9 @@ import { ShipTexts } from './shipTexts.ts'
 import { queueTickets } from './tickets.ts'
 import { shipView, shipViews } from './views.ts'
 
+/** Ships of one request that its audit entry names. */
+const subjectsNamed = 5
+
 export function shipService(stores: Stores) {
   const { ships, dispatch } = stores
   return serviceApp()
@@ -28,6 +31,13 @@ export function shipService(stores: Stores) {
       const key = c.req.valid('header')['idempotency-key'] ?? randomId()
       const made = await ships.create(shipsOf(request, blueprint, c.get('caller'), key), () =>
         stores.blueprints.guard(blueprint.name),
+      )
+      c.set(
+        'subject',
+        made
+          .slice(0, subjectsNamed)
+          .map((row) => row.value.id)
+          .join(','),
       )
       await queueTickets(
         made.map((row) => row.value),

@@ -11,6 +11,7 @@ import { gunzipSync, gzipSync } from 'node:zlib'
 import { etcdKeys } from './keys.ts'
 import type { Kv } from './kv.ts'
 import { readRow } from './rows.ts'
+import { SharedLease } from './sharedLease.ts'
 
 export interface Answer {
   status: number
@@ -41,20 +42,19 @@ export type Found =
   | { is: 'underWay' }
   | { is: 'other' }
 
-const keptSeconds = 25 * 3_600
-/** Keys that are used within this time share a lease. */
-const leaseEveryMs = 3_600_000
+const keptSeconds = 24 * 3_600
 const mostBytes = 512 * 1024
 
 export class AnswerStore {
   #kv: Kv
   #givenUpMs: number
-  #lease: { id: Promise<string>; atMs: number } | undefined
+  #lease: SharedLease
 
   /** @param givenUpMs a request that has been under way for longer was left: no living one takes as long. */
   constructor(kv: Kv, givenUpMs = 30_000) {
     this.#kv = kv
     this.#givenUpMs = givenUpMs
+    this.#lease = new SharedLease(kv, keptSeconds)
   }
 
   async begin({ scope, digest, secret }: Asked): Promise<Found> {
@@ -77,26 +77,13 @@ export class AnswerStore {
   }
 
   async #put(key: string, revision: number, kept: Kept): Promise<number | undefined> {
-    const lease = await this.#currentLease()
+    const lease = await this.#lease.id()
     try {
       return await this.#kv.commit([{ key, revision }], [{ put: key, value: JSON.stringify(kept), lease }])
     } catch (error) {
-      // A store that was restored does not know the lease.
-      this.#lease = undefined
+      this.#lease.drop()
       throw error
     }
-  }
-
-  #currentLease(): Promise<string> {
-    const nowMs = performance.now()
-    if (!this.#lease || nowMs - this.#lease.atMs > leaseEveryMs) {
-      const lease = { id: this.#kv.lease(keptSeconds), atMs: nowMs }
-      this.#lease = lease
-      lease.id.catch(() => {
-        if (this.#lease === lease) this.#lease = undefined
-      })
-    }
-    return this.#lease.id
   }
 }
 

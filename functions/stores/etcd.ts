@@ -52,11 +52,11 @@ export function connectEtcd(addresses: string, limitMs = 2_000): Kv {
     return ID
   }
 
-  async function list(prefix: string): Promise<{ items: KeyValue[]; revision: number }> {
+  async function list(prefix: string, at?: number): Promise<{ items: KeyValue[]; revision: number }> {
     const { end } = Range.prefix(prefix)
     const items: KeyValue[] = []
     let start: string | Buffer = prefix
-    let revision: string | undefined
+    let revision = at === undefined ? undefined : String(at)
     for (;;) {
       const page = client.getAll().inRange({ start, end }).limit(pageSize)
       const { kvs, more, header } = await answered((revision ? page.revision(revision) : page).exec())
@@ -66,6 +66,11 @@ export function connectEtcd(addresses: string, limitMs = 2_000): Kv {
       if (!more || !last) return { items, revision: Number(revision) }
       start = Buffer.concat([last.key, Buffer.from([0])])
     }
+  }
+
+  async function page(first: string, end: string, limit: number): Promise<KeyValue[]> {
+    const range = client.getAll().inRange({ start: first, end }).limit(limit)
+    return (await answered(range.exec())).kvs.map(keyValue)
   }
 
   async function commit(conditions: Condition[], writes: Write[]): Promise<number | undefined> {
@@ -115,7 +120,7 @@ export function connectEtcd(addresses: string, limitMs = 2_000): Kv {
     return { close: () => watcher.cancel().catch(() => undefined) }
   }
 
-  return { get, list, lease, revision, commit, watch, close: () => client.close() }
+  return { get, list, page, lease, revision, commit, watch, close: () => client.close() }
 }
 
 function keyValue(kv: IKeyValue): KeyValue {

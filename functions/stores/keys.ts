@@ -18,6 +18,8 @@ export const etcdKeys = {
   tokens: '/armada/tokens/',
   /** There once the first token of the cluster was made: it is never made again. */
   firstToken: '/armada/first-token',
+  /** Batches of entries of the audit log, the newest first: their keys begin with the time that is left. */
+  audit: '/armada/audit/',
   joinToken: (digest: string) => `/armada/join-tokens/${digest}`,
 } as const
 

@@ -38,6 +38,10 @@ export interface KvReader {
 }
 
 export interface Kv extends KvReader {
+  /** @param revision the one to show; default: the newest. */
+  list(prefix: string, revision?: number): Promise<{ items: KeyValue[]; revision: number }>
+  /** At most `limit` keys, in order: the first is `first` or comes after it, and all come before `end`. */
+  page(first: string, end: string, limit: number): Promise<KeyValue[]>
   /**
    * Does all writes at once if all conditions hold. At most 120 of each.
    * @returns the revision of the commit, or undefined when a condition did not hold.

@@ -13,6 +13,7 @@ import type { Change, KeyValue, Kv } from './kv.ts'
 
 /** A kind of record that the mirror keeps up: see Table. */
 interface Mirrored {
+  readonly prefix: string
   apply(change: Change): boolean
   replace(items: readonly KeyValue[]): void
 }
@@ -81,8 +82,9 @@ export class Mirror {
     const signal = this.#stopped.signal
     for (let attempt = 0; !signal.aborted; attempt++) {
       try {
-        const { items, revision } = await this.#kv.list(etcdKeys.root)
-        for (const table of this.#tables) table.replace(items)
+        const revision = await this.#kv.revision()
+        // Table by table: what else stands under the root, such as the audit log, would only be thrown away.
+        for (const table of this.#tables) table.replace((await this.#kv.list(table.prefix, revision)).items)
         this.#advance(revision)
         this.#heard(true)
         this.#follow(revision)

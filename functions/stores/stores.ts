@@ -4,6 +4,7 @@ import type { Log } from '../../shared/log.ts'
 import { ZooKeeper } from '../../shared/zookeeper/client.ts'
 import { roots } from '../../shared/zookeeper/paths.ts'
 import { AnswerStore } from './answers.ts'
+import { AuditStore } from './audit.ts'
 import { BlueprintStore } from './blueprints.ts'
 import { Dispatch } from './dispatch.ts'
 import { EpochStore } from './epochs.ts'
@@ -36,6 +37,7 @@ export interface Stores {
   answers: AnswerStore
   tokens: TokenStore
   identities: Identities
+  audit: AuditStore
 }
 
 export interface StoreSettings {
@@ -45,6 +47,7 @@ export interface StoreSettings {
   zookeeperSecret: string | undefined
   sessionMs: number
   queueLimit: number
+  auditDays: number
 }
 
 export interface OpenStores extends Stores {
@@ -69,6 +72,7 @@ export async function openStores(
   const epochs = new EpochStore(kv)
   const blueprints = new BlueprintStore(kv, redis, theMirror, log)
   const tables = [ships.table, fleets.table, hosts.table, tokens.table, epochs.table, blueprints.heads]
+  const audit = new AuditStore(kv, settings.auditDays, log)
   mirror = new Mirror(kv, tables, log)
   const [zk] = await Promise.all([connectZooKeeper(settings, log, signal, watch), mirror.open(signal)])
   return {
@@ -85,7 +89,9 @@ export async function openStores(
     answers: new AnswerStore(kv),
     tokens,
     identities: new Identities(kv, hosts, tokens),
+    audit,
     async close() {
+      await audit.close()
       await mirror.close()
       await zk.close()
       redis.disconnect()

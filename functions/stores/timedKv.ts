@@ -17,7 +17,8 @@ export function timedKv(kv: Kv, watch: StoreWatch): Kv {
 
   return {
     get: (key) => timed('get', () => kv.get(key)),
-    list: (prefix) => timed('list', () => kv.list(prefix)),
+    list: (prefix, revision) => timed('list', () => kv.list(prefix, revision)),
+    page: (first, end, limit) => timed('page', () => kv.page(first, end, limit)),
     commit: (conditions, writes) => timed('commit', () => kv.commit(conditions, writes)),
     lease: (seconds) => timed('lease', () => kv.lease(seconds)),
     revision: () => timed('revision', () => kv.revision()),

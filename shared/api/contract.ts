@@ -2,6 +2,7 @@
 import type { OpenAPIHono, RouteConfig } from '@hono/zod-openapi'
 import type { Hono } from 'hono'
 import type { BlankEnv } from 'hono/types'
+import type * as audit from './audit.ts'
 import type * as blueprints from './blueprints.ts'
 import type * as cluster from './cluster.ts'
 import type * as drains from './drains.ts'
@@ -28,6 +29,7 @@ type Both<Union> = (Union extends unknown ? (one: Union) => void : never) extend
   : never
 
 type Routes =
+  | RoutesOf<typeof audit>
   | RoutesOf<typeof blueprints>
   | RoutesOf<typeof cluster>
   | RoutesOf<typeof drains>

@@ -1,5 +1,6 @@
 // What the API's document shows as examples: one small world, the same in every request and answer.
 import type { z } from 'zod'
+import type { AuditEntry } from '../model/auditEntry.ts'
 import type { Blueprint, BlueprintSpec } from '../model/blueprint.ts'
 import type { FleetView } from '../model/fleet.ts'
 import type { HostView } from '../model/host.ts'
@@ -138,6 +139,21 @@ const cluster = {
   stormBrake: null,
 }
 
+const auditEntry: AuditEntry = {
+  id: '8236287553187-k3vx9q0dp7b2-41.0',
+  at: '2026-11-02T18:04:06.812Z',
+  caller: { role: 'operator', name: 'ci' },
+  method: 'PATCH',
+  route: '/v1/fleets/:fleet',
+  path: '/v1/fleets/lobby',
+  subject: 'lobby',
+  status: 200,
+  code: null,
+  requestId: '5f0b7a52-6c1f-4a53-9a5e-0d1c6a3be1f7',
+  address: '198.51.100.20',
+  count: 1,
+}
+
 export const examples = {
   ship,
   queued,
@@ -147,6 +163,7 @@ export const examples = {
   cluster,
   token,
   caller,
+  auditEntry,
   blueprint,
   publish,
   makeShips: { blueprint: 'arena', count: 2, labels: { match: 'final' } },

@@ -7,6 +7,7 @@ import type { ZodType } from 'zod'
 import type { Document } from '../../functions/docs/document.ts'
 import { docsService } from '../../functions/services/docs.ts'
 import { serviceApp } from '../../functions/services/serviceApp.ts'
+import * as audit from '../../shared/api/audit.ts'
 import * as blueprints from '../../shared/api/blueprints.ts'
 import * as cluster from '../../shared/api/cluster.ts'
 import * as fleets from '../../shared/api/fleets.ts'
@@ -23,7 +24,7 @@ interface Media {
 }
 
 const test = suite('docs')
-const modules = [blueprints, cluster, fleets, hosts, monitor, placements, ships]
+const modules = [audit, blueprints, cluster, fleets, hosts, monitor, placements, ships]
 const routes = modules.flatMap((module) =>
   Object.values(module as object).filter((one): one is Route => typeof one?.getRoutingPath === 'function'),
 )

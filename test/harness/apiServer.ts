@@ -25,7 +25,7 @@ export interface ApiServer {
 
 export async function startApiServer(
   stack: Stack,
-  options: { queueLimit?: number } = {},
+  options: { queueLimit?: number; failedLoginsPerMinute?: number } = {},
 ): Promise<ApiServer> {
   const log = createLog('api', process.env.ARMADA_LOG ?? 'silent')
   const ended = new AbortController()
@@ -38,6 +38,7 @@ export async function startApiServer(
       zookeeperSecret: undefined,
       sessionMs: 4_000,
       queueLimit: options.queueLimit ?? 2_000,
+      auditDays: 30,
     },
     log,
     ended.signal,
@@ -50,6 +51,7 @@ export async function startApiServer(
     adminToken,
     runnerToken,
     metricsToken,
+    failedLoginsPerMinute: options.failedLoginsPerMinute ?? 0,
     meters,
     version: 'test',
     isGame,

@@ -1,0 +1,167 @@
+// The store of the audit log: batches of entries in etcd, under keys that put the newest first.
+//
+// INVARIANTS
+// - An entry that was recorded is in etcd. While one batch is being written the next one collects.
+// - What is waiting is bounded, and denials, which anybody can cause, are few: see Denials.
+// - No ApiServer keeps entries in memory; they go from etcd by themselves, with a lease.
+import { ArmadaError, messageOf } from '../../shared/errors.ts'
+import type { Log } from '../../shared/log.ts'
+import { type AuditEntry, isDenial, type NewEntry } from '../../shared/model/auditEntry.ts'
+import { randomId } from '../../shared/model/name.ts'
+import { type Batch, GroupCommit } from '../../shared/zookeeper/groupCommit.ts'
+import { Denials } from './denials.ts'
+import { etcdKeys } from './keys.ts'
+import type { KeyValue, Kv } from './kv.ts'
+import { SharedLease } from './sharedLease.ts'
+
+export interface AuditFilter {
+  caller?: string | undefined
+  subject?: string | undefined
+  path?: string | undefined
+  denied?: boolean | undefined
+  sinceMs?: number | undefined
+  untilMs?: number | undefined
+}
+
+const writeLimitMs = 5_000
+const waitingLimit = 10_000
+/** Batches that one look into the log reads at once, and at most: so that a rare name costs a bounded time. */
+const batchesAtOnce = 50
+const batchesRead = 1_000
+/** Room for what lies between an answer and its batch, and between two clocks. */
+const slackMs = 2 * writeLimitMs
+/** Longer than time will count; keys begin with what is left of it. */
+const endOfTimeMs = 9_999_999_999_999
+
+export class AuditStore {
+  #kv: Kv
+  #log: Log
+  #lease: SharedLease
+  #writer = randomId()
+  #batches = 0
+  #writing = false
+  #denials: Denials
+  #group = new GroupCommit<NewEntry>({
+    maxItems: 200,
+    maxBytes: 128 * 1024,
+    limitMs: writeLimitMs,
+    encode: (entries) => JSON.stringify(entries),
+    late: () => new ArmadaError('unavailable', `etcd took no audit entry within ${writeLimitMs} ms.`),
+    tooLarge: (bytes) => new ArmadaError('body_too_large', `An audit entry of ${bytes} bytes.`),
+  })
+
+  /** @param days that entries are kept. */
+  constructor(kv: Kv, days: number, log: Log, denialWindowMs = 60_000) {
+    this.#kv = kv
+    this.#log = log
+    this.#lease = new SharedLease(kv, days * 86_400)
+    this.#denials = new Denials((entry) => void this.record(entry), denialWindowMs)
+  }
+
+  /** Resolves when the entry is in etcd, or when that failed: then it is in the log, at error level. */
+  async record(entry: NewEntry): Promise<void> {
+    this.#log.info({ audit: true, ...entry }, 'audit')
+    try {
+      if (this.#group.waitingItems >= waitingLimit) throw new Error(`${waitingLimit} entries are waiting`)
+      const written = this.#group.add([entry])
+      void this.#write()
+      await written
+    } catch (error) {
+      this.#log.error({ audit: true, ...entry, error: messageOf(error) }, 'an audit entry could not be kept')
+    }
+  }
+
+  /** A denial, which nobody waits for. Those that are alike become one entry. */
+  deny(entry: NewEntry): void {
+    this.#denials.note(entry)
+  }
+
+  /** Entries that fit, newest first, from behind the cursor. `next` is null when there are no more. */
+  async page(
+    filter: AuditFilter,
+    limit: number,
+    cursor?: string,
+  ): Promise<{ entries: AuditEntry[]; next: string | null }> {
+    const entries: AuditEntry[] = []
+    const [batch, index] = cursor === undefined ? [] : cursor.split('.')
+    const newest = filter.untilMs === undefined ? undefined : timeLeft(filter.untilMs + slackMs)
+    const oldest = filter.sinceMs === undefined ? undefined : timeLeft(filter.sinceMs - slackMs)
+    let first = etcdKeys.audit + (batch ?? newest ?? '')
+    // "~" comes after everything that a key has behind its time.
+    const end = `${etcdKeys.audit}${oldest ?? ''}~`
+    for (let read = 0; read < batchesRead; read += batchesAtOnce) {
+      const found = await this.#kv.page(first, end, batchesAtOnce)
+      for (const item of found) {
+        const name = nameOf(item)
+        for (const entry of entriesOf(item, name === batch ? Number(index) : undefined)) {
+          if (!fits(entry, filter)) continue
+          if (entries.length === limit) return { entries, next: entries.at(-1)?.id ?? null }
+          entries.push(entry)
+        }
+      }
+      const last = found.at(-1)
+      if (!last || found.length < batchesAtOnce) return { entries, next: null }
+      first = `${last.key}\0`
+    }
+    return { entries, next: `${first.slice(etcdKeys.audit.length, -1)}.0` }
+  }
+
+  /** Writes what is known of denials. */
+  async close(): Promise<void> {
+    this.#denials.flush()
+    while (this.#writing) await new Promise((resolve) => setImmediate(resolve))
+  }
+
+  async #write(): Promise<void> {
+    if (this.#writing) return
+    this.#writing = true
+    try {
+      for (let batch = this.#group.take(); batch; batch = this.#group.take()) await this.#put(batch)
+    } finally {
+      this.#writing = false
+    }
+  }
+
+  async #put({ data, settle }: Batch): Promise<void> {
+    const key = `${etcdKeys.audit}${timeLeft(Date.now())}-${this.#writer}-${this.#batches++}`
+    const write = async () =>
+      this.#kv.commit([], [{ put: key, value: String(data), lease: await this.#lease.id() }])
+    try {
+      // A second try covers a lease that is gone and an answer that was lost; the key stays the same.
+      await write().catch(() => {
+        this.#lease.drop()
+        return write()
+      })
+      settle()
+    } catch (error) {
+      settle(error)
+    }
+  }
+}
+
+function timeLeft(ms: number): string {
+  return String(Math.max(0, Math.min(endOfTimeMs, endOfTimeMs - ms))).padStart(13, '0')
+}
+
+function nameOf({ key }: KeyValue): string {
+  return key.slice(etcdKeys.audit.length)
+}
+
+/** The entries of a batch, newest first, with their ids. @param before only those that stand before this place. */
+function* entriesOf(item: KeyValue, before?: number): Generator<AuditEntry> {
+  const entries: NewEntry[] = JSON.parse(item.value)
+  for (let i = Math.min(before ?? entries.length, entries.length) - 1; i >= 0; i--)
+    yield { id: `${nameOf(item)}.${i}`, ...(entries[i] as NewEntry) }
+}
+
+function fits(entry: AuditEntry, { caller, subject, path, denied, sinceMs, untilMs }: AuditFilter): boolean {
+  const atMs = Date.parse(entry.at)
+  return (
+    (caller === undefined || entry.caller?.name === caller) &&
+    (subject === undefined || entry.subject?.split(',').includes(subject) === true) &&
+    (path === undefined || entry.path.startsWith(path)) &&
+    (denied === undefined || isDenial(entry) === denied) &&
+    (sinceMs === undefined || atMs >= sinceMs) &&
+    (untilMs === undefined || atMs < untilMs)
+  )
+}

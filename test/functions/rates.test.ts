@@ -1,0 +1,120 @@
+// Rate limits: of a token, and of an address that sends wrong ones.
+import assert from 'node:assert/strict'
+import * as fc from 'fast-check'
+import { Hono } from 'hono'
+import { suite } from 'uvu'
+import type { Env } from '../../functions/middleware/authenticate.ts'
+import { Buckets } from '../../functions/middleware/bucket.ts'
+import { onError } from '../../functions/middleware/problems.ts'
+import { limitRates } from '../../functions/middleware/rates.ts'
+import { scratchDir } from '../../infra/stack/scratch.ts'
+import { type Stack, startStack } from '../../infra/stack/stack.ts'
+import { answerOf } from '../../shared/api/client.ts'
+import { createLog } from '../../shared/log.ts'
+import type { Token } from '../../shared/model/token.ts'
+import { type ApiServer, startApiServer } from '../harness/apiServer.ts'
+import { describeHost, refused } from '../harness/twoServers.ts'
+
+const test = suite('rates')
+const log = createLog('test', 'silent')
+let scratch: Awaited<ReturnType<typeof scratchDir>>
+let stack: Stack
+let api: ApiServer
+
+test.before(async () => {
+  scratch = await scratchDir()
+  stack = await startStack({ dir: scratch.dir, profile: 'fast', log })
+  api = await startApiServer(stack, { failedLoginsPerMinute: 6 })
+})
+test.after(async () => {
+  await api?.close()
+  await stack?.stop()
+  await scratch?.remove()
+})
+
+test('a bucket lets the burst through at once, then its rate, whatever the pattern', () => {
+  const rate = fc.record({
+    perSecond: fc.integer({ min: 1, max: 100_000 }).map((tenths) => tenths / 10),
+    burst: fc.integer({ min: 1, max: 200 }),
+  })
+  const pauses = fc.array(fc.integer({ min: 0, max: 3_000 }), { maxLength: 300 })
+  fc.assert(
+    fc.property(rate, pauses, (rate, pausesMs) => {
+      const buckets = new Buckets()
+      const taken: number[] = []
+      let nowMs = 1
+      for (const pauseMs of pausesMs) {
+        nowMs += pauseMs
+        const waitMs = buckets.take('key', rate, nowMs)
+        if (waitMs === 0) taken.push(nowMs)
+        else assert.equal(buckets.waitMs('key', rate, nowMs + waitMs + 1e-6), 0)
+      }
+      for (const [first, since] of taken.entries()) {
+        for (const [i, at] of taken.slice(first).entries())
+          assert.ok(i + 1 <= rate.burst + ((at - since) * rate.perSecond) / 1_000 + 1e-6)
+      }
+      assert.ok(taken.length >= Math.min(pausesMs.length, rate.burst))
+    }),
+  )
+})
+
+test('keys do not share a bucket, and a bounded number is remembered', () => {
+  const buckets = new Buckets(2)
+  const rate = { perSecond: 1, burst: 1 }
+  assert.equal(buckets.take('a', rate, 0), 0)
+  assert.equal(buckets.take('b', rate, 0), 0)
+  assert.equal(buckets.take('a', rate, 0), 1_000)
+  assert.equal(buckets.take('c', rate, 0), 0)
+  assert.equal(buckets.take('a', rate, 0), 0)
+})
+
+test('a token past its rate gets 429 and when to come again; others are not held up', async () => {
+  const app = new Hono<Env>()
+  app.onError(onError(log))
+  const token = (name: string, burst: number | null): Token => ({
+    ...{ name, role: 'viewer', fleets: null, expiresAt: null, quota: null },
+    rate: burst === null ? null : { perSecond: 0.1, burst },
+    createdAt: new Date().toISOString(),
+  })
+  const tokens = new Map(
+    [token('slow', 3), token('other', 1), token('free', null)].map((one) => [one.name, one]),
+  )
+  app.use(async (c, next) => {
+    const known = tokens.get(c.req.header('x-token') ?? '')
+    if (known) c.set('caller', { role: known.role, name: known.name, token: known })
+    await next()
+  })
+  app.use(limitRates(1))
+  app.get('/', (c) => c.text('well'))
+  const ask = (name: string) => app.request('/', { headers: { 'x-token': name } })
+  const statuses: number[] = []
+  for (let i = 0; i < 5; i++) statuses.push((await ask('slow')).status)
+  assert.deepEqual(statuses, [200, 200, 200, 429, 429])
+  const refusal = await ask('slow')
+  const seconds = Number(refusal.headers.get('retry-after'))
+  assert.ok(seconds > 5 && seconds <= 10, `${seconds} s`)
+  assert.match(await refusal.text(), /"rate_limited"/)
+  assert.equal((await ask('other')).status, 200)
+  for (let i = 0; i < 50; i++) assert.equal((await ask('free')).status, 200)
+})
+
+test('an address that sends wrong tokens is slowed down, and good tokens from there are not', async () => {
+  for (let i = 0; i < 6; i++)
+    await refused(answerOf(api.as(`wrong-${i}`).v1.ships.$get({ query: {} })), 'unauthenticated')
+  const response = await fetch(`${api.url}/v1/ships`, { headers: { authorization: 'Bearer wrong' } })
+  assert.equal(response.status, 429)
+  assert.ok(Number(response.headers.get('retry-after')) > 0)
+  await response.text()
+  await answerOf(api.admin.v1.ships.$get({ query: {} }))
+  const json = { token: 'armada-join-guessed', host: describeHost('guess') }
+  await refused(answerOf(api.as('').v1.monitor.join.$post({ json })), 'rate_limited', /wrong tokens/)
+  await refused(answerOf(api.as('').v1.ships.$get({ query: {} })), 'unauthenticated')
+})
+
+test('what was slowed down is in the audit log', async () => {
+  const { entries } = await answerOf(api.admin.v1.audit.$get({ query: { denied: 'true' } }))
+  const codes = new Set(entries.map(({ code }) => code))
+  assert.deepEqual([...codes].sort(), ['rate_limited', 'unauthenticated'])
+})
+
+test.run()
