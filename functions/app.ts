@@ -24,6 +24,7 @@ import { hostService } from './services/hosts.ts'
 import { metricsService } from './services/metrics.ts'
 import { monitorService } from './services/monitor.ts'
 import { placementService } from './services/placements.ts'
+import { quotaService } from './services/quotas.ts'
 import { shipService } from './services/ships.ts'
 import { tokenService } from './services/tokens.ts'
 import type { Stores } from './stores/stores.ts'
@@ -98,6 +99,7 @@ export function createApp({
     metricsService(meters.registry),
     monitorService(stores, streams),
     placementService(stores, meters),
+    quotaService(stores),
     shipService(stores),
     tokenService(stores),
   ]) {

@@ -7,6 +7,7 @@ import { blueprintCommands } from './blueprintCommands.ts'
 import { type Commands, wholeNumber } from './command.ts'
 import { hostCommands } from './hostCommands.ts'
 import { labelChanges, labelText, selected } from './labels.ts'
+import { quotaCommands } from './quotaCommands.ts'
 import { table } from './screen.ts'
 import { tokenCommands } from './tokenCommands.ts'
 
@@ -110,6 +111,7 @@ export const commands: Commands = {
   ...blueprintCommands,
   ...hostCommands,
   ...tokenCommands,
+  ...quotaCommands,
   ...auditCommands,
   cluster: {
     takes: [],

@@ -9,6 +9,7 @@ export const problems = {
   malformed_json: { status: 400, title: 'The body is not valid JSON', retryable: false },
   unauthenticated: { status: 401, title: 'No valid token was sent', retryable: false },
   forbidden: { status: 403, title: 'This token may not do that', retryable: false },
+  quota_exceeded: { status: 403, title: 'A quota does not allow that many', retryable: false },
   not_found: { status: 404, title: 'There is no such thing', retryable: false },
   conflict: { status: 409, title: 'The current state does not allow that', retryable: false },
   stale_epoch: { status: 409, title: 'A newer leader has taken over', retryable: false },

@@ -1,23 +1,31 @@
 // Fleets: N ships of one blueprint. People say how many; the controllers step towards it.
 import * as routes from '../../shared/api/fleets.ts'
 import { ArmadaError } from '../../shared/errors.ts'
+import { backoffMs, sleep } from '../../shared/loop.ts'
+import type { Blueprint } from '../../shared/model/blueprint.ts'
 import type { Fleet } from '../../shared/model/fleet.ts'
 import { selects } from '../../shared/model/labelSelector.ts'
 import { randomId, shipIdFor } from '../../shared/model/name.ts'
+import type { Ship } from '../../shared/model/ship.ts'
 import { isFinished } from '../../shared/model/shipState.ts'
 import { type Caller, guarded } from '../middleware/authenticate.ts'
 import { assertMayName, seesFleet } from '../middleware/scope.ts'
+import type { Leave } from '../stores/ships.ts'
 import type { Stores } from '../stores/stores.ts'
 import type { Row } from '../stores/table.ts'
+import { Allowances } from './allowance.ts'
 import { newShip, stop } from './lifecycle.ts'
 import { assertMatch, movedOn, tagOf } from './matching.ts'
 import { serviceApp } from './serviceApp.ts'
 import { blueprintFor, tellWorkers } from './ships.ts'
 import { queueTickets } from './tickets.ts'
-import { fleetView } from './views.ts'
+import { fleetView, liveOf } from './views.ts'
+
+const conflictLimit = 16
 
 export function fleetService(stores: Stores) {
   const { fleets, ships, epochs, dispatch } = stores
+  const allowances = new Allowances(stores)
   return serviceApp()
     .openapi(guarded(routes.createFleet), async (c) => {
       const { name, blueprint, revision, replicas, labels, priority } = c.req.valid('json')
@@ -25,9 +33,7 @@ export function fleetService(stores: Stores) {
       c.set('subject', name)
       const { revision: chosen } = await blueprintFor(stores, blueprint, revision)
       const wanted = { name, blueprint: { name: blueprint, revision: chosen }, replicas, labels, priority }
-      const fleet: Fleet = { ...wanted, deleting: false, generation: 0, createdAt: new Date().toISOString() }
-      const guard = await stores.blueprints.guard(blueprint)
-      const row = (await fleets.write(fleet, 0, [], [guard])) ?? (await sameFleet(wanted))
+      const row = await createFleet(wanted, c.get('caller'))
       return c.json(fleetView(row, stores), 201)
     })
     .openapi(guarded(routes.listFleets), (c) => {
@@ -49,15 +55,16 @@ export function fleetService(stores: Stores) {
       const ifMatch = c.req.valid('header')['if-match']
       const { fleet } = c.req.valid('param')
       assertSeen(c.get('caller'), fleet)
-      const row = await change(fleet, async ({ value, revision: read }) => {
+      const row = await change(fleet, async ({ value, revision: read }, holder) => {
         assertMatch({ value, revision: read }, ifMatch, `Fleet "${value.name}"`)
         if (value.deleting) throw new ArmadaError('conflict', `Fleet "${value.name}" is being deleted.`)
         if (revision !== undefined) await blueprintFor(stores, value.blueprint.name, revision)
-        return {
+        const next = {
           ...value,
           replicas: replicas ?? value.replicas,
           blueprint: { ...value.blueprint, revision: revision ?? value.blueprint.revision },
         }
+        return next.replicas > value.replicas ? ordered(next, c.get('caller'), holder) : { fleet: next }
       })
       return c.json(fleetView(row, stores), 200)
     })
@@ -65,9 +72,7 @@ export function fleetService(stores: Stores) {
       const { fleet } = c.req.valid('param')
       assertSeen(c.get('caller'), fleet)
       const row = await change(fleet, async ({ value }) => ({
-        ...value,
-        replicas: 0,
-        deleting: true,
+        fleet: { ...value, replicas: 0, deleting: true },
       }))
       return c.json(fleetView(row, stores), 202)
     })
@@ -103,45 +108,92 @@ export function fleetService(stores: Stores) {
     )
   }
 
-  async function change(name: string, next: (row: Row<Fleet>) => Promise<Fleet>): Promise<Row<Fleet>> {
-    for (let tries = 0; tries < 8; tries++) {
-      const row = await fleetNamed(name)
-      const written = await fleets.write(await next(row), row.revision)
-      if (written) return written
+  interface Order {
+    fleet: Fleet
+    /** That of the quotas over it, when it asks for more. */
+    leave?: Leave
+  }
+
+  /** The fleet as the caller's, who wants more of it: it counts under the caller's quota from now on. */
+  async function ordered(fleet: Fleet, { token }: Caller, holder: string): Promise<Order> {
+    const { createdBy: _, ...rest } = fleet
+    const count = () => Math.max(0, fleet.replicas - liveOf(ships.index.countsOfFleet(fleet.name)))
+    const { spec } = await blueprintFor(stores, fleet.blueprint.name, fleet.blueprint.revision)
+    const wish = { fleet: fleet.name, token, each: spec.resources, count, holder, behindFleets: true }
+    return {
+      fleet: { ...rest, ...(token && { createdBy: token.name }) },
+      leave: await allowances.demand(wish),
     }
-    throw new ArmadaError('unavailable', `Fleet "${name}" keeps changing. Try again.`, {
-      retryAfterSeconds: 1,
-    })
+  }
+
+  type Wanted = Pick<Fleet, 'name' | 'blueprint' | 'replicas' | 'labels' | 'priority'>
+
+  async function createFleet(wanted: Wanted, caller: Caller): Promise<Row<Fleet>> {
+    const holder = randomId()
+    for (let tries = 0; tries < conflictLimit; tries++) {
+      if (await fleets.read(wanted.name)) return sameFleet(wanted)
+      const empty = { ...wanted, deleting: false, generation: 0, createdAt: new Date().toISOString() }
+      const { fleet, leave } = await ordered(empty, caller, holder)
+      const guard = await stores.blueprints.guard(wanted.blueprint.name)
+      const conditions = [guard, ...(leave?.conditions ?? [])]
+      const written = await fleets.write(fleet, 0, [], { ...leave, conditions })
+      if (written) return written
+      await sleep(backoffMs(tries, 2, 50))
+    }
+    throw keepsChanging(wanted.name)
+  }
+
+  /** @param next what is to become of it; asked again when the fleet, or what its quotas leave, has changed. */
+  async function change(
+    name: string,
+    next: (row: Row<Fleet>, holder: string) => Promise<Order>,
+  ): Promise<Row<Fleet>> {
+    const holder = randomId()
+    for (let tries = 0; tries < conflictLimit; tries++) {
+      const row = await fleetNamed(name)
+      const { fleet, leave } = await next(row, holder)
+      const written = await fleets.write(fleet, row.revision, [], leave)
+      if (written) return written
+      await sleep(backoffMs(tries, 2, 50))
+    }
+    throw keepsChanging(name)
   }
 
   type Fence = Awaited<ReturnType<typeof epochs.fence>>
 
-  async function create(row: Row<Fleet>, count: number, fence: Fence): Promise<string[]> {
-    if (count === 0) return []
-    const fleet = row.value
+  /** Makes as many of the ships as the quotas over the fleet leave, and writes down why when it is not all. */
+  async function create(first: Row<Fleet>, wanted: number, fence: Fence): Promise<string[]> {
+    if (wanted === 0) return []
+    const fleet = first.value
     await dispatch.assertRoom()
     const blueprint = await blueprintFor(stores, fleet.blueprint.name, fleet.blueprint.revision)
     const key = randomId()
-    const made = Array.from({ length: count }, (_, index) =>
-      newShip({
-        id: shipIdFor(fleet.name, key, index),
-        fleet: fleet.name,
-        blueprint,
-        labels: fleet.labels,
-        priority: fleet.priority,
-        requestDigest: key,
-      }),
-    )
-    // The fleet's record changes with its ships: a step decided on an older picture is refused by its revision.
-    const written = await fleets.write({ ...fleet, generation: fleet.generation + 1 }, row.revision, made, [
-      ...fence.conditions,
-    ])
-    if (!written) {
-      await fence.check()
-      throw movedOn(`Fleet "${fleet.name}"`)
+    const wish = {
+      ...allowances.accountOf(fleet),
+      each: blueprint.spec.resources,
+      count: () => wanted,
+      holder: key,
+      behindFleets: false,
     }
-    await queueTickets(made, stores)
-    return made.map((ship) => ship.id)
+    for (let tries = 0; tries < conflictLimit; tries++) {
+      const { fits, refusal, ...leave } = await allowances.ask(wish)
+      const { held, ...rest } = fleet
+      const told = { ...rest, ...(refusal !== null && { held: refusal }) }
+      if (fits === 0 && held === told.held) return []
+      const made = shipsOf(fleet, blueprint, key, fits)
+      // The fleet's record changes with its ships: a step decided on an older picture is refused by its revision.
+      const next = { ...told, generation: fleet.generation + (fits > 0 ? 1 : 0) }
+      const conditions = [...fence.conditions, ...leave.conditions]
+      if (await fleets.write(next, first.revision, made, { ...leave, conditions })) {
+        await queueTickets(made, stores)
+        return made.map((ship) => ship.id)
+      }
+      await fence.check()
+      // Either the fleet has moved on, or somebody else took room of the same quota.
+      if ((await fleets.read(fleet.name))?.revision !== first.revision) break
+      await sleep(backoffMs(tries, 2, 50))
+    }
+    throw movedOn(`Fleet "${fleet.name}"`)
   }
 
   async function stopShips(fleet: Fleet, ids: readonly string[], fence: Fence): Promise<string[]> {
@@ -177,4 +229,20 @@ function assertSeen(caller: Caller, fleet: string): void {
 
 function noSuchFleet(name: string): ArmadaError {
   return new ArmadaError('not_found', `There is no fleet "${name}". POST /v1/fleets creates one.`)
+}
+
+function shipsOf(fleet: Fleet, blueprint: Blueprint, key: string, count: number): Ship[] {
+  const { name, labels, priority, createdBy } = fleet
+  return Array.from({ length: count }, (_, index) =>
+    newShip({
+      id: shipIdFor(name, key, index),
+      ...{ fleet: name, blueprint, labels, priority, createdBy, requestDigest: key },
+    }),
+  )
+}
+
+function keepsChanging(fleet: string): ArmadaError {
+  return new ArmadaError('unavailable', `Fleet "${fleet}" keeps changing. Try again.`, {
+    retryAfterSeconds: 1,
+  })
 }

@@ -24,9 +24,11 @@ export interface NewShip {
   labels: Record<string, string>
   priority: number
   requestDigest: string
+  /** The token under whose quota it counts. */
+  createdBy?: string | undefined
 }
 
-export function newShip({ id, fleet, blueprint, labels, priority, requestDigest }: NewShip): Ship {
+export function newShip({ id, fleet, blueprint, labels, priority, requestDigest, createdBy }: NewShip): Ship {
   const now = new Date().toISOString()
   return {
     id,
@@ -46,6 +48,7 @@ export function newShip({ id, fleet, blueprint, labels, priority, requestDigest 
     avoidHosts: [],
     exit: null,
     createdAt: now,
+    ...(createdBy !== undefined && { createdBy }),
     readyAt: null,
     requestDigest,
   }

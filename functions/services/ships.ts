@@ -11,11 +11,13 @@ import { seesFleet } from '../middleware/scope.ts'
 import type { Lookups } from '../stores/lookups.ts'
 import type { Stores } from '../stores/stores.ts'
 import type { Row } from '../stores/table.ts'
+import { Allowances } from './allowance.ts'
 import { newShip, stop } from './lifecycle.ts'
 import { assertMatch, patched, tagOf } from './matching.ts'
 import { jsonText, serviceApp } from './serviceApp.ts'
 import { ShipTexts } from './shipTexts.ts'
 import { queueTickets } from './tickets.ts'
+import { Turns } from './turns.ts'
 import { shipView, shipViews } from './views.ts'
 
 /** Ships of one request that its audit entry names. */
@@ -23,15 +25,15 @@ const subjectsNamed = 5
 
 export function shipService(stores: Stores) {
   const { ships, dispatch } = stores
+  const allowances = new Allowances(stores)
+  const turns = new Turns()
   return serviceApp()
     .openapi(guarded(routes.createShips), async (c) => {
       const request = c.req.valid('json')
       const blueprint = await blueprintFor(stores, request.blueprint, request.revision)
       await dispatch.assertRoom()
       const key = c.req.valid('header')['idempotency-key'] ?? randomId()
-      const made = await ships.create(shipsOf(request, blueprint, c.get('caller'), key), () =>
-        stores.blueprints.guard(blueprint.name),
-      )
+      const made = await makeShips(shipsOf(request, blueprint, c.get('caller'), key), c.get('caller'), key)
       c.set(
         'subject',
         made
@@ -84,6 +86,22 @@ export function shipService(stores: Stores) {
       await tellWorkers([row.value], stores)
       return c.json(await shipView(row, stores), 202)
     })
+
+  async function makeShips(wanted: readonly Ship[], { token }: Caller, holder: string): Promise<Row<Ship>[]> {
+    const make = () =>
+      ships.create(wanted, async (missing, later) => {
+        const { resources: each, blueprint } = missing[0] as Ship
+        const wish = { fleet: null, token, each, holder, behindFleets: true }
+        // Ships that an earlier try of the same request made are counted as used already.
+        const lacking = (some: readonly Ship[]) => some.filter(({ id }) => !ships.table.get(id)).length
+        const [guard, { conditions, writes }] = await Promise.all([
+          stores.blueprints.guard(blueprint.name),
+          allowances.demand({ ...wish, count: () => lacking(missing), later: () => lacking(later) }),
+        ])
+        return { conditions: [guard, ...conditions], writes }
+      })
+    return token?.quota ? turns.take(`token "${token.name}"`, make) : make()
+  }
 }
 
 /** The part that the edge has too. */
@@ -151,6 +169,7 @@ function shipsOf(request: routes.ShipRequest, blueprint: Blueprint, caller: Call
       labels,
       priority,
       requestDigest,
+      createdBy: caller.token?.name,
     }),
   )
 }

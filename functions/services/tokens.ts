@@ -17,6 +17,7 @@ export function tokenService({ tokens }: Pick<Stores, 'tokens'>) {
       // lost can be had again, and only by the same caller.
       .openapi(guarded(routes.createToken), async (c) => {
         const { ttlSeconds, expiresAt, ...rest } = c.req.valid('json')
+        c.set('subject', rest.name)
         if (expiresAt && Date.parse(expiresAt) <= Date.now()) throw past()
         if (tokens.table.size >= mostTokens) throw tooMany()
         const token: Token = {

@@ -1,6 +1,7 @@
 // Records as the API shows them.
 import type { Fleet, FleetView } from '../../shared/model/fleet.ts'
 import type { Ship, ShipView } from '../../shared/model/ship.ts'
+import { isLive, type ShipState } from '../../shared/model/shipState.ts'
 import type { Lookups } from '../stores/lookups.ts'
 import type { Stores } from '../stores/stores.ts'
 import type { Row } from '../stores/table.ts'
@@ -25,11 +26,20 @@ export async function shipView(row: Row<Ship>, stores: Pick<Lookups, 'samples'>)
   return view as ShipView
 }
 
-/** A fleet with the numbers of its ships, and the reason of one that cannot be placed. */
+/** A fleet with the numbers of its ships, and why it is not complete: a quota, or a ship that cannot be placed. */
 export function fleetView({ value, revision }: Row<Fleet>, { ships }: Stores): FleetView {
+  const { held, ...fleet } = value
   const counts = ships.index.countsOfFleet(value.name)
   const stuck = counts.Queued ? ships.index.ofFleet(value.name).find(waitsWithReason) : undefined
-  return { ...value, revision: String(revision), ships: counts, message: stuck?.value.reason ?? null }
+  const lacks = liveOf(counts) < fleet.replicas
+  const message = (lacks ? held : undefined) ?? stuck?.value.reason ?? null
+  return { ...fleet, revision: String(revision), ships: counts, message }
+}
+
+/** Ships that count towards the replicas. */
+export function liveOf(counts: FleetView['ships']): number {
+  const entries = Object.entries(counts) as [ShipState, number][]
+  return entries.reduce((sum, [state, count]) => sum + (isLive(state) ? count : 0), 0)
 }
 
 function waitsWithReason({ value }: Row<Ship>): boolean {

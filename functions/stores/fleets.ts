@@ -2,10 +2,10 @@
 import type { Fleet } from '../../shared/model/fleet.ts'
 import type { Ship } from '../../shared/model/ship.ts'
 import { etcdKeys } from './keys.ts'
-import type { Condition, Kv } from './kv.ts'
+import type { Kv } from './kv.ts'
 import type { Mirror } from './mirror.ts'
 import { readRow } from './rows.ts'
-import { absent, type Fence, put } from './ships.ts'
+import { absent, type Fence, type Leave, put } from './ships.ts'
 import { type Row, Table } from './table.ts'
 
 export class FleetStore {
@@ -33,11 +33,11 @@ export class FleetStore {
     fleet: Fleet,
     revision: number,
     ships: readonly Ship[] = [],
-    further: readonly Condition[] = [],
+    further: Partial<Leave> = {},
   ): Promise<Row<Fleet> | undefined> {
     const key = etcdKeys.fleets + fleet.name
-    const conditions = [{ key, revision }, ...ships.map(absent), ...further]
-    const writes = [{ put: key, value: JSON.stringify(fleet) }, ...ships.map(put)]
+    const conditions = [{ key, revision }, ...ships.map(absent), ...(further.conditions ?? [])]
+    const writes = [{ put: key, value: JSON.stringify(fleet) }, ...ships.map(put), ...(further.writes ?? [])]
     const written = await this.#kv.commit(conditions, writes)
     if (written === undefined) return undefined
     await this.#mirror().reach(written)

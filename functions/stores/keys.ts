@@ -20,6 +20,10 @@ export const etcdKeys = {
   firstToken: '/armada/first-token',
   /** Batches of entries of the audit log, the newest first: their keys begin with the time that is left. */
   audit: '/armada/audit/',
+  quotas: '/armada/quotas/',
+  /** Guards of quotas: see stores/quotas.ts. */
+  quotaGuard: (quota: string) => `/armada/quota-guards/quota/${quota}`,
+  tokenGuard: (token: string) => `/armada/quota-guards/token/${token}`,
   joinToken: (digest: string) => `/armada/join-tokens/${digest}`,
 } as const
 

@@ -4,13 +4,15 @@
 // - Every write is guarded by the record's revision; a change decided on an old picture is decided again.
 // - Writes of a leader are guarded by its epoch in the same transaction.
 import { ArmadaError } from '../../shared/errors.ts'
+import { backoffMs, sleep } from '../../shared/loop.ts'
 import type { Ship } from '../../shared/model/ship.ts'
 import { etcdKeys } from './keys.ts'
-import type { Condition, Kv } from './kv.ts'
+import type { Condition, Kv, Write } from './kv.ts'
 import type { Mirror } from './mirror.ts'
 import { changeRow, readRow } from './rows.ts'
 import { ShipIndex } from './shipIndex.ts'
 import { type Row, Table } from './table.ts'
+import { UseIndex } from './useIndex.ts'
 
 /** Decides the next record of a ship; undefined leaves it as it is. Asked again with a newer record; the last word counts. */
 export type Decide = (ship: Ship) => Ship | undefined
@@ -22,13 +24,22 @@ export interface Fence {
   check(): Promise<void>
 }
 
+/** What a transaction that makes ships has to hold besides. */
+export interface Leave {
+  conditions: readonly Condition[]
+  writes: readonly Write[]
+}
+
 // A transaction takes at most 128 operations; the fence and a fleet record need room beside the ships.
 export const shipsPerCommit = 100
 const conflictLimit = 8
+/** Where many want the last room of a quota, all but one of them count anew every time. */
+const crowdLimit = 100
 
 export class ShipStore {
   readonly table = new Table<Ship>(etcdKeys.ships)
   readonly index = new ShipIndex(this.table)
+  readonly use = new UseIndex(this.table)
   #kv: Kv
   #mirror: () => Mirror
 
@@ -44,24 +55,35 @@ export class ShipStore {
 
   /**
    * Records new ships. Ships of the same ids that came from the same request count as made.
-   * @param guard gives what else must hold; asked again when a commit failed, and throws when it cannot hold.
+   * @param leave gives what else must hold, for ships of the next transaction and those that come later; asked again when a commit failed, and throws when it cannot hold.
    * @throws ArmadaError key_reused when an id belongs to another request.
    */
-  async create(ships: readonly Ship[], guard: () => Promise<Condition>): Promise<Row<Ship>[]> {
+  async create(
+    ships: readonly Ship[],
+    leave: (ships: readonly Ship[], later: readonly Ship[]) => Promise<Leave>,
+  ): Promise<Row<Ship>[]> {
     const made: Row<Ship>[] = []
     for (let i = 0; i < ships.length; i += shipsPerCommit) {
-      made.push(...(await this.#createChunk(ships.slice(i, i + shipsPerCommit), guard)))
+      const later = ships.slice(i + shipsPerCommit)
+      const chunk = ships.slice(i, i + shipsPerCommit)
+      made.push(...(await this.#createChunk(chunk, (missing) => leave(missing, later))))
     }
     await this.#mirror().reach(Math.max(0, ...made.map((row) => row.revision)))
     return made
   }
 
-  async #createChunk(ships: readonly Ship[], guard: () => Promise<Condition>): Promise<Row<Ship>[]> {
+  async #createChunk(
+    ships: readonly Ship[],
+    leave: (ships: readonly Ship[]) => Promise<Leave>,
+  ): Promise<Row<Ship>[]> {
     let missing = ships
     const found: Row<Ship>[] = []
-    for (let tries = 0; tries < conflictLimit; tries++) {
-      const conditions = [await guard(), ...missing.map(absent)]
-      const revision = await this.#kv.commit(conditions, missing.map(put))
+    for (let tries = 0, limit = conflictLimit; tries < limit; tries++) {
+      const { conditions, writes } = await leave(missing)
+      const revision = await this.#kv.commit(
+        [...conditions, ...missing.map(absent)],
+        [...writes, ...missing.map(put)],
+      )
       if (revision !== undefined) return [...found, ...missing.map((value) => ({ value, revision }))]
       const known = await Promise.all(missing.map((ship) => this.read(ship.id)))
       for (const [i, row] of known.entries()) {
@@ -71,6 +93,10 @@ export class ShipStore {
       }
       missing = missing.filter((_, i) => !known[i])
       if (missing.length === 0) return found
+      if (writes.length > 0) {
+        limit = crowdLimit
+        await sleep(backoffMs(Math.min(tries, 5), 1, 30))
+      }
     }
     throw busy('ships')
   }

@@ -15,6 +15,7 @@ import { HostStore } from './hosts.ts'
 import { Identities } from './identities.ts'
 import type { Kv } from './kv.ts'
 import { Mirror } from './mirror.ts'
+import { QuotaStore } from './quotas.ts'
 import { connectRedis } from './redis.ts'
 import { SampleStore } from './samples.ts'
 import { ShipStore } from './ships.ts'
@@ -38,6 +39,7 @@ export interface Stores {
   tokens: TokenStore
   identities: Identities
   audit: AuditStore
+  quotas: QuotaStore
 }
 
 export interface StoreSettings {
@@ -71,7 +73,16 @@ export async function openStores(
   const tokens = new TokenStore(kv, theMirror)
   const epochs = new EpochStore(kv)
   const blueprints = new BlueprintStore(kv, redis, theMirror, log)
-  const tables = [ships.table, fleets.table, hosts.table, tokens.table, epochs.table, blueprints.heads]
+  const quotas = new QuotaStore(kv, theMirror)
+  const tables = [
+    ships.table,
+    fleets.table,
+    hosts.table,
+    tokens.table,
+    epochs.table,
+    blueprints.heads,
+    quotas.table,
+  ]
   const audit = new AuditStore(kv, settings.auditDays, log)
   mirror = new Mirror(kv, tables, log)
   const [zk] = await Promise.all([connectZooKeeper(settings, log, signal, watch), mirror.open(signal)])
@@ -90,6 +101,7 @@ export async function openStores(
     tokens,
     identities: new Identities(kv, hosts, tokens),
     audit,
+    quotas,
     async close() {
       await audit.close()
       await mirror.close()

@@ -11,6 +11,7 @@ import type * as hosts from './hosts.ts'
 import type * as monitor from './monitor.ts'
 import type * as moves from './moves.ts'
 import type * as placements from './placements.ts'
+import type * as quotas from './quotas.ts'
 import type * as ships from './ships.ts'
 import type * as tokens from './tokens.ts'
 
@@ -38,6 +39,7 @@ type Routes =
   | RoutesOf<typeof monitor>
   | RoutesOf<typeof moves>
   | RoutesOf<typeof placements>
+  | RoutesOf<typeof quotas>
   | RoutesOf<typeof ships>
   | RoutesOf<typeof tokens>
 

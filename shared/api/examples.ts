@@ -4,8 +4,9 @@ import type { AuditEntry } from '../model/auditEntry.ts'
 import type { Blueprint, BlueprintSpec } from '../model/blueprint.ts'
 import type { FleetView } from '../model/fleet.ts'
 import type { HostView } from '../model/host.ts'
+import type { FleetQuotaView } from '../model/quota.ts'
 import type { ShipView } from '../model/ship.ts'
-import type { TokenRequest, TokenView } from '../model/token.ts'
+import type { Quota, TokenRequest, TokenView } from '../model/token.ts'
 
 const lifecycle = {
   graceMs: 5_000,
@@ -154,6 +155,22 @@ const auditEntry: AuditEntry = {
   count: 1,
 }
 
+const putQuota: z.input<typeof Quota> & { fleets: string[] } = {
+  fleets: ['lobby', 'lobby-*'],
+  ships: 40,
+  cpuMillis: 24_000,
+}
+
+const quota: FleetQuotaView = {
+  name: 'lobbies',
+  fleets: ['lobby', 'lobby-*'],
+  ships: 40,
+  cpuMillis: 24_000,
+  memoryMiB: null,
+  used: { ships: 20, cpuMillis: 10_000, memoryMiB: 5_120 },
+  revision: '4702',
+}
+
 export const examples = {
   ship,
   queued,
@@ -164,6 +181,8 @@ export const examples = {
   token,
   caller,
   auditEntry,
+  quota,
+  putQuota,
   blueprint,
   publish,
   makeShips: { blueprint: 'arena', count: 2, labels: { match: 'final' } },

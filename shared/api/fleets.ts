@@ -32,7 +32,7 @@ export const createFleet = createRoute({
   request: { body: body(FleetRequest, examples.makeFleet) },
   responses: {
     201: answer(FleetView, 'The fleet; its ships follow', { ...examples.fleet, ships: {}, message: null }),
-    ...failures('not_found', 'conflict'),
+    ...failures('not_found', 'conflict', 'quota_exceeded'),
   },
 })
 
@@ -83,7 +83,7 @@ export const patchFleet = createRoute({
   },
   responses: {
     200: answer(FleetView, 'The fleet', examples.fleet),
-    ...failures('not_found', 'conflict', 'revision_mismatch'),
+    ...failures('not_found', 'conflict', 'revision_mismatch', 'quota_exceeded'),
   },
 })
 

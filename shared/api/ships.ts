@@ -37,7 +37,7 @@ export const createShips = createRoute({
     201: answer(z.strictObject({ ships: z.array(ShipView) }), 'The ships, Queued', {
       ships: [examples.queued],
     }),
-    ...failures('not_found', 'queue_full', 'key_reused', 'conflict'),
+    ...failures('not_found', 'queue_full', 'key_reused', 'conflict', 'quota_exceeded'),
   },
 })
 

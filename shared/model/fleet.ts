@@ -1,7 +1,7 @@
 // Fleet: N ships of one blueprint, kept at N.
 import { z } from 'zod'
 import { BlueprintRef } from './blueprint.ts'
-import { Labels, PrefixName } from './name.ts'
+import { Labels, Name, PrefixName } from './name.ts'
 import { ShipState } from './shipState.ts'
 
 export const Fleet = z.strictObject({
@@ -15,15 +15,21 @@ export const Fleet = z.strictObject({
     .int()
     .min(0)
     .describe('Raised with every batch of ships made for it: fences doubled creation'),
+  createdBy: Name.optional().describe(
+    'The token under whose quota its ships count: that which made it, or last scaled it up',
+  ),
+  held: z.string().optional().describe('Why a quota allowed no more ships when they were last wanted'),
   createdAt: z.iso.datetime(),
 })
 /** The record in etcd. */
 export type Fleet = z.infer<typeof Fleet>
 
-export const FleetView = Fleet.extend({
-  revision: z.string().describe('Changes with every change of the record'),
-  ships: z.partialRecord(ShipState, z.int()).describe('Number of ships in each state'),
-  message: z.string().nullable().describe('Why the fleet is not complete'),
-}).meta({ id: 'Fleet' })
+export const FleetView = Fleet.omit({ held: true })
+  .extend({
+    revision: z.string().describe('Changes with every change of the record'),
+    ships: z.partialRecord(ShipState, z.int()).describe('Number of ships in each state'),
+    message: z.string().nullable().describe('Why the fleet is not complete'),
+  })
+  .meta({ id: 'Fleet' })
 /** A fleet as the API shows it. */
 export type FleetView = z.infer<typeof FleetView>

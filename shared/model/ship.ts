@@ -33,6 +33,9 @@ export const Ship = z.strictObject({
   exit: ShipExit.nullable(),
   moving: z.boolean().optional().describe('It stops only to leave its host: then it is queued again'),
   createdAt: z.iso.datetime(),
+  createdBy: Name.optional().describe(
+    'The token under whose quota it counts: that of who made it, or its fleet',
+  ),
   readyAt: z.iso.datetime().nullable().describe('First time this attempt was Ready'),
   requestDigest: z
     .string()

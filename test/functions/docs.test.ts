@@ -14,6 +14,7 @@ import * as fleets from '../../shared/api/fleets.ts'
 import * as hosts from '../../shared/api/hosts.ts'
 import * as monitor from '../../shared/api/monitor.ts'
 import * as placements from '../../shared/api/placements.ts'
+import * as quotas from '../../shared/api/quotas.ts'
 import type { Role } from '../../shared/api/route.ts'
 import * as ships from '../../shared/api/ships.ts'
 
@@ -24,7 +25,7 @@ interface Media {
 }
 
 const test = suite('docs')
-const modules = [audit, blueprints, cluster, fleets, hosts, monitor, placements, ships]
+const modules = [audit, blueprints, cluster, fleets, hosts, monitor, placements, quotas, ships]
 const routes = modules.flatMap((module) =>
   Object.values(module as object).filter((one): one is Route => typeof one?.getRoutingPath === 'function'),
 )

@@ -111,6 +111,15 @@ test('an address that sends wrong tokens is slowed down, and good tokens from th
   await refused(answerOf(api.as('').v1.ships.$get({ query: {} })), 'unauthenticated')
 })
 
+test('a token that admins gave a rate is held to it by the API', async () => {
+  const json = { name: 'paced', role: 'viewer' as const, rate: { perSecond: 0.1, burst: 2 } }
+  const { secret } = await answerOf(api.admin.v1.tokens.$post({ json }))
+  const look = () => answerOf(api.as(secret).v1.fleets.$get({ query: {} }))
+  await look()
+  await look()
+  await refused(look(), 'rate_limited', /Token "paced" may send 0.1 requests a second/)
+})
+
 test('what was slowed down is in the audit log', async () => {
   const { entries } = await answerOf(api.admin.v1.audit.$get({ query: { denied: 'true' } }))
   const codes = new Set(entries.map(({ code }) => code))
