@@ -108,6 +108,12 @@ export const settings = {
     z.coerce.number().int().min(1).max(3_650).default(30),
     'Days that entries of the audit log are kept',
   ),
+  auditMiB: setting(
+    'ARMADA_AUDIT_MIB',
+    ['api'],
+    z.coerce.number().min(1).max(4_096).default(256),
+    'Space in etcd for the audit entries that one ApiServer writes from its start on; the oldest go first',
+  ),
   failedLoginsPerMinute: setting(
     'ARMADA_FAILED_LOGINS_PER_MINUTE',
     ['api'],

@@ -2,7 +2,8 @@
 //
 // INVARIANTS
 // - An entry that was recorded is in etcd. While one batch is being written the next one collects.
-// - What is waiting is bounded, and denials, which anybody can cause, are few: see Denials.
+// - What is waiting is bounded, and so is what one ApiServer has in etcd: past that its oldest entries go.
+// - Denials, which anybody can cause, are few: see Denials.
 // - No ApiServer keeps entries in memory; they go from etcd by themselves, with a lease.
 import { ArmadaError, messageOf } from '../../shared/errors.ts'
 import type { Log } from '../../shared/log.ts'
@@ -33,12 +34,27 @@ const slackMs = 2 * writeLimitMs
 /** Longer than time will count; keys begin with what is left of it. */
 const endOfTimeMs = 9_999_999_999_999
 
+/** Leases that share the space of one ApiServer: the oldest of them goes when the space is used up. */
+const parts = 32
+
+export interface AuditOptions {
+  /** Days that entries are kept. */
+  days: number
+  /** Space for what this ApiServer writes, from its start on. */
+  mostMiB: number
+  log: Log
+  denialWindowMs?: number
+}
+
 export class AuditStore {
   #kv: Kv
   #log: Log
   #lease: SharedLease
   #writer = randomId()
   #batches = 0
+  #mostBytes: number
+  /** What stands under each lease, the oldest first. */
+  #kept: { lease: string; bytes: number }[] = []
   #writing = false
   #denials: Denials
   #group = new GroupCommit<NewEntry>({
@@ -50,8 +66,8 @@ export class AuditStore {
     tooLarge: (bytes) => new ArmadaError('body_too_large', `An audit entry of ${bytes} bytes.`),
   })
 
-  /** @param days that entries are kept. */
-  constructor(kv: Kv, days: number, log: Log, denialWindowMs = 60_000) {
+  constructor(kv: Kv, { days, mostMiB, log, denialWindowMs = 60_000 }: AuditOptions) {
+    this.#mostBytes = mostMiB * 2 ** 20
     this.#kv = kv
     this.#log = log
     this.#lease = new SharedLease(kv, days * 86_400)
@@ -124,8 +140,11 @@ export class AuditStore {
 
   async #put({ data, settle }: Batch): Promise<void> {
     const key = `${etcdKeys.audit}${timeLeft(Date.now())}-${this.#writer}-${this.#batches++}`
-    const write = async () =>
-      this.#kv.commit([], [{ put: key, value: String(data), lease: await this.#lease.id() }])
+    const write = async () => {
+      const lease = await this.#lease.id()
+      await this.#kv.commit([], [{ put: key, value: String(data), lease }])
+      this.#count(lease, key.length + Buffer.byteLength(data))
+    }
     try {
       // A second try covers a lease that is gone and an answer that was lost; the key stays the same.
       await write().catch(() => {
@@ -136,6 +155,23 @@ export class AuditStore {
     } catch (error) {
       settle(error)
     }
+  }
+
+  #count(lease: string, bytes: number): void {
+    const last = this.#kept.at(-1)
+    if (last?.lease === lease) last.bytes += bytes
+    else this.#kept.push({ lease, bytes })
+    if ((this.#kept.at(-1)?.bytes ?? 0) >= this.#mostBytes / parts) this.#lease.drop()
+    const all = this.#kept.reduce((sum, one) => sum + one.bytes, 0)
+    const [oldest] = this.#kept
+    if (all <= this.#mostBytes || !oldest || this.#kept.length === 1) return
+    this.#kept.shift()
+    this.#log.warn(
+      { bytes: all },
+      'the audit log has no more space (ARMADA_AUDIT_MIB); its oldest entries go',
+    )
+    // One that is not ended now ends by itself.
+    this.#kv.revoke(oldest.lease).catch(() => undefined)
   }
 }
 

@@ -52,6 +52,10 @@ export function connectEtcd(addresses: string, limitMs = 2_000): Kv {
     return ID
   }
 
+  async function revoke(lease: string): Promise<void> {
+    await answered(client.leaseClient.leaseRevoke({ ID: lease }))
+  }
+
   async function list(prefix: string, at?: number): Promise<{ items: KeyValue[]; revision: number }> {
     const { end } = Range.prefix(prefix)
     const items: KeyValue[] = []
@@ -120,7 +124,7 @@ export function connectEtcd(addresses: string, limitMs = 2_000): Kv {
     return { close: () => watcher.cancel().catch(() => undefined) }
   }
 
-  return { get, list, page, lease, revision, commit, watch, close: () => client.close() }
+  return { get, list, page, lease, revoke, revision, commit, watch, close: () => client.close() }
 }
 
 function keyValue(kv: IKeyValue): KeyValue {

@@ -50,6 +50,8 @@ export interface Kv extends KvReader {
   commit(conditions: Condition[], writes: Write[]): Promise<number | undefined>
   /** Makes a lease that ends by itself. @returns its id. */
   lease(seconds: number): Promise<string>
+  /** Ends a lease before its time, with all keys that have it. */
+  revoke(lease: string): Promise<void>
   /** Of the store now, as its majority has it. */
   revision(): Promise<number>
   /** Follows all keys of the prefix that change after `revision`. */

@@ -50,6 +50,7 @@ export interface StoreSettings {
   sessionMs: number
   queueLimit: number
   auditDays: number
+  auditMiB: number
 }
 
 export interface OpenStores extends Stores {
@@ -83,7 +84,7 @@ export async function openStores(
     blueprints.heads,
     quotas.table,
   ]
-  const audit = new AuditStore(kv, settings.auditDays, log)
+  const audit = new AuditStore(kv, { days: settings.auditDays, mostMiB: settings.auditMiB, log })
   mirror = new Mirror(kv, tables, log)
   const [zk] = await Promise.all([connectZooKeeper(settings, log, signal, watch), mirror.open(signal)])
   return {

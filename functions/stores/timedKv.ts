@@ -21,6 +21,7 @@ export function timedKv(kv: Kv, watch: StoreWatch): Kv {
     page: (first, end, limit) => timed('page', () => kv.page(first, end, limit)),
     commit: (conditions, writes) => timed('commit', () => kv.commit(conditions, writes)),
     lease: (seconds) => timed('lease', () => kv.lease(seconds)),
+    revoke: (lease) => timed('revoke', () => kv.revoke(lease)),
     revision: () => timed('revision', () => kv.revision()),
     watch: (prefix, revision, handlers) => kv.watch(prefix, revision, handlers),
     close: () => kv.close(),

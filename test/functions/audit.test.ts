@@ -22,6 +22,8 @@ import { until } from '../harness/until.ts'
 const test = suite('audit')
 let servers: TwoServers
 
+const options = { days: 1, mostMiB: 64, log: createLog('test', 'silent') }
+
 test.before(async () => {
   servers = await startTwoServers()
   await publish(servers.a, 'arena')
@@ -165,7 +167,7 @@ test('pages meet every entry once, newest first, also while more come; filters n
 
 test('a flood of denials is a few entries with numbers, and none is missing from their sum', async () => {
   const { a } = servers
-  const log = new AuditStore(a.stores.kv, 1, createLog('test', 'silent'), 300)
+  const log = new AuditStore(a.stores.kv, { ...options, denialWindowMs: 300 })
   const before = (await a.stores.kv.list(etcdKeys.audit)).items.length
   const flood = 20_000
   const since = new Date().toISOString()
@@ -195,12 +197,24 @@ test('entries that many offer at once share writes, and go by themselves', async
       return kv.lease(seconds)
     },
   }
-  const log = new AuditStore(counted, 2, createLog('test', 'silent'))
+  const log = new AuditStore(counted, { ...options, days: 2 })
   const before = (await kv.list(etcdKeys.audit)).items.length
   await Promise.all(Array.from({ length: 1_000 }, () => log.record(entry())))
   const batches = (await kv.list(etcdKeys.audit)).items.length - before
   assert.ok(batches <= 10, `${batches} batches`)
   assert.deepEqual(leases, [2 * 86_400 + 3_600])
+})
+
+test('past its space the oldest entries of an ApiServer go, and the newest stay', async () => {
+  const { a } = servers
+  const log = new AuditStore(a.stores.kv, { ...options, mostMiB: 0.25 })
+  const long = { path: `/${'x'.repeat(199)}`, caller: { role: 'operator', name: 'talker' } }
+  for (let i = 0; i < 30; i++)
+    await Promise.all(Array.from({ length: 100 }, () => log.record(entry({ ...long, subject: `turn-${i}` }))))
+  const found = async (subject: string) =>
+    (await log.page({ caller: 'talker', subject }, 1_000)).entries.length
+  await until(async () => (await found('turn-0')) === 0)
+  assert.equal(await found('turn-29'), 100)
 })
 
 test('an entry that cannot be kept is in the log of the ApiServer, and the answer stays true', async () => {
@@ -215,7 +229,7 @@ test('an entry that cannot be kept is in the log of the ApiServer, and the answe
     ...a.stores.kv,
     commit: () => Promise.reject(new Error('etcd is away')),
   }
-  await new AuditStore(broken, 1, log).record(entry({ subject: 'not-kept' }))
+  await new AuditStore(broken, { ...options, log }).record(entry({ subject: 'not-kept' }))
   assert.deepEqual(
     lines.map(([level]) => level),
     ['info', 'error'],

@@ -39,6 +39,7 @@ export async function startApiServer(
       sessionMs: 4_000,
       queueLimit: options.queueLimit ?? 2_000,
       auditDays: 30,
+      auditMiB: 64,
     },
     log,
     ended.signal,
