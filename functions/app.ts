@@ -7,10 +7,13 @@ import type { Meters } from './metrics/meters.ts'
 import { audit } from './middleware/audit.ts'
 import { authenticate, demandCaller, type Env } from './middleware/authenticate.ts'
 import { freshness } from './middleware/freshness.ts'
+import { gzip, isList } from './middleware/gzip.ts'
 import { idempotency } from './middleware/idempotency.ts'
+import { limitBody, maxBodyBytes, strangerBytes } from './middleware/json.ts'
+import { methodsOf } from './middleware/methods.ts'
 import { onError, onNotFound } from './middleware/problems.ts'
 import { limitRates } from './middleware/rates.ts'
-import { identify, limitBody } from './middleware/request.ts'
+import { identify } from './middleware/request.ts'
 import type { AgentStreams } from './services/agentStreams.ts'
 import { auditService } from './services/audit.ts'
 import { blueprintService } from './services/blueprints.ts'
@@ -28,11 +31,6 @@ import { quotaService } from './services/quotas.ts'
 import { shipService } from './services/ships.ts'
 import { tokenService } from './services/tokens.ts'
 import type { Stores } from './stores/stores.ts'
-
-/** 5,000 holdings of a host, the largest body there is, take about 1 MB. */
-const bodyLimitBytes = 2 * 1024 * 1024
-/** Whoever joins has no token yet. */
-const joinLimitBytes = 16 * 1024
 
 const about = `Deploys and scales gameservers on your own machines.
 
@@ -60,6 +58,10 @@ export interface AppOptions {
   accessLog?: Log
   /** Level of the lines of requests that change nothing. */
   logReads?: 'info' | 'debug'
+  /** Proxies of our own before this server. */
+  proxyHops?: number
+  /** Fires when this server is about to leave: it still answers, and says that it is not ready. */
+  stopping?: AbortSignal
 }
 
 export function createApp({
@@ -75,22 +77,24 @@ export function createApp({
   log,
   accessLog = log,
   logReads = 'info',
+  proxyHops = 0,
+  stopping,
 }: AppOptions): OpenAPIHono<Env> {
   const app = new OpenAPIHono<Env>()
   measureCluster(meters.registry, stores)
-  app.use(identify(accessLog, { watch: meters, reads: logReads }))
+  app.use(identify(accessLog, { watch: meters, reads: logReads, proxyHops }))
   app.use(audit(stores.audit))
   app.use(authenticate({ adminToken, runnerToken, metricsToken, identities: stores.identities }))
   app.use(limitRates(failedLoginsPerMinute))
   app.use('/v1/*', demandCaller)
-  app.use('/v1/monitor/join', limitBody(joinLimitBytes))
-  app.use('/v1/*', limitBody(bodyLimitBytes), freshness(stores.mirror), idempotency(stores.answers))
+  app.use('/v1/monitor/join', limitBody(strangerBytes))
+  app.use('/v1/*', limitBody(maxBodyBytes), freshness(stores.mirror), idempotency(stores.answers))
   app.onError(onError(log))
-  app.notFound(onNotFound)
+  app.notFound(onNotFound((path) => methodsOf(app.routes, path)))
   for (const service of [
     auditService(stores),
     blueprintService(stores, isGame),
-    clusterService(stores),
+    clusterService(stores, stopping),
     controllerService(stores),
     drainService(stores),
     fleetService(stores),
@@ -103,8 +107,13 @@ export function createApp({
     shipService(stores),
     tokenService(stores),
   ]) {
+    for (const entry of service.openAPIRegistry.definitions) {
+      if (entry.type === 'route' && isList(entry.route))
+        app.get(entry.route.path.replaceAll(/\{(\w+)\}/g, ':$1'), ...gzip)
+    }
     app.route('/', service)
   }
+  app.get('/openapi.json', ...gzip).get('/docs', ...gzip)
   app.openAPIRegistry.registerComponent('securitySchemes', 'bearer', { type: 'http', scheme: 'bearer' })
   const info = { title: 'Armada', version, description: about }
   app.route(

@@ -1,13 +1,14 @@
 // The ApiServer as a Node process: opens the stores, serves the app, shuts down without cutting requests off.
-import { serve } from '@hono/node-server'
 import { messageOf } from '../shared/errors.ts'
-import { createBufferedLog, createLog } from '../shared/log.ts'
-import { loop, sleep } from '../shared/loop.ts'
-import { readSettings } from '../shared/settings.ts'
+import { createBufferedLog, createLog, type Log } from '../shared/log.ts'
+import { loop } from '../shared/loop.ts'
+import { readSettings, type Settings } from '../shared/settings.ts'
 import { version } from '../shared/version.ts'
 import { createApp } from './app.ts'
+import { Certificate } from './certificate.ts'
 import { assertSafeToExpose } from './exposure.ts'
 import { isGame } from './games.ts'
+import { HttpServer } from './httpServer.ts'
 import { Meters } from './metrics/meters.ts'
 import { AgentStreams } from './services/agentStreams.ts'
 import { openStores, type Stores } from './stores/stores.ts'
@@ -22,12 +23,17 @@ async function main(): Promise<void> {
   })
   const log = createLog('api', settings.logLevel)
   const access = createBufferedLog('api', settings.logLevel)
+  const certificate = certificateOf(settings, log)
   const stopping = new AbortController()
+  // The stores outlive it, for the requests that are then still under way.
+  const ended = new AbortController()
+  const endEarly = () => ended.abort()
+  stopping.signal.addEventListener('abort', endEarly)
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stopping.abort())
 
   const meters = new Meters()
-  const stores = await openStores(settings, log, stopping.signal, meters.stores)
-  if (!settings.adminToken) await showFirstToken(stores, stopping.signal)
+  const stores = await openStores(settings, log, ended.signal, meters.stores)
+  if (!settings.adminToken) await showFirstToken(stores, ended.signal)
   const streams = new AgentStreams(stores.ships.table, stores.hosts.table)
   const logReads = settings.accessLog === 'all' ? 'info' : 'debug'
   const { adminToken, runnerToken, metricsToken, failedLoginsPerMinute } = settings
@@ -44,30 +50,29 @@ async function main(): Promise<void> {
     log,
     accessLog: access.log,
     logReads,
+    proxyHops: settings.proxyHops,
+    stopping: stopping.signal,
   })
 
-  const server = serve(
-    { fetch: app.fetch, hostname: settings.listenHost, port: settings.listenPort },
-    ({ port }) => {
-      log.info({ url: `http://${settings.listenHost}:${port}` }, 'listening')
-    },
-  )
-  const closed = new Promise<void>((resolve) => server.once('close', resolve))
-  server.once('error', (error) => {
-    log.error({ error: messageOf(error) }, 'cannot listen')
-    process.exitCode = 1
-    stopping.abort()
+  const { listenHost: host, listenPort: port, requestMs, keepAliveMs, maxConnections } = settings
+  const server = await HttpServer.start({
+    ...{ fetch: app.fetch, host, port, certificate, log: access.log },
+    ...{ requestMs, keepAliveMs, maxConnections },
   })
+  log.info({ url: `http${certificate ? 's' : ''}://${host}:${server.port}` }, 'listening')
+  stopping.signal.removeEventListener('abort', endEarly)
+  certificate?.follow(ended.signal)
+  if (certificate) process.on('SIGHUP', certificate.reload)
+  void loop({ name: 'access log', everyMs: 500, signal: ended.signal, log }, async () => access.flush())
 
-  void loop({ name: 'access log', everyMs: 500, signal: stopping.signal, log }, async () => access.flush())
-  await new Promise<void>((resolve) =>
-    stopping.signal.addEventListener('abort', () => resolve(), { once: true }),
-  )
+  await aborted(stopping.signal)
   log.info({}, 'stopping')
-  streams.close()
-  server.close()
-  await Promise.race([closed, sleep(settings.drainMs)])
-  if ('closeAllConnections' in server) server.closeAllConnections()
+  await server.stop({
+    delayMs: settings.leaveMs,
+    limitMs: settings.drainMs,
+    onClosed: () => streams.close(),
+  })
+  ended.abort()
   await stores.close()
   access.flush()
 }
@@ -84,6 +89,20 @@ This cluster is new. The token of its first admin, shown only once:
 Keep it safe, or make others with it (\`armada create-token\`) and revoke it (\`armada revoke-token first-admin\`).
 
 `)
+}
+
+/** @throws when only one of the two is set, or they cannot be used. */
+function certificateOf({ tlsCert, tlsKey }: Settings<'api'>, log: Log): Certificate | undefined {
+  if (tlsCert === undefined && tlsKey === undefined) return undefined
+  if (tlsCert && tlsKey) return new Certificate({ cert: tlsCert, key: tlsKey }, log)
+  throw new Error('ARMADA_TLS_CERT and ARMADA_TLS_KEY belong together: set both or none')
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    else signal.addEventListener('abort', () => resolve(), { once: true })
+  })
 }
 
 main().then(

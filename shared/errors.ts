@@ -11,6 +11,8 @@ export const problems = {
   forbidden: { status: 403, title: 'This token may not do that', retryable: false },
   quota_exceeded: { status: 403, title: 'A quota does not allow that many', retryable: false },
   not_found: { status: 404, title: 'There is no such thing', retryable: false },
+  method_not_allowed: { status: 405, title: 'This path does not answer that method', retryable: false },
+  request_timeout: { status: 408, title: 'The request did not arrive in time', retryable: true },
   conflict: { status: 409, title: 'The current state does not allow that', retryable: false },
   stale_epoch: { status: 409, title: 'A newer leader has taken over', retryable: false },
   revision_mismatch: { status: 412, title: 'The record has changed since it was read', retryable: false },
@@ -19,6 +21,7 @@ export const problems = {
   key_reused: { status: 422, title: 'This Idempotency-Key was used for another request', retryable: false },
   queue_full: { status: 429, title: 'The scheduler queue is full', retryable: true },
   rate_limited: { status: 429, title: 'Too many requests', retryable: true },
+  headers_too_large: { status: 431, title: 'The headers are too large', retryable: false },
   internal: { status: 500, title: 'Something unexpected went wrong inside Armada', retryable: false },
   unavailable: { status: 503, title: 'A store that this request needs does not answer', retryable: true },
 } as const

@@ -126,11 +126,48 @@ export const settings = {
     z.coerce.number().int().min(1).default(2_000),
     'Entries in the scheduler queue past which new ships are refused with 429',
   ),
+  leaveMs: setting(
+    'ARMADA_LEAVE_MS',
+    ['api'],
+    z.coerce.number().int().min(0).default(0),
+    'At shutdown, time during which /readyz says 503 and requests are still taken, for the load balancer to see it',
+  ),
   drainMs: setting(
     'ARMADA_DRAIN_MS',
     ['api'],
     milliseconds(5_000),
     'At shutdown, time for requests under way',
+  ),
+  tlsCert: setting(
+    'ARMADA_TLS_CERT',
+    ['api'],
+    z.string().optional(),
+    'File with the certificate and its chain, as PEM: the ApiServer then speaks HTTPS',
+  ),
+  tlsKey: setting('ARMADA_TLS_KEY', ['api'], z.string().optional(), 'File with the key of the certificate'),
+  proxyHops: setting(
+    'ARMADA_PROXY_HOPS',
+    ['api'],
+    z.coerce.number().int().min(0).max(10).default(0),
+    'Proxies before the ApiServer that add to X-Forwarded-For; 0: the header is not believed',
+  ),
+  requestMs: setting(
+    'ARMADA_REQUEST_MS',
+    ['api'],
+    milliseconds(20_000),
+    'Time for a request to arrive, headers and body; slower ones get 408',
+  ),
+  keepAliveMs: setting(
+    'ARMADA_KEEP_ALIVE_MS',
+    ['api'],
+    milliseconds(75_000),
+    'Time that an idle connection is kept; longer than the load balancer keeps it',
+  ),
+  maxConnections: setting(
+    'ARMADA_MAX_CONNECTIONS',
+    ['api'],
+    z.coerce.number().int().min(1).default(10_000),
+    'Connections at a time; more are turned away',
   ),
 
   api: setting(

@@ -6,6 +6,7 @@ import { type Role, scopes } from '../../shared/api/route.ts'
 import { ArmadaError, type ProblemCode } from '../../shared/errors.ts'
 import type { Token } from '../../shared/model/token.ts'
 import type { Trace } from '../../shared/trace.ts'
+import { bodyBytesFor, jsonBody } from './json.ts'
 import { assertUnlimited } from './scope.ts'
 
 export interface Caller {
@@ -21,6 +22,8 @@ export interface Env {
     caller: Caller
     requestId: string
     trace?: Trace
+    /** Where the request comes from. */
+    address?: string
     /** What the request is about, where its path does not name it: for the audit log. */
     subject?: string
     /** Why it was refused. */
@@ -84,7 +87,7 @@ export const demandCaller: MiddlewareHandler<Env> = async (c, next) => {
   await next()
 }
 
-/** The route with its guard before it: only callers with one of its roles and within its scope reach the handler. */
+/** The route with its guard before it: only callers in one of its roles and in scope, with sound bodies, reach the handler. */
 export function guarded<R extends RouteConfig & { 'x-roles': readonly Role[] }>(route: R) {
   const roles = route['x-roles']
   const takesLimited = scopes.includes(route['x-scope'])
@@ -93,7 +96,18 @@ export function guarded<R extends RouteConfig & { 'x-roles': readonly Role[] }>(
     if (roles.length > 0 && !takesLimited) assertUnlimited(c.get('caller'))
     await next()
   }
-  return createRoute({ ...route, middleware: guard, security: roles.length > 0 ? [{ bearer: [] }] : [] })
+  const middleware = [guard]
+  if (route.request?.body) middleware.push(jsonBody(bodyBytesFor(roles)))
+  const answers = route.responses[200]
+  if (answers && 'content' in answers && answers.content?.['text/event-stream']) middleware.push(unbuffered)
+  return createRoute({ ...route, middleware, security: roles.length > 0 ? [{ bearer: [] }] : [] })
+}
+
+/** Proxies pass on each event of a stream as it comes. */
+const unbuffered: MiddlewareHandler<Env> = async (c, next) => {
+  await next()
+  c.header('x-accel-buffering', 'no')
+  c.header('cache-control', 'no-store')
 }
 
 function allow(c: Context<Env>, roles: readonly Role[]): void {

@@ -6,6 +6,7 @@ import { ArmadaError } from '../../shared/errors.ts'
 import { sleep } from '../../shared/loop.ts'
 import type { Answer, AnswerStore } from '../stores/answers.ts'
 import type { Env } from './authenticate.ts'
+import { bodyText } from './json.ts'
 
 /** How long a request waits for the answer to its twin. */
 const twinMs = 5_000
@@ -49,7 +50,7 @@ function keyOf(sent: string): string {
 async function digestOf(c: Context<Env>): Promise<string> {
   const { pathname, search } = new URL(c.req.url)
   return createHash('sha256')
-    .update(`${pathname}${search}\n${await c.req.text()}`)
+    .update(`${pathname}${search}\n${await bodyText(c)}`)
     .digest('hex')
 }
 

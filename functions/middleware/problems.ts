@@ -7,21 +7,32 @@ import { ArmadaError, messageOf, problems } from '../../shared/errors.ts'
 import type { Log } from '../../shared/log.ts'
 import type { Env } from './authenticate.ts'
 
-function answer(c: Context<Env>, error: ArmadaError): Response {
+/** Of every 429 and 503 whose cause does not say better. */
+export const retryAfterSeconds = 1
+
+/** The problem document of an error, with the headers that belong to it. */
+export function problemOf(error: ArmadaError, requestId: string): { text: string; headers: Headers } {
   const body: Problem = {
     type: `urn:armada:problem:${error.code}`,
     title: problems[error.code].title,
     status: error.status,
     code: error.code,
     detail: error.message,
-    requestId: c.get('requestId'),
+    requestId,
     ...(error.issues && { issues: [...error.issues] }),
   }
-  c.set('problem', error.code)
   const headers = new Headers({ 'content-type': 'application/problem+json' })
-  if (error.retryAfterSeconds !== undefined) headers.set('retry-after', String(error.retryAfterSeconds))
+  const comeBack = error.status === 429 || error.status === 503 ? retryAfterSeconds : undefined
+  const waitSeconds = error.retryAfterSeconds ?? comeBack
+  if (waitSeconds !== undefined) headers.set('retry-after', String(waitSeconds))
   if (error.code === 'unauthenticated') headers.set('www-authenticate', 'Bearer')
-  return c.body(JSON.stringify(body), error.status, Object.fromEntries(headers))
+  return { text: JSON.stringify(body), headers }
+}
+
+function answer(c: Context<Env>, error: ArmadaError, more: Record<string, string> = {}): Response {
+  c.set('problem', error.code)
+  const { text, headers } = problemOf(error, c.get('requestId'))
+  return c.body(text, error.status, { ...Object.fromEntries(headers), ...more })
 }
 
 /** Unknown errors become `internal` here and nowhere else; their cause goes to the log, not to the caller. */
@@ -51,14 +62,20 @@ function asArmadaError(error: Error): ArmadaError | undefined {
   return undefined
 }
 
-export const onNotFound: NotFoundHandler<Env> = (c) =>
-  answer(
-    c,
-    new ArmadaError(
-      'not_found',
-      `Nothing answers ${c.req.method} ${c.req.path}. GET /openapi.json lists all routes.`,
-    ),
-  )
+/** 405 with `Allow` when the path answers other methods. */
+export function onNotFound(allowed: (path: string) => readonly string[]): NotFoundHandler<Env> {
+  return (c) => {
+    const asked = `${c.req.method} ${c.req.path.slice(0, 200)}`
+    const methods = allowed(c.req.path)
+    if (methods.length === 0) {
+      const detail = `Nothing answers ${asked}. GET /openapi.json lists all routes.`
+      return answer(c, new ArmadaError('not_found', detail))
+    }
+    const allow = methods.join(', ')
+    const detail = `Nothing answers ${asked}; this path takes ${allow}.`
+    return answer(c, new ArmadaError('method_not_allowed', detail), { allow })
+  }
+}
 
 /** Turns what zod found into one problem with an issue for each field. */
 export const onInvalid: Hook<unknown, Env, string, unknown> = (result) => {

@@ -5,6 +5,7 @@ import { within } from '../../shared/loop.ts'
 import { add, noResources } from '../../shared/model/resources.ts'
 import { isAboard } from '../../shared/model/shipState.ts'
 import { guarded } from '../middleware/authenticate.ts'
+import { retryAfterSeconds } from '../middleware/problems.ts'
 import { etcdKeys } from '../stores/keys.ts'
 import type { Stores } from '../stores/stores.ts'
 import { hostViews } from './hosts.ts'
@@ -12,7 +13,8 @@ import { serviceApp } from './serviceApp.ts'
 
 const checkLimitMs = 1_500
 
-export function clusterService(stores: Stores) {
+/** @param stopping fires when this ApiServer is about to leave. */
+export function clusterService(stores: Stores, stopping?: AbortSignal) {
   const { kv, mirror, ships, samples, dispatch } = stores
   return serviceApp()
     .openapi(guarded(routes.getCluster), async (c) => {
@@ -47,8 +49,10 @@ export function clusterService(stores: Stores) {
         check(() => samples.ping()),
       ])
       const zookeeper = dispatch.connected ? well : { ok: false, detail: 'the session is not connected' }
-      const ready = etcd.ok && redis.ok && zookeeper.ok
-      return c.json({ ready, stores: { etcd, redis, zookeeper } }, ready ? 200 : 503)
+      const isStopping = stopping?.aborted ?? false
+      const ready = etcd.ok && redis.ok && zookeeper.ok && !isStopping
+      if (!ready) c.header('retry-after', String(retryAfterSeconds))
+      return c.json({ ready, stopping: isStopping, stores: { etcd, redis, zookeeper } }, ready ? 200 : 503)
     })
 }
 

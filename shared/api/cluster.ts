@@ -61,6 +61,7 @@ export const getMetrics = createRoute({
 const well = { ok: true, detail: null }
 const Readiness = z.strictObject({
   ready: z.boolean(),
+  stopping: z.boolean().describe('This process is about to end: send new requests elsewhere'),
   stores: z.record(z.string(), z.strictObject({ ok: z.boolean(), detail: z.string().nullable() })),
 })
 
@@ -71,7 +72,11 @@ export const readyz = createRoute({
   'x-roles': anyone,
   summary: 'Can this process serve? Names the store that does not answer',
   responses: {
-    200: answer(Readiness, 'It can', { ready: true, stores: { etcd: well, redis: well, zookeeper: well } }),
+    200: answer(Readiness, 'It can', {
+      ready: true,
+      stopping: false,
+      stores: { etcd: well, redis: well, zookeeper: well },
+    }),
     503: answer(Readiness, 'It cannot'),
   },
 })

@@ -1,7 +1,7 @@
 // An ApiServer in this process, on real stores and a real port: what most tests of the API talk to.
-import { serve } from '@hono/node-server'
 import { createApp } from '../../functions/app.ts'
 import { isGame } from '../../functions/games.ts'
+import { HttpServer } from '../../functions/httpServer.ts'
 import { Meters } from '../../functions/metrics/meters.ts'
 import { AgentStreams } from '../../functions/services/agentStreams.ts'
 import { type OpenStores, openStores } from '../../functions/stores/stores.ts'
@@ -58,14 +58,8 @@ export async function startApiServer(
     isGame,
     log,
   })
-  const { server, port } = await new Promise<{ server: ReturnType<typeof serve>; port: number }>(
-    (resolve) => {
-      const server = serve({ fetch: app.fetch, hostname: '127.0.0.1', port: 0 }, (info) =>
-        resolve({ server, port: info.port }),
-      )
-    },
-  )
-  const url = `http://127.0.0.1:${port}`
+  const server = await HttpServer.start({ fetch: app.fetch, host: '127.0.0.1', port: 0, log })
+  const url = `http://127.0.0.1:${server.port}`
   return {
     url,
     stores,
@@ -73,9 +67,7 @@ export async function startApiServer(
     runner: connect({ url, token: runnerToken }),
     as: (token) => connect({ url, token }),
     async close() {
-      streams.close()
-      server.close()
-      if ('closeAllConnections' in server) server.closeAllConnections()
+      await server.stop({ delayMs: 0, limitMs: 0, onClosed: () => streams.close() })
       ended.abort()
       await stores.close()
     },
