@@ -14,6 +14,7 @@ import type { Leave } from '../stores/ships.ts'
 import type { Stores } from '../stores/stores.ts'
 import type { Row } from '../stores/table.ts'
 import { Allowances } from './allowance.ts'
+import { deleting, type NewFleet, newFleet, patched, remembering } from './fleetChanges.ts'
 import { newShip, stop } from './lifecycle.ts'
 import { assertMatch, movedOn, tagOf } from './matching.ts'
 import { serviceApp } from './serviceApp.ts'
@@ -59,11 +60,8 @@ export function fleetService(stores: Stores) {
         assertMatch({ value, revision: read }, ifMatch, `Fleet "${value.name}"`)
         if (value.deleting) throw new ArmadaError('conflict', `Fleet "${value.name}" is being deleted.`)
         if (revision !== undefined) await blueprintFor(stores, value.blueprint.name, revision)
-        const next = {
-          ...value,
-          replicas: replicas ?? value.replicas,
-          blueprint: { ...value.blueprint, revision: revision ?? value.blueprint.revision },
-        }
+        const { name: by } = c.get('caller')
+        const next = patched(value, { replicas, revision, by })
         return next.replicas > value.replicas ? ordered(next, c.get('caller'), holder) : { fleet: next }
       })
       return c.json(fleetView(row, stores), 200)
@@ -71,9 +69,8 @@ export function fleetService(stores: Stores) {
     .openapi(guarded(routes.deleteFleet), async (c) => {
       const { fleet } = c.req.valid('param')
       assertSeen(c.get('caller'), fleet)
-      const row = await change(fleet, async ({ value }) => ({
-        fleet: { ...value, replicas: 0, deleting: true },
-      }))
+      const { name: by } = c.get('caller')
+      const row = await change(fleet, async ({ value }) => ({ fleet: deleting(value, by) }))
       return c.json(fleetView(row, stores), 202)
     })
     .openapi(guarded(routes.stepFleet), async (c) => {
@@ -126,14 +123,11 @@ export function fleetService(stores: Stores) {
     }
   }
 
-  type Wanted = Pick<Fleet, 'name' | 'blueprint' | 'replicas' | 'labels' | 'priority'>
-
-  async function createFleet(wanted: Wanted, caller: Caller): Promise<Row<Fleet>> {
+  async function createFleet(wanted: NewFleet, caller: Caller): Promise<Row<Fleet>> {
     const holder = randomId()
     for (let tries = 0; tries < conflictLimit; tries++) {
       if (await fleets.read(wanted.name)) return sameFleet(wanted)
-      const empty = { ...wanted, deleting: false, generation: 0, createdAt: new Date().toISOString() }
-      const { fleet, leave } = await ordered(empty, caller, holder)
+      const { fleet, leave } = await ordered(newFleet(wanted, caller.name), caller, holder)
       const guard = await stores.blueprints.guard(wanted.blueprint.name)
       const conditions = [guard, ...(leave?.conditions ?? [])]
       const written = await fleets.write(fleet, 0, [], { ...leave, conditions })
@@ -182,7 +176,8 @@ export function fleetService(stores: Stores) {
       if (fits === 0 && held === told.held) return []
       const made = shipsOf(fleet, blueprint, key, fits)
       // The fleet's record changes with its ships: a step decided on an older picture is refused by its revision.
-      const next = { ...told, generation: fleet.generation + (fits > 0 ? 1 : 0) }
+      const more = { ...told, generation: fleet.generation + (fits > 0 ? 1 : 0) }
+      const next = refusal !== null && refusal !== held ? remembering(more, 'held', refusal) : more
       const conditions = [...fence.conditions, ...leave.conditions]
       if (await fleets.write(next, first.revision, made, { ...leave, conditions })) {
         await queueTickets(made, stores)
@@ -217,8 +212,17 @@ export function fleetService(stores: Stores) {
     if (!row.value.deleting || left.length > 0) {
       throw new ArmadaError('conflict', `Fleet "${row.value.name}" still has ${left.length} ships.`)
     }
-    if (!(await fleets.remove(row.value.name, row.revision, fence)))
+    // Written down first: what is deleted can tell nothing any more.
+    const told = row.value.history?.at(-1)?.what === 'deleted'
+    const last = told
+      ? row
+      : await fleets.write(remembering(row.value, 'deleted'), row.revision, [], {
+          conditions: fence.conditions,
+        })
+    if (!last || !(await fleets.remove(row.value.name, last.revision, fence))) {
+      await fence.check()
       throw movedOn(`Fleet "${row.value.name}"`)
+    }
   }
 }
 

@@ -2,6 +2,7 @@
 //
 // Each takes the record as it is and returns the next one, or undefined when the change no longer applies.
 import type { Blueprint, BlueprintSpec } from '../../shared/model/blueprint.ts'
+import { type ShipEntry, withEntry } from '../../shared/model/history.ts'
 import { assignPorts, type Port, type PortChoice } from '../../shared/model/port.ts'
 import type { Ship, ShipExit } from '../../shared/model/ship.ts'
 import { isAboard, isFinished, type Mover, mayMove, type ShipState } from '../../shared/model/shipState.ts'
@@ -14,7 +15,22 @@ function move(
   change: Partial<Ship> = {},
 ): Ship | undefined {
   if (!mayMove(ship.state, to, by)) return undefined
-  return { ...ship, state: to, stateSince: new Date().toISOString(), reason, ...change }
+  return remembering({ ...ship, state: to, stateSince: new Date().toISOString(), reason, ...change })
+}
+
+/** The record with what has just become of it in its history. */
+function remembering(ship: Ship, more: Partial<ShipEntry> = {}): Ship {
+  const { state, attempt, host, reason } = ship
+  const entry = {
+    at: new Date().toISOString(),
+    ...{ state, attempt },
+    ...(host !== null && { host }),
+    ...(reason !== null && { reason }),
+    ...more,
+  }
+  // A ship that finds no host is refused again and again: the last refusal of an attempt tells it all.
+  const repeats = (last: ShipEntry) => Boolean(entry.refused && last.refused) && last.attempt === attempt
+  return { ...ship, history: withEntry<ShipEntry>(ship.history, entry, repeats) }
 }
 
 export interface NewShip {
@@ -30,7 +46,7 @@ export interface NewShip {
 
 export function newShip({ id, fleet, blueprint, labels, priority, requestDigest, createdBy }: NewShip): Ship {
   const now = new Date().toISOString()
-  return {
+  return remembering({
     id,
     fleet,
     blueprint: { name: blueprint.name, revision: blueprint.revision },
@@ -51,7 +67,7 @@ export function newShip({ id, fleet, blueprint, labels, priority, requestDigest,
     ...(createdBy !== undefined && { createdBy }),
     readyAt: null,
     requestDigest,
-  }
+  })
 }
 
 /** The scheduler put it on the queue of a host. */
@@ -65,7 +81,7 @@ export function refuse(ship: Ship, attempt: number, reason: string): Ship | unde
   if (ship.attempt !== attempt || ship.state !== 'Queued') return undefined
   const failure = /Start \d+ of \d+ failed[\s\S]*/.exec(ship.reason ?? '')?.[0]
   const told = failure ? `${reason}. ${failure}` : reason
-  return told === ship.reason ? undefined : { ...ship, reason: told }
+  return told === ship.reason ? undefined : remembering({ ...ship, reason: told }, { refused: true })
 }
 
 export type Claimed = { yes: Ship } | { no: string }
@@ -180,7 +196,7 @@ export function end(
 
 /** A person, or the fleet, wants it gone. */
 export function stop(ship: Ship, by: 'api' | 'controllers', reason: string): Ship | undefined {
-  if (ship.state === 'Stopping' && ship.moving) return { ...ship, moving: false, reason }
+  if (ship.state === 'Stopping' && ship.moving) return remembering({ ...ship, moving: false, reason })
   if (isFinished(ship.state) || ship.state === 'Stopping') return undefined
   if (ship.state === 'Queued' || ship.state === 'Lost') return move(ship, 'Stopped', by, reason)
   return move(ship, 'Stopping', by, reason)

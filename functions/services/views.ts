@@ -17,7 +17,7 @@ export async function shipViews(
 
 /** All of a ship's view but its sample. */
 export function shownOf({ value, revision }: Row<Ship>): Omit<ShipView, 'sample'> {
-  const { requestDigest: _, ...shown } = value
+  const { requestDigest: _, history: __, ...shown } = value
   return { ...shown, revision: String(revision) }
 }
 
@@ -28,7 +28,7 @@ export async function shipView(row: Row<Ship>, stores: Pick<Lookups, 'samples'>)
 
 /** A fleet with the numbers of its ships, and why it is not complete: a quota, or a ship that cannot be placed. */
 export function fleetView({ value, revision }: Row<Fleet>, { ships }: Stores): FleetView {
-  const { held, ...fleet } = value
+  const { held, history: _, ...fleet } = value
   const counts = ships.index.countsOfFleet(value.name)
   const stuck = counts.Queued ? ships.index.ofFleet(value.name).find(waitsWithReason) : undefined
   const lacks = liveOf(counts) < fleet.replicas

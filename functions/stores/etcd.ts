@@ -1,8 +1,9 @@
 // etcd behind the Kv interface, with etcd3 tamed: no circuit breaker, a deadline on every call.
 import { noop } from 'cockatiel'
-import { Etcd3, type IKeyValue, type IWatchResponse, Range } from 'etcd3'
+import { Etcd3, type IKeyValue, Range } from 'etcd3'
 import { ArmadaError, messageOf } from '../../shared/errors.ts'
-import type { Change, Condition, KeyValue, Kv, WatchHandlers, Write } from './kv.ts'
+import { follow, history, type KeyRange } from './etcdWatch.ts'
+import type { Condition, KeyValue, Kv, Write } from './kv.ts'
 
 const pageSize = 500
 
@@ -108,33 +109,25 @@ export function connectEtcd(addresses: string, limitMs = 2_000): Kv {
     return succeeded ? Number(header.revision) : undefined
   }
 
-  function watch(prefix: string, revision: number, handlers: WatchHandlers): { close(): Promise<void> } {
-    // The asynchronous create() loses events that come before a listener is attached; watcher() does not.
-    const watcher = client
-      .watch()
-      .prefix(prefix)
-      .startRevision(String(revision + 1))
-      .watcher()
-    watcher.on('data', ({ events, header }: IWatchResponse) =>
-      handlers.changes(events.map(change), Number(header.revision)),
-    )
-    watcher.on('connected', () => handlers.connected(true))
-    watcher.on('disconnected', () => handlers.connected(false))
-    watcher.on('error', (error) => handlers.gap(messageOf(error)))
-    return { close: () => watcher.cancel().catch(() => undefined) }
+  return {
+    get,
+    list,
+    page,
+    lease,
+    revoke,
+    revision,
+    commit,
+    watch: (prefix, revision, handlers) => follow(client.watchClient, rangeOf(prefix), revision, handlers),
+    history: (from, to) => history(client.watchClient, from, to),
+    close: () => client.close(),
   }
+}
 
-  return { get, list, page, lease, revoke, revision, commit, watch, close: () => client.close() }
+function rangeOf(prefix: string): KeyRange {
+  const { start, end } = Range.prefix(prefix)
+  return { start: Buffer.from(start), end: Buffer.from(end) }
 }
 
 function keyValue(kv: IKeyValue): KeyValue {
   return { key: kv.key.toString(), value: kv.value.toString(), revision: Number(kv.mod_revision) }
-}
-
-function change({ type, kv }: IWatchResponse['events'][number]): Change {
-  return {
-    key: kv.key.toString(),
-    value: type === 'Delete' ? undefined : kv.value.toString(),
-    revision: Number(kv.mod_revision),
-  }
 }

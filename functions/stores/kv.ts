@@ -19,6 +19,19 @@ export interface Change {
   /** undefined: the key was deleted. */
   value: string | undefined
   revision: number
+  /** In a history: what it was before; undefined when it was not there. */
+  before?: string
+}
+
+/** The store has thrown away what was asked of it. */
+export class CompactedError extends Error {
+  /** The oldest revision that it still knows, if it said so. */
+  readonly oldest: number | undefined
+
+  constructor(oldest: number | undefined) {
+    super('etcd has compacted what happened then')
+    this.oldest = oldest
+  }
 }
 
 export interface WatchHandlers {
@@ -56,5 +69,10 @@ export interface Kv extends KvReader {
   revision(): Promise<number>
   /** Follows all keys of the prefix that change after `revision`. */
   watch(prefix: string, revision: number, handlers: WatchHandlers): { close(): Promise<void> }
+  /**
+   * Yields every change of the store after revision `from` up to `to`, in order, with what was before.
+   * @throws CompactedError when the store cannot tell all of it any more.
+   */
+  history(from: number, to: number): AsyncGenerator<Change[]>
   close(): void
 }

@@ -15,12 +15,23 @@ import type { Change, KeyValue, Kv } from './kv.ts'
 interface Mirrored {
   readonly prefix: string
   apply(change: Change): boolean
-  replace(items: readonly KeyValue[]): void
+  replace(items: readonly KeyValue[], listedAt: number): void
+}
+
+/** Is told what the mirror does with its tables. */
+export interface MirrorObserver {
+  /** Whole commits up to this revision were applied. */
+  applied(revision: number): void
+  /** The tables are about to be made equal to a fresh listing, past a gap unless it is the first. */
+  listing(): void
+  /** They show the listing at this revision. */
+  listed(revision: number): void
 }
 
 export class Mirror {
   #kv: Kv
   #log: Log
+  #observer: MirrorObserver | undefined
   #tables: readonly Mirrored[]
   #watch: { close(): Promise<void> } | undefined
   #waiters: { revision: number; done: () => void }[] = []
@@ -28,10 +39,11 @@ export class Mirror {
   #lostAtMs: number | null = performance.now()
   revision = 0
 
-  constructor(kv: Kv, tables: readonly Mirrored[], log: Log) {
+  constructor(kv: Kv, tables: readonly Mirrored[], log: Log, observer?: MirrorObserver) {
     this.#kv = kv
     this.#tables = tables
     this.#log = log
+    this.#observer = observer
   }
 
   /** Lists everything, then follows. Resolves once the first picture is whole; tries until the signal fires. */
@@ -83,8 +95,13 @@ export class Mirror {
     for (let attempt = 0; !signal.aborted; attempt++) {
       try {
         const revision = await this.#kv.revision()
+        this.#observer?.listing()
         // Table by table: what else stands under the root, such as the audit log, would only be thrown away.
-        for (const table of this.#tables) table.replace((await this.#kv.list(table.prefix, revision)).items)
+        for (const table of this.#tables) {
+          const { items } = await this.#kv.list(table.prefix, revision)
+          table.replace(items, revision)
+        }
+        this.#observer?.listed(revision)
         this.#advance(revision)
         this.#heard(true)
         this.#follow(revision)
@@ -120,6 +137,7 @@ export class Mirror {
     for (const change of changes) {
       for (const table of this.#tables) if (table.apply(change)) break
     }
+    this.#observer?.applied(revision)
     this.#advance(revision)
   }
 

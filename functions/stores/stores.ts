@@ -9,6 +9,7 @@ import { BlueprintStore } from './blueprints.ts'
 import { Dispatch } from './dispatch.ts'
 import { EpochStore } from './epochs.ts'
 import { connectEtcd } from './etcd.ts'
+import { EventLog } from './eventLog.ts'
 import { FleetStore } from './fleets.ts'
 import { HostNodes } from './hostNodes.ts'
 import { HostStore } from './hosts.ts'
@@ -40,6 +41,7 @@ export interface Stores {
   identities: Identities
   audit: AuditStore
   quotas: QuotaStore
+  eventLog: EventLog
 }
 
 export interface StoreSettings {
@@ -85,7 +87,11 @@ export async function openStores(
     quotas.table,
   ]
   const audit = new AuditStore(kv, { days: settings.auditDays, mostMiB: settings.auditMiB, log })
-  mirror = new Mirror(kv, tables, log)
+  const eventLog = new EventLog({ kv, log })
+  eventLog.follow('ships', ships.table)
+  eventLog.follow('fleets', fleets.table)
+  eventLog.follow('hosts', hosts.table)
+  mirror = new Mirror(kv, tables, log, eventLog)
   const [zk] = await Promise.all([connectZooKeeper(settings, log, signal, watch), mirror.open(signal)])
   return {
     kv,
@@ -103,6 +109,7 @@ export async function openStores(
     identities: new Identities(kv, hosts, tokens),
     audit,
     quotas,
+    eventLog,
     async close() {
       await audit.close()
       await mirror.close()

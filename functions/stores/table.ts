@@ -7,7 +7,13 @@ export interface Row<T> {
   revision: number
 }
 
-type Listener<T> = (id: string, after: Row<T> | undefined, before: Row<T> | undefined) => void
+/** `revision` is that of the change, or of the listing that showed the record gone. */
+type Listener<T> = (
+  id: string,
+  after: Row<T> | undefined,
+  before: Row<T> | undefined,
+  revision: number,
+) => void
 
 export class Table<T> {
   readonly prefix: string
@@ -50,23 +56,24 @@ export class Table<T> {
       change.value === undefined
         ? undefined
         : { value: this.#decode(change.value), revision: change.revision }
-    this.#set(id, after)
+    this.#set(id, after, change.revision)
     return true
   }
 
   /** Makes the table equal to a fresh listing of the store. */
-  replace(items: readonly KeyValue[]): void {
+  replace(items: readonly KeyValue[], listedAt: number): void {
     const seen = new Set<string>()
     for (const { key, value, revision } of items) {
       if (!key.startsWith(this.prefix)) continue
       const id = key.slice(this.prefix.length)
       seen.add(id)
-      if (this.#rows.get(id)?.revision !== revision) this.#set(id, { value: this.#decode(value), revision })
+      if (this.#rows.get(id)?.revision !== revision)
+        this.#set(id, { value: this.#decode(value), revision }, revision)
     }
-    for (const id of [...this.#rows.keys()]) if (!seen.has(id)) this.#set(id, undefined)
+    for (const id of [...this.#rows.keys()]) if (!seen.has(id)) this.#set(id, undefined, listedAt)
   }
 
-  #set(id: string, after: Row<T> | undefined): void {
+  #set(id: string, after: Row<T> | undefined, revision: number): void {
     const before = this.#rows.get(id)
     if (after) {
       this.#rows.set(id, after)
@@ -75,7 +82,7 @@ export class Table<T> {
       this.#rows.delete(id)
       this.#ids.splice(this.#position(id, false), 1)
     }
-    for (const listener of this.#listeners) listener(id, after, before)
+    for (const listener of this.#listeners) listener(id, after, before, revision)
   }
 
   /** Where the id is, or would be; with `after`, the place behind it. */

@@ -24,6 +24,7 @@ export function timedKv(kv: Kv, watch: StoreWatch): Kv {
     revoke: (lease) => timed('revoke', () => kv.revoke(lease)),
     revision: () => timed('revision', () => kv.revision()),
     watch: (prefix, revision, handlers) => kv.watch(prefix, revision, handlers),
+    history: (from, to) => kv.history(from, to),
     close: () => kv.close(),
   }
 }

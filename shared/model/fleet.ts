@@ -1,6 +1,7 @@
 // Fleet: N ships of one blueprint, kept at N.
 import { z } from 'zod'
 import { BlueprintRef } from './blueprint.ts'
+import { FleetHistory } from './history.ts'
 import { Labels, Name, PrefixName } from './name.ts'
 import { ShipState } from './shipState.ts'
 
@@ -20,11 +21,12 @@ export const Fleet = z.strictObject({
   ),
   held: z.string().optional().describe('Why a quota allowed no more ships when they were last wanted'),
   createdAt: z.iso.datetime(),
+  history: FleetHistory.optional().describe('What happened to it last; absent in records of older versions'),
 })
 /** The record in etcd. */
 export type Fleet = z.infer<typeof Fleet>
 
-export const FleetView = Fleet.omit({ held: true })
+export const FleetView = Fleet.omit({ held: true, history: true })
   .extend({
     revision: z.string().describe('Changes with every change of the record'),
     ships: z.partialRecord(ShipState, z.int()).describe('Number of ships in each state'),

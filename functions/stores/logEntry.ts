@@ -1,0 +1,115 @@
+// One change of a ship, fleet or host as the event log keeps it, and the events that it means.
+import type { ArmadaEvent } from '../../shared/model/event.ts'
+import type { Fleet } from '../../shared/model/fleet.ts'
+import type { FleetEntry, ShipEntry } from '../../shared/model/history.ts'
+import type { Host } from '../../shared/model/host.ts'
+import type { Ship } from '../../shared/model/ship.ts'
+import { etcdKeys } from './keys.ts'
+import type { Change } from './kv.ts'
+
+interface Kinds {
+  ships: Ship
+  fleets: Fleet
+  hosts: Host
+}
+export type Kind = keyof Kinds
+
+/** An event as a record's history has it: the place in the store is known only where the change is. */
+export type PastEvent = Omit<ArmadaEvent, 'id'>
+
+export interface LogEntry {
+  /** gap: what happened before it cannot be told whole. */
+  kind: Kind | 'gap'
+  revision: number
+  id: string
+  /** The fleet that it concerns. A ship never changes its fleet. */
+  fleet: string | null
+  /** Of a ship: the hosts it was on before and is on now. */
+  hosts: readonly string[]
+  events: readonly ArmadaEvent[]
+  /** Place of the first of the events among those of its commit. */
+  place: number
+}
+
+export type Changed = {
+  [K in Kind]: {
+    kind: K
+    id: string
+    revision: number
+    after: Kinds[K] | undefined
+    before: Kinds[K] | undefined
+  }
+}[Kind]
+
+/** Gives the places of events within their commits. Commits come in order. */
+export type Numbering = (revision: number, count: number) => number
+
+export function numbering(): Numbering {
+  let at = 0
+  let next = 0
+  return (revision, count) => {
+    if (revision !== at) next = 0
+    at = revision
+    next += count
+    return next - count
+  }
+}
+
+export function entryOf(changed: Changed, number: Numbering): LogEntry {
+  const { kind, id, revision } = changed
+  const past = newEvents(changed)
+  const place = number(revision, past.length)
+  return {
+    ...{ kind, id, revision, place },
+    fleet: fleetOf(changed),
+    hosts: changed.kind === 'ships' ? hostsOf(changed.before, changed.after) : [],
+    events: past.map((event, i) => ({ id: `${revision}-${place + i}`, ...event })),
+  }
+}
+
+/** The same from a change as etcd's history has it; undefined when it is of no kind that is logged. */
+export function readEntry(change: Change, number: Numbering): LogEntry | undefined {
+  for (const kind of ['ships', 'fleets', 'hosts'] as const) {
+    if (!change.key.startsWith(etcdKeys[kind])) continue
+    const id = change.key.slice(etcdKeys[kind].length)
+    const [after, before] = [change.value, change.before].map((text) => text && JSON.parse(text))
+    return entryOf({ kind, id, revision: change.revision, after, before } as Changed, number)
+  }
+  return undefined
+}
+
+/** What the record's history has that it had not before. */
+function newEvents(changed: Changed): PastEvent[] {
+  if (changed.kind === 'hosts' || !changed.after) return []
+  const { before, after } = changed
+  // A record that was made anew under the same name counts from the beginning.
+  const seen = before?.createdAt === after.createdAt ? (before.history?.at(-1)?.n ?? 0) : 0
+  const all = changed.kind === 'ships' ? shipEvents(changed.after) : fleetEvents(changed.after)
+  return all.filter(({ number }) => number > seen)
+}
+
+export function shipEvents({ id, fleet, history = [] }: Ship): PastEvent[] {
+  return history.map(({ n, at, state, attempt, host, reason, refused }: ShipEntry) => ({
+    type: refused ? 'ship.refused' : `ship.${state.toLowerCase()}`,
+    ...{ at, ship: id, fleet, number: n, attempt, state },
+    host: host ?? null,
+    reason: reason ?? null,
+  }))
+}
+
+export function fleetEvents({ name, history = [] }: Fleet): PastEvent[] {
+  return history.map(({ n, at, what, reason }: FleetEntry) => ({
+    type: `fleet.${what}`,
+    ...{ at, ship: null, fleet: name, number: n, attempt: null, state: null, host: null },
+    reason: reason ?? null,
+  }))
+}
+
+function fleetOf({ kind, id, after, before }: Changed): string | null {
+  if (kind === 'fleets') return id
+  return kind === 'ships' ? ((after ?? before) as Ship).fleet : null
+}
+
+function hostsOf(before: Ship | undefined, after: Ship | undefined): string[] {
+  return [...new Set([before?.host, after?.host])].filter((host): host is string => Boolean(host))
+}
