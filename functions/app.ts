@@ -21,6 +21,7 @@ import { clusterService } from './services/cluster.ts'
 import { controllerService } from './services/controllers.ts'
 import { docsService } from './services/docs.ts'
 import { drainService } from './services/drains.ts'
+import { eventService } from './services/events.ts'
 import { fleetService } from './services/fleets.ts'
 import { hostOrderService } from './services/hostOrders.ts'
 import { hostService } from './services/hosts.ts'
@@ -29,7 +30,9 @@ import { monitorService } from './services/monitor.ts'
 import { placementService } from './services/placements.ts'
 import { quotaService } from './services/quotas.ts'
 import { shipService } from './services/ships.ts'
+import type { StreamDesk } from './services/streamDesk.ts'
 import { tokenService } from './services/tokens.ts'
+import { watching } from './services/watching.ts'
 import type { Stores } from './stores/stores.ts'
 
 const about = `Deploys and scales gameservers on your own machines.
@@ -44,6 +47,8 @@ Every POST takes an \`Idempotency-Key\`: for 24 h the same key with the same bod
 export interface AppOptions {
   stores: Stores
   streams: AgentStreams
+  /** Where readers of events hold their streams. */
+  desk: StreamDesk
   adminToken?: string | undefined
   runnerToken: string
   metricsToken?: string | undefined
@@ -67,6 +72,7 @@ export interface AppOptions {
 export function createApp({
   stores,
   streams,
+  desk,
   adminToken,
   runnerToken,
   metricsToken,
@@ -82,6 +88,7 @@ export function createApp({
 }: AppOptions): OpenAPIHono<Env> {
   const app = new OpenAPIHono<Env>()
   measureCluster(meters.registry, stores)
+  const watch = watching(stores, desk)
   app.use(identify(accessLog, { watch: meters, reads: logReads, proxyHops }))
   app.use(audit(stores.audit))
   app.use(authenticate({ adminToken, runnerToken, metricsToken, identities: stores.identities }))
@@ -97,14 +104,15 @@ export function createApp({
     clusterService(stores, stopping),
     controllerService(stores),
     drainService(stores),
-    fleetService(stores),
+    eventService(stores, watch),
+    fleetService(stores, watch),
     hostOrderService(stores),
-    hostService(stores),
+    hostService(stores, watch),
     metricsService(meters.registry),
     monitorService(stores, streams),
     placementService(stores, meters),
     quotaService(stores),
-    shipService(stores),
+    shipService(stores, watch),
     tokenService(stores),
   ]) {
     for (const entry of service.openAPIRegistry.definitions) {

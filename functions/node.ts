@@ -11,6 +11,7 @@ import { isGame } from './games.ts'
 import { HttpServer } from './httpServer.ts'
 import { Meters } from './metrics/meters.ts'
 import { AgentStreams } from './services/agentStreams.ts'
+import { StreamDesk } from './services/streamDesk.ts'
 import { openStores, type Stores } from './stores/stores.ts'
 
 async function main(): Promise<void> {
@@ -35,11 +36,13 @@ async function main(): Promise<void> {
   const stores = await openStores(settings, log, ended.signal, meters.stores)
   if (!settings.adminToken) await showFirstToken(stores, ended.signal)
   const streams = new AgentStreams(stores.ships.table, stores.hosts.table)
+  const desk = new StreamDesk({ total: settings.streamLimit, perCaller: settings.streamsPerCaller })
   const logReads = settings.accessLog === 'all' ? 'info' : 'debug'
   const { adminToken, runnerToken, metricsToken, failedLoginsPerMinute } = settings
   const app = createApp({
     stores,
     streams,
+    desk,
     adminToken,
     runnerToken,
     metricsToken,
@@ -70,7 +73,10 @@ async function main(): Promise<void> {
   await server.stop({
     delayMs: settings.leaveMs,
     limitMs: settings.drainMs,
-    onClosed: () => streams.close(),
+    onClosed: () => {
+      streams.close()
+      desk.close()
+    },
   })
   ended.abort()
   await stores.close()

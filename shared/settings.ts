@@ -132,6 +132,18 @@ export const settings = {
     z.coerce.number().int().min(0).default(0),
     'At shutdown, time during which /readyz says 503 and requests are still taken, for the load balancer to see it',
   ),
+  streamLimit: setting(
+    'ARMADA_STREAM_LIMIT',
+    ['api'],
+    z.coerce.number().int().min(1).default(1_000),
+    'Streams of events that an ApiServer serves at once; more are sent elsewhere with 503',
+  ),
+  streamsPerCaller: setting(
+    'ARMADA_STREAMS_PER_CALLER',
+    ['api'],
+    z.coerce.number().int().min(1).default(200),
+    'Streams of events that one caller may hold at an ApiServer; more are refused with 429',
+  ),
   drainMs: setting(
     'ARMADA_DRAIN_MS',
     ['api'],

@@ -21,10 +21,12 @@ import { serviceApp } from './serviceApp.ts'
 import { blueprintFor, tellWorkers } from './ships.ts'
 import { queueTickets } from './tickets.ts'
 import { fleetView, liveOf } from './views.ts'
+import { watchedFleets } from './watchedLists.ts'
+import type { Watching } from './watching.ts'
 
 const conflictLimit = 16
 
-export function fleetService(stores: Stores) {
+export function fleetService(stores: Stores, watching: Watching) {
   const { fleets, ships, epochs, dispatch } = stores
   const allowances = new Allowances(stores)
   return serviceApp()
@@ -37,8 +39,15 @@ export function fleetService(stores: Stores) {
       const row = await createFleet(wanted, c.get('caller'))
       return c.json(fleetView(row, stores), 201)
     })
-    .openapi(guarded(routes.listFleets), (c) => {
-      const { labelSelector } = c.req.valid('query')
+    .openapi(guarded(routes.listFleets), async (c) => {
+      const { labelSelector, watch } = c.req.valid('query')
+      if (watch) {
+        const chosen = (fleet: Fleet) => selects(labelSelector, fleet.labels)
+        return (await watching.list(
+          c,
+          watchedFleets(stores, chosen, () => true),
+        )) as never
+      }
       const rows = [...fleets.table.rows()].map(([, row]) => row)
       const seen = rows.filter(({ value }) => seesFleet(c.get('caller'), value.name))
       const chosen = seen.filter(({ value }) => selects(labelSelector, value.labels))

@@ -10,15 +10,22 @@ import type { Stores } from '../stores/stores.ts'
 import type { Row } from '../stores/table.ts'
 import { tagOf } from './matching.ts'
 import { serviceApp } from './serviceApp.ts'
+import { watchedHosts } from './watchedLists.ts'
+import type { Watching } from './watching.ts'
 
 /** A host that has not reported for so long is shown as Silent. Agents report every 5 s. */
 const silentMs = 15_000
 
-export function hostService(stores: Stores) {
+export function hostService(stores: Stores, watching: Watching) {
   const { hosts } = stores
   return serviceApp()
     .openapi(guarded(routes.listHosts), async (c) => {
-      const { labelSelector } = c.req.valid('query')
+      const { labelSelector, watch } = c.req.valid('query')
+      if (watch) {
+        const chosen = ({ labels }: HostView) => selects(labelSelector, labels)
+        const show = (row: Row<Host>) => hostView(row, stores)
+        return (await watching.list(c, watchedHosts(hosts, show, chosen))) as never
+      }
       const views = await hostViews(stores)
       return c.json({ hosts: views.filter(({ labels }) => selects(labelSelector, labels)) }, 200)
     })

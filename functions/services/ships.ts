@@ -19,14 +19,17 @@ import { ShipTexts } from './shipTexts.ts'
 import { queueTickets } from './tickets.ts'
 import { Turns } from './turns.ts'
 import { shipView, shipViews } from './views.ts'
+import { watchedShips } from './watchedLists.ts'
+import type { Watching } from './watching.ts'
 
 /** Ships of one request that its audit entry names. */
 const subjectsNamed = 5
 
-export function shipService(stores: Stores) {
+export function shipService(stores: Stores, watching: Watching) {
   const { ships, dispatch } = stores
   const allowances = new Allowances(stores)
   const turns = new Turns()
+  const texts = new ShipTexts(stores)
   return serviceApp()
     .openapi(guarded(routes.createShips), async (c) => {
       const request = c.req.valid('json')
@@ -48,7 +51,12 @@ export function shipService(stores: Stores) {
       return c.json({ ships: await shipViews(made, stores) }, 201)
     })
     .openapi(guarded(routes.listShips), async (c) => {
-      const { limit, cursor, labelSelector, ...filter } = c.req.valid('query')
+      const { limit, cursor, labelSelector, watch, ...filter } = c.req.valid('query')
+      if (watch) {
+        const chosen = (ship: Ship) => matches(ship, filter) && selects(labelSelector, ship.labels)
+        const fleets = (fleet: string | null) => filter.fleet === undefined || fleet === filter.fleet
+        return (await watching.list(c, watchedShips(stores, texts, chosen, fleets))) as never
+      }
       const found: Row<Ship>[] = []
       let nextCursor: string | null = null
       for (const [, row] of ships.table.rows(cursor)) {

@@ -7,6 +7,7 @@
 // - Where that cannot be held, because etcd was compacted while it was away, there is a `gap`.
 import { messageOf } from '../../shared/errors.ts'
 import type { Log } from '../../shared/log.ts'
+import type { ArmadaEvent } from '../../shared/model/event.ts'
 import { CompactedError, type Kv } from './kv.ts'
 import { type Changed, entryOf, type Kind, type LogEntry, numbering, readEntry } from './logEntry.ts'
 import type { MirrorObserver } from './mirror.ts'
@@ -59,8 +60,15 @@ export class EventLog implements MirrorObserver {
     return this.first + this.#entries.length
   }
 
-  at(place: number): LogEntry | undefined {
-    return this.#entries[place - this.first]
+  /** The entries from one place up to another, which it does not include. */
+  slice(from: number, to: number): readonly LogEntry[] {
+    return this.#entries.slice(Math.max(0, from - this.first), Math.max(0, to - this.first))
+  }
+
+  /** Its events, newest first. */
+  *backwards(): Generator<ArmadaEvent> {
+    const entries = this.#entries
+    for (let i = entries.length - 1; i >= 0; i--) yield* entries[i]?.events.toReversed() ?? []
   }
 
   /** The place of the first change after the revision. */

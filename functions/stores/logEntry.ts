@@ -1,5 +1,5 @@
 // One change of a ship, fleet or host as the event log keeps it, and the events that it means.
-import type { ArmadaEvent } from '../../shared/model/event.ts'
+import type { ArmadaEvent, PastEvent } from '../../shared/model/event.ts'
 import type { Fleet } from '../../shared/model/fleet.ts'
 import type { FleetEntry, ShipEntry } from '../../shared/model/history.ts'
 import type { Host } from '../../shared/model/host.ts'
@@ -13,9 +13,6 @@ interface Kinds {
   hosts: Host
 }
 export type Kind = keyof Kinds
-
-/** An event as a record's history has it: the place in the store is known only where the change is. */
-export type PastEvent = Omit<ArmadaEvent, 'id'>
 
 export interface LogEntry {
   /** gap: what happened before it cannot be told whole. */

@@ -6,6 +6,7 @@ import type * as audit from './audit.ts'
 import type * as blueprints from './blueprints.ts'
 import type * as cluster from './cluster.ts'
 import type * as drains from './drains.ts'
+import type * as events from './events.ts'
 import type * as fleets from './fleets.ts'
 import type * as hosts from './hosts.ts'
 import type * as monitor from './monitor.ts'
@@ -34,6 +35,7 @@ type Routes =
   | RoutesOf<typeof blueprints>
   | RoutesOf<typeof cluster>
   | RoutesOf<typeof drains>
+  | RoutesOf<typeof events>
   | RoutesOf<typeof fleets>
   | RoutesOf<typeof hosts>
   | RoutesOf<typeof monitor>

@@ -2,6 +2,7 @@
 import type { z } from 'zod'
 import type { AuditEntry } from '../model/auditEntry.ts'
 import type { Blueprint, BlueprintSpec } from '../model/blueprint.ts'
+import type { ArmadaEvent } from '../model/event.ts'
 import type { FleetView } from '../model/fleet.ts'
 import type { HostView } from '../model/host.ts'
 import type { FleetQuotaView } from '../model/quota.ts'
@@ -131,6 +132,19 @@ const makeToken: TokenRequest = {
 }
 const { createdAt: _, oldSecretUntil: __, ...caller } = token
 
+const event: ArmadaEvent = {
+  id: '4711-0',
+  type: 'ship.ready',
+  at: '2026-11-02T18:04:07.812Z',
+  ship: 'arena-d87jtxqw',
+  fleet: 'lobby',
+  number: 4,
+  attempt: 1,
+  state: 'Ready',
+  host: 'fra-07',
+  reason: null,
+}
+
 const cluster = {
   hosts: { online: 12, degraded: 1, silent: 0 },
   ships: { Ready: 214, Allocated: 96, Queued: 2 },
@@ -183,6 +197,7 @@ export const examples = {
   auditEntry,
   quota,
   putQuota,
+  event,
   blueprint,
   publish,
   makeShips: { blueprint: 'arena', count: 2, labels: { match: 'final' } },

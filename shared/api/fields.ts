@@ -9,6 +9,21 @@ export const IdempotencyKey = z
 export const Limit = z.coerce.number().int().min(1).max(1_000).default(100).describe('Most entries in a page')
 export const Cursor = z.string().max(128).optional().describe('`nextCursor` of the page before')
 
+export const EventId = z
+  .string()
+  .regex(/^\d{1,15}(-\d{1,5})?$/, 'must be the id of an event or of a bookmark')
+
+/** The part of a list's query that makes a stream of it. */
+export const Watch = z.object({
+  watch: z.stringbool().optional().describe('Streams server-sent events instead of a page'),
+  lastEventId: EventId.optional().describe(
+    'With `watch`: the id of the last event seen. The header `Last-Event-ID` goes before',
+  ),
+})
+
+export const watchAbout =
+  '`?watch=true` streams server-sent events: `put` with each record as the list shows it, then a `bookmark`, then `put` and `delete` (its name only) as they come; a record that matches no longer is deleted. Come back with the last id as `Last-Event-ID`, to any ApiServer: only what changed since is told, or, after a `reset`, everything anew.'
+
 export const IfMatch = z.object({
   'if-match': z
     .string()

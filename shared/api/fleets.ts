@@ -5,8 +5,8 @@ import { Fleet, FleetView } from '../model/fleet.ts'
 import { LabelSelector } from '../model/labelSelector.ts'
 import { Labels, Name, PrefixName } from '../model/name.ts'
 import { examples } from './examples.ts'
-import { Epoch, IfMatch } from './fields.ts'
-import { answer, body, failures, operators, readers, runners } from './route.ts'
+import { Epoch, IfMatch, Watch, watchAbout } from './fields.ts'
+import { answer, body, failures, operators, readers, runners, streams } from './route.ts'
 
 const tags = ['fleets']
 const params = z.object({ fleet: PrefixName })
@@ -42,11 +42,14 @@ export const listFleets = createRoute({
   tags,
   'x-roles': readers,
   'x-scope': 'fleet',
-  summary: 'List fleets by name',
-  request: { query: z.object({ labelSelector: LabelSelector.optional() }) },
+  summary: 'List fleets by name, or watch them',
+  description: `${watchAbout} The numbers of their ships are part of it.`,
+  request: { query: z.object({ labelSelector: LabelSelector.optional(), ...Watch.shape }) },
   responses: {
-    200: answer(z.strictObject({ fleets: z.array(FleetView) }), 'All fleets', { fleets: [examples.fleet] }),
-    ...failures(),
+    200: streams(
+      answer(z.strictObject({ fleets: z.array(FleetView) }), 'All fleets', { fleets: [examples.fleet] }),
+    ),
+    ...failures('too_many_streams'),
   },
 })
 

@@ -5,8 +5,8 @@ import { HostView } from '../model/host.ts'
 import { LabelSelector } from '../model/labelSelector.ts'
 import { Name } from '../model/name.ts'
 import { examples } from './examples.ts'
-import { IfMatch, LabelPatch } from './fields.ts'
-import { admins, answer, body, failures, operators, optionalBody, readers } from './route.ts'
+import { IfMatch, LabelPatch, Watch, watchAbout } from './fields.ts'
+import { admins, answer, body, failures, operators, optionalBody, readers, streams } from './route.ts'
 
 const tags = ['hosts']
 const params = z.object({ host: Name })
@@ -17,11 +17,14 @@ export const listHosts = createRoute({
   path: '/v1/hosts',
   tags,
   'x-roles': readers,
-  summary: 'List hosts by id',
-  request: { query: z.object({ labelSelector: LabelSelector.optional() }) },
+  summary: 'List hosts by id, or watch them',
+  description: `${watchAbout} A new sample alone is no change; a host that falls silent is told within 20 s.`,
+  request: { query: z.object({ labelSelector: LabelSelector.optional(), ...Watch.shape }) },
   responses: {
-    200: answer(z.strictObject({ hosts: z.array(HostView) }), 'All hosts', { hosts: [examples.host] }),
-    ...failures(),
+    200: streams(
+      answer(z.strictObject({ hosts: z.array(HostView) }), 'All hosts', { hosts: [examples.host] }),
+    ),
+    ...failures('too_many_streams'),
   },
 })
 

@@ -55,6 +55,12 @@ export function answer<T extends z.ZodType>(schema: T, description: string, exam
   return { description, content: { 'application/json': media(schema, example) } } as const
 }
 
+/** An answer that `?watch=true` makes a stream of server-sent events. Typed as the answer without it. */
+export function streams<T extends { content: object }>(answered: T): T {
+  const events = { 'text/event-stream': { schema: z.string() } }
+  return { ...answered, content: { ...answered.content, ...events } }
+}
+
 function media<T extends z.ZodType>(schema: T, example: unknown): { schema: T; example?: unknown } {
   return example === undefined ? { schema } : { schema, example }
 }

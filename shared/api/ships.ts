@@ -6,8 +6,8 @@ import { Labels, Name, PrefixName } from '../model/name.ts'
 import { ShipView } from '../model/ship.ts'
 import { ShipState } from '../model/shipState.ts'
 import { examples } from './examples.ts'
-import { Cursor, IdempotencyKey, IfMatch, LabelPatch, Limit } from './fields.ts'
-import { answer, body, failures, operators, readers } from './route.ts'
+import { Cursor, IdempotencyKey, IfMatch, LabelPatch, Limit, Watch, watchAbout } from './fields.ts'
+import { answer, body, failures, operators, readers, streams } from './route.ts'
 
 export const ShipRequest = z.strictObject({
   blueprint: PrefixName,
@@ -47,7 +47,8 @@ export const listShips = createRoute({
   tags,
   'x-roles': readers,
   'x-scope': 'fleet',
-  summary: 'List ships, ordered by id',
+  summary: 'List ships, ordered by id, or watch them',
+  description: `${watchAbout} A new sample alone is no change.`,
   request: {
     query: z.object({
       state: z
@@ -62,18 +63,21 @@ export const listShips = createRoute({
       labelSelector: LabelSelector.optional(),
       limit: Limit,
       cursor: Cursor,
+      ...Watch.shape,
     }),
   },
   responses: {
-    200: answer(
-      z.strictObject({
-        ships: z.array(ShipView),
-        nextCursor: z.string().nullable().describe('Pass it as `cursor` to get the next page'),
-      }),
-      'A page of ships',
-      { ships: [examples.ship], nextCursor: null },
+    200: streams(
+      answer(
+        z.strictObject({
+          ships: z.array(ShipView),
+          nextCursor: z.string().nullable().describe('Pass it as `cursor` to get the next page'),
+        }),
+        'A page of ships',
+        { ships: [examples.ship], nextCursor: null },
+      ),
     ),
-    ...failures(),
+    ...failures('too_many_streams'),
   },
 })
 

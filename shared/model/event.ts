@@ -14,7 +14,9 @@ export const ArmadaEvent = z
     type: z
       .string()
       .regex(/^(ship|fleet)\.[a-z]+(-[a-z]+)*$/)
-      .describe('`ship.queued`, `ship.ready`, … one for each state; `fleet.created`, `fleet.scaled`, …'),
+      .describe(
+        '`ship.queued`, `ship.ready`, … one for each state; `ship.refused`: no host has room; `fleet.created`, `fleet.scaled`, `fleet.revised`, `fleet.deleting`, `fleet.deleted`',
+      ),
     at: z.iso.datetime(),
     ship: Name.nullable().describe('The ship it happened to; null for events of a fleet'),
     fleet: PrefixName.nullable(),
@@ -29,3 +31,7 @@ export const ArmadaEvent = z
   })
   .meta({ id: 'Event' })
 export type ArmadaEvent = z.infer<typeof ArmadaEvent>
+
+export const PastEvent = ArmadaEvent.omit({ id: true }).meta({ id: 'PastEvent' })
+/** An event as the record it happened to remembers it. */
+export type PastEvent = z.infer<typeof PastEvent>

@@ -10,6 +10,7 @@ import { serviceApp } from '../../functions/services/serviceApp.ts'
 import * as audit from '../../shared/api/audit.ts'
 import * as blueprints from '../../shared/api/blueprints.ts'
 import * as cluster from '../../shared/api/cluster.ts'
+import * as events from '../../shared/api/events.ts'
 import * as fleets from '../../shared/api/fleets.ts'
 import * as hosts from '../../shared/api/hosts.ts'
 import * as monitor from '../../shared/api/monitor.ts'
@@ -25,7 +26,7 @@ interface Media {
 }
 
 const test = suite('docs')
-const modules = [audit, blueprints, cluster, fleets, hosts, monitor, placements, quotas, ships]
+const modules = [audit, blueprints, cluster, events, fleets, hosts, monitor, placements, quotas, ships]
 const routes = modules.flatMap((module) =>
   Object.values(module as object).filter((one): one is Route => typeof one?.getRoutingPath === 'function'),
 )

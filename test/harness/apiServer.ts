@@ -4,6 +4,7 @@ import { isGame } from '../../functions/games.ts'
 import { HttpServer } from '../../functions/httpServer.ts'
 import { Meters } from '../../functions/metrics/meters.ts'
 import { AgentStreams } from '../../functions/services/agentStreams.ts'
+import { StreamDesk, type StreamLimits } from '../../functions/services/streamDesk.ts'
 import { type OpenStores, openStores } from '../../functions/stores/stores.ts'
 import type { Stack } from '../../infra/stack/stack.ts'
 import { type Client, connect } from '../../shared/api/client.ts'
@@ -25,7 +26,7 @@ export interface ApiServer {
 
 export async function startApiServer(
   stack: Stack,
-  options: { queueLimit?: number; failedLoginsPerMinute?: number } = {},
+  options: { queueLimit?: number; failedLoginsPerMinute?: number; streams?: StreamLimits } = {},
 ): Promise<ApiServer> {
   const log = createLog('api', process.env.ARMADA_LOG ?? 'silent')
   const ended = new AbortController()
@@ -46,9 +47,11 @@ export async function startApiServer(
     meters.stores,
   )
   const streams = new AgentStreams(stores.ships.table, stores.hosts.table)
+  const desk = new StreamDesk(options.streams)
   const app = createApp({
     stores,
     streams,
+    desk,
     adminToken,
     runnerToken,
     metricsToken,
@@ -67,7 +70,11 @@ export async function startApiServer(
     runner: connect({ url, token: runnerToken }),
     as: (token) => connect({ url, token }),
     async close() {
-      await server.stop({ delayMs: 0, limitMs: 0, onClosed: () => streams.close() })
+      const onClosed = () => {
+        streams.close()
+        desk.close()
+      }
+      await server.stop({ delayMs: 0, limitMs: 0, onClosed })
       ended.abort()
       await stores.close()
     },
