@@ -6,9 +6,6 @@ import type { OpenStream } from './streamDesk.ts'
 
 export type Frame = Uint8Array<ArrayBuffer>
 
-/** A reader that takes nothing for so long is cut off. Until then it costs one frame and its place in the log. */
-const stallMs = 30_000
-
 const encoder = new TextEncoder()
 
 /** @param data one line, such as JSON. @param id where to go on from: `Last-Event-ID`. */
@@ -39,7 +36,7 @@ export function streamed(c: Context<Env>, stream: OpenStream, frames: AsyncGener
         stalled = setTimeout(() => {
           end()
           outgoing?.destroy()
-        }, stallMs)
+        }, stream.stallMs)
       },
       cancel: end,
     },

@@ -14,11 +14,14 @@ export interface StreamLimits {
   total?: number
   /** Streams of one caller at this ApiServer. */
   perCaller?: number
+  /** A reader that takes nothing for so long is cut off; until then it costs one frame and its place in the log. */
+  stallMs?: number
 }
 
 export interface OpenStream {
   /** Fires when the stream is to end. */
   signal: AbortSignal
+  stallMs: number
   /** Ends it; may be called again. */
   end(): void
 }
@@ -26,13 +29,15 @@ export interface OpenStream {
 export class StreamDesk {
   readonly #total: number
   readonly #perCaller: number
+  readonly #stallMs: number
   readonly #open = new Set<OpenStream>()
   readonly #byCaller = new Map<string, number>()
   #closed = false
 
-  constructor({ total = 1_000, perCaller = 200 }: StreamLimits = {}) {
+  constructor({ total = 1_000, perCaller = 200, stallMs = 30_000 }: StreamLimits = {}) {
     this.#total = total
     this.#perCaller = perCaller
+    this.#stallMs = stallMs
   }
 
   get size(): number {
@@ -60,6 +65,7 @@ export class StreamDesk {
     const ending = new AbortController()
     const stream: OpenStream = {
       signal: ending.signal,
+      stallMs: this.#stallMs,
       end: () => {
         clearTimeout(timer)
         ending.abort()

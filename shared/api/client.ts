@@ -1,10 +1,10 @@
 // The typed client of the API: agent, runners and CLI all speak through it.
 import { type ClientResponse, hc } from 'hono/client'
 import { Agent, fetch as undiciFetch } from 'undici'
-import { ArmadaError, messageOf, type ProblemCode, problems } from '../errors.ts'
+import { ArmadaError, messageOf } from '../errors.ts'
 import { newTrace, type Trace, traceparentOf } from '../trace.ts'
 import type { Api } from './contract.ts'
-import type { Problem } from './route.ts'
+import { problemOf } from './problem.ts'
 
 export interface ClientOptions {
   /** Base URL of the ApiServer or of the load balancer before it. */
@@ -70,24 +70,4 @@ export async function answerOf<R extends ClientResponse<unknown>>(request: Promi
   }
   if (!response.ok) throw problemOf(response.status, text)
   return JSON.parse(text) as Answer<R>
-}
-
-function problemOf(status: number, text: string): ArmadaError {
-  const problem = parseProblem(text)
-  const code: ProblemCode = problem?.code ?? (status >= 500 ? 'unavailable' : 'invalid_request')
-  return new ArmadaError(
-    code in problems ? code : 'internal',
-    problem?.detail ?? `HTTP ${status}: ${text.slice(0, 200)}`,
-    {
-      ...(problem?.issues && { issues: problem.issues }),
-    },
-  )
-}
-
-function parseProblem(text: string): Problem | undefined {
-  try {
-    return JSON.parse(text) as Problem
-  } catch {
-    return undefined
-  }
 }

@@ -2,6 +2,7 @@
 import { EventSourceParserStream } from 'eventsource-parser/stream'
 import { fetch } from 'undici'
 import { ArmadaError, messageOf } from '../errors.ts'
+import { problemOf } from './problem.ts'
 
 export interface StreamEvent {
   event: string
@@ -14,6 +15,8 @@ export interface EventStreamOptions {
   url: string
   token: string
   signal: AbortSignal
+  /** Goes on behind the event with this id. */
+  lastEventId?: string
   /** The stream counts as broken when nothing came for so long; the ApiServer sends a ping every 10 s. */
   silenceMs?: number
 }
@@ -21,33 +24,51 @@ export interface EventStreamOptions {
 /**
  * Yields events until the stream ends or the signal fires. It does not reconnect: the caller does, because
  * what must happen after a gap is the caller's to know.
- * @throws ArmadaError unavailable when it cannot be opened, breaks or falls silent.
+ * @throws ArmadaError with the code of the answer when it is refused; unavailable when it cannot be opened, breaks or
+ * falls silent.
  */
 export async function* eventStream(options: EventStreamOptions): AsyncGenerator<StreamEvent> {
-  const { url, token, signal, silenceMs = 25_000 } = options
-  const silence = new AbortController()
-  let timer = setTimeout(() => silence.abort(), silenceMs)
+  const { url, token, signal, lastEventId, silenceMs = 25_000 } = options
+  // Not AbortSignal.any: on Node 20 each call leaves something behind on a signal that lives long.
+  const over = new AbortController()
+  const end = () => over.abort()
+  signal.addEventListener('abort', end, { once: true })
+  if (signal.aborted) end()
+  let silent = false
+  const fallSilent = () => {
+    silent = true
+    end()
+  }
+  let timer = setTimeout(fallSilent, silenceMs)
   try {
     const response = await fetch(url, {
-      headers: { authorization: `Bearer ${token}`, accept: 'text/event-stream' },
-      signal: AbortSignal.any([signal, silence.signal]),
+      headers: {
+        ...{ authorization: `Bearer ${token}`, accept: 'text/event-stream' },
+        ...(lastEventId !== undefined && { 'last-event-id': lastEventId }),
+      },
+      signal: over.signal,
     })
-    if (!response.ok || !response.body) throw new Error(`HTTP ${response.status}`)
+    if (!response.ok) throw problemOf(response.status, await response.text())
+    if (!response.body) throw new Error('no body came')
     const events = response.body
       .pipeThrough(new TextDecoderStream())
       .pipeThrough(new EventSourceParserStream())
     for await (const { event = 'message', data, id } of events) {
       clearTimeout(timer)
-      timer = setTimeout(() => silence.abort(), silenceMs)
       yield { event, data, id }
+      timer = setTimeout(fallSilent, silenceMs)
     }
   } catch (error) {
     if (signal.aborted) return
-    const why = silence.signal.aborted ? `nothing came for ${silenceMs} ms` : messageOf(error)
+    if (error instanceof ArmadaError) throw error
+    const why = silent ? `nothing came for ${silenceMs} ms` : messageOf(error)
     throw new ArmadaError('unavailable', `The event stream of the ApiServer broke off: ${why}`, {
       cause: error,
     })
   } finally {
     clearTimeout(timer)
+    signal.removeEventListener('abort', end)
+    // Also when nobody reads on.
+    end()
   }
 }

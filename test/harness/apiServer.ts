@@ -18,6 +18,7 @@ export const metricsToken = 'test-metrics-token-0123456789'
 export interface ApiServer {
   url: string
   stores: OpenStores
+  desk: StreamDesk
   admin: Client
   runner: Client
   as(token: string): Client
@@ -66,6 +67,7 @@ export async function startApiServer(
   return {
     url,
     stores,
+    desk,
     admin: connect({ url, token: adminToken }),
     runner: connect({ url, token: runnerToken }),
     as: (token) => connect({ url, token }),

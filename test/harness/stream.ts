@@ -1,0 +1,53 @@
+// Reading streams of events in tests.
+import { fetch } from 'undici'
+import type { Stack } from '../../infra/stack/stack.ts'
+import type { StreamEvent } from '../../shared/api/eventStream.ts'
+import { type FollowOptions, follow } from '../../shared/api/follow.ts'
+import { type ApiServer, adminToken } from './apiServer.ts'
+
+export interface Reading {
+  /** All that came, in order. */
+  got: StreamEvent[]
+  /** The id to go on from. */
+  lastId(): string | undefined
+  /** Fails with what the stream failed with. */
+  stop(): Promise<void>
+}
+
+/** Reads a path of one ApiServer, or by turns of several, until it is stopped. */
+export function read(
+  apis: ApiServer | readonly ApiServer[],
+  path: string,
+  options: Partial<FollowOptions> = {},
+): Reading {
+  const stopping = new AbortController()
+  const got: StreamEvent[] = []
+  const url = (Array.isArray(apis) ? apis : [apis]).map((api: ApiServer) => api.url + path)
+  let lastId = options.lastEventId
+  const reading = (async () => {
+    for await (const event of follow({ url, token: adminToken, signal: stopping.signal, ...options })) {
+      got.push(event)
+      if (event.id) lastId = event.id
+    }
+  })()
+  reading.catch(() => undefined)
+  return {
+    got,
+    lastId: () => lastId,
+    async stop() {
+      stopping.abort()
+      await reading
+    },
+  }
+}
+
+/** Makes etcd forget what happened up to now. */
+export async function compact(stack: Stack): Promise<number> {
+  const post = async (path: string, body: object) => {
+    const answer = await fetch(stack.etcd.address + path, { method: 'POST', body: JSON.stringify(body) })
+    return (await answer.json()) as { header: { revision: string } }
+  }
+  const { header } = await post('/v3/kv/range', { key: 'AA==' })
+  await post('/v3/kv/compaction', { revision: header.revision, physical: true })
+  return Number(header.revision)
+}
