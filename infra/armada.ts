@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { type Client, connect } from '../shared/api/client.ts'
+import { connect } from '../shared/api/client.ts'
 import { ArmadaError, messageOf } from '../shared/errors.ts'
 import { version } from '../shared/version.ts'
 import { options } from './command.ts'
@@ -28,8 +28,12 @@ async function main([name = 'help', ...rest]: string[]): Promise<void> {
   const least = command.takes.filter((word) => !word.startsWith('[')).length
   const most = usage.endsWith('…>') ? Number.POSITIVE_INFINITY : command.takes.length
   if (positionals.length < least || positionals.length > most) throw new Error(usage)
-  const answer = await command.run(client(), positionals, values)
-  print(values.json ? JSON.stringify(answer.data, null, 2) : answer.text)
+  const cluster = clusterAt()
+  const stopping = new AbortController()
+  process.once('SIGINT', () => stopping.abort())
+  const terminal = { ...cluster, signal: stopping.signal, print }
+  const answer = await command.run(connect(cluster), positionals, values, terminal)
+  if (answer) print(values.json ? JSON.stringify(answer.data, null, 2) : answer.text)
 }
 
 function parsed(args: string[], usage: string) {
@@ -45,13 +49,13 @@ function print(text: string): void {
 }
 
 /** The cluster of ARMADA_API and ARMADA_TOKEN, else the one that `npm start` runs in this folder. */
-function client(): Client {
+function clusterAt(): { url: string; token: string } {
   const { ARMADA_API, ARMADA_TOKEN } = process.env
-  if (ARMADA_API && ARMADA_TOKEN) return connect({ url: ARMADA_API, token: ARMADA_TOKEN })
+  if (ARMADA_API && ARMADA_TOKEN) return { url: ARMADA_API, token: ARMADA_TOKEN }
   const file = join(import.meta.dirname, '..', '.armada', 'cli.json')
   try {
     const { api, token } = JSON.parse(readFileSync(file, 'utf8'))
-    return connect({ url: ARMADA_API ?? api, token: ARMADA_TOKEN ?? token })
+    return { url: ARMADA_API ?? api, token: ARMADA_TOKEN ?? token }
   } catch {
     throw new Error('No cluster is known. Set ARMADA_API and ARMADA_TOKEN, or run `npm start` first.')
   }

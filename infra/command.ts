@@ -9,7 +9,9 @@ export interface Answer {
 /** name -> how it is given on the command line, and what it means. All commands take all of them. */
 export const options = {
   json: { type: 'boolean', about: 'prints what the API answered' },
-  fleet: { type: 'string', about: 'narrows `ships` to a fleet' },
+  fleet: { type: 'string', about: 'narrows `ships` and `events` to a fleet' },
+  ship: { type: 'string', about: 'narrows `events` to a ship' },
+  watch: { type: 'boolean', about: 'goes on with what happens from now on' },
   host: { type: 'string', about: 'narrows `ships` to a host' },
   selector: { type: 'string', about: 'narrows `ships`, `fleets`, `hosts` by labels: region=eu,!old' },
   reason: { type: 'string', about: 'why a host is cordoned or drained' },
@@ -33,11 +35,26 @@ export type Options = {
     | undefined
 }
 
+/** What a command that goes on until it is stopped works with. */
+export interface Terminal {
+  url: string
+  token: string
+  /** Fires at Ctrl-C. */
+  signal: AbortSignal
+  print(line: string): void
+}
+
 export interface Command {
   /** Positional arguments; those in brackets may be left out, and a last one with dots may come many times. */
   takes: readonly string[]
   about: string
-  run(client: Client, args: readonly string[], options: Options): Promise<Answer>
+  /** @returns undefined when all was printed as it came. */
+  run(
+    client: Client,
+    args: readonly string[],
+    options: Options,
+    terminal: Terminal,
+  ): Promise<Answer | undefined>
 }
 
 export type Commands = Readonly<Record<string, Command>>

@@ -5,6 +5,7 @@ import type { ShipView } from '../shared/model/ship.ts'
 import { auditCommands } from './auditCommands.ts'
 import { blueprintCommands } from './blueprintCommands.ts'
 import { type Commands, wholeNumber } from './command.ts'
+import { eventCommands } from './eventCommands.ts'
 import { hostCommands } from './hostCommands.ts'
 import { labelChanges, labelText, selected } from './labels.ts'
 import { quotaCommands } from './quotaCommands.ts'
@@ -113,6 +114,7 @@ export const commands: Commands = {
   ...tokenCommands,
   ...quotaCommands,
   ...auditCommands,
+  ...eventCommands,
   cluster: {
     takes: [],
     about: 'the cluster at a glance',
