@@ -89,6 +89,7 @@ export function createApp({
   const app = new OpenAPIHono<Env>()
   measureCluster(meters.registry, stores)
   const watch = watching(stores, desk)
+  stores.tokens.table.onChange((name) => desk.endOf(name))
   app.use(identify(accessLog, { watch: meters, reads: logReads, proxyHops }))
   app.use(audit(stores.audit))
   app.use(authenticate({ adminToken, runnerToken, metricsToken, identities: stores.identities }))

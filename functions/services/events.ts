@@ -3,6 +3,7 @@ import * as routes from '../../shared/api/events.ts'
 import { ArmadaError } from '../../shared/errors.ts'
 import type { ArmadaEvent } from '../../shared/model/event.ts'
 import { guarded } from '../middleware/authenticate.ts'
+import { seesFleet } from '../middleware/scope.ts'
 import { fleetEvents, shipEvents } from '../stores/logEntry.ts'
 import type { Stores } from '../stores/stores.ts'
 import { isBefore, type Position, positionOf } from './logReader.ts'
@@ -19,7 +20,8 @@ export function eventService({ ships, fleets, eventLog }: Stores, watching: Watc
   return serviceApp()
     .openapi(guarded(routes.listEvents), async (c) => {
       const { watch, since, before, limit, ...wanted } = c.req.valid('query')
-      const wants = (event: ArmadaEvent) => isWanted(event, wanted)
+      const caller = c.get('caller')
+      const wants = (event: ArmadaEvent) => isWanted(event, wanted) && seesFleet(caller, event.fleet)
       if (watch) return (await watching.events(c, wants)) as never
       const { revision } = eventLog
       const [start, end] = [since, before].map((id) => (id === undefined ? undefined : positionOf(id)))
@@ -40,14 +42,14 @@ export function eventService({ ships, fleets, eventLog }: Stores, watching: Watc
     .openapi(guarded(routes.listShipEvents), async (c) => {
       const { ship: id } = c.req.valid('param')
       const row = await ships.get(id)
-      if (!row)
+      if (!row || !seesFleet(c.get('caller'), row.value.fleet))
         throw new ArmadaError('not_found', `There is no ship "${id}". GET /v1/events may still know of it.`)
       return c.json({ events: shipEvents(row.value) }, 200)
     })
     .openapi(guarded(routes.listFleetEvents), async (c) => {
       const { fleet: name } = c.req.valid('param')
       const row = fleets.table.get(name) ?? (await fleets.read(name))
-      if (!row)
+      if (!row || !seesFleet(c.get('caller'), name))
         throw new ArmadaError(
           'not_found',
           `There is no fleet "${name}". GET /v1/events may still know of it.`,

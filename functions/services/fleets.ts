@@ -43,10 +43,9 @@ export function fleetService(stores: Stores, watching: Watching) {
       const { labelSelector, watch } = c.req.valid('query')
       if (watch) {
         const chosen = (fleet: Fleet) => selects(labelSelector, fleet.labels)
-        return (await watching.list(
-          c,
-          watchedFleets(stores, chosen, () => true),
-        )) as never
+        const caller = c.get('caller')
+        const seen = (fleet: string | null) => seesFleet(caller, fleet)
+        return (await watching.list(c, watchedFleets(stores, chosen, seen))) as never
       }
       const rows = [...fleets.table.rows()].map(([, row]) => row)
       const seen = rows.filter(({ value }) => seesFleet(c.get('caller'), value.name))

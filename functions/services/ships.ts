@@ -54,7 +54,9 @@ export function shipService(stores: Stores, watching: Watching) {
       const { limit, cursor, labelSelector, watch, ...filter } = c.req.valid('query')
       if (watch) {
         const chosen = (ship: Ship) => matches(ship, filter) && selects(labelSelector, ship.labels)
-        const fleets = (fleet: string | null) => filter.fleet === undefined || fleet === filter.fleet
+        const caller = c.get('caller')
+        const fleets = (fleet: string | null) =>
+          (filter.fleet === undefined || fleet === filter.fleet) && seesFleet(caller, fleet)
         return (await watching.list(c, watchedShips(stores, texts, chosen, fleets))) as never
       }
       const found: Row<Ship>[] = []

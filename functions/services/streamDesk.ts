@@ -3,10 +3,7 @@
 import { ArmadaError } from '../../shared/errors.ts'
 import type { Caller } from '../middleware/authenticate.ts'
 
-/**
- * After this time, more or less, a stream is ended and its reader comes back with what it has seen last: so that a
- * token which was taken back stops reading, and readers spread over new ApiServers.
- */
+/** After this time, more or less, a stream is ended and its reader comes back: so they spread over new ApiServers. */
 const longestMs = 20 * 60_000
 
 export interface StreamLimits {
@@ -19,6 +16,7 @@ export interface StreamLimits {
 }
 
 export interface OpenStream {
+  caller: Caller
   /** Fires when the stream is to end. */
   signal: AbortSignal
   stallMs: number
@@ -45,7 +43,8 @@ export class StreamDesk {
   }
 
   /** @throws ArmadaError too_many_streams, or unavailable when this ApiServer takes no more. */
-  open({ role, name }: Caller): OpenStream {
+  open(reader: Caller): OpenStream {
+    const { role, name, token } = reader
     if (this.#closed || this.#open.size >= this.#total) {
       const why = this.#closed ? 'is stopping' : `serves ${this.#total} streams already`
       throw new ArmadaError('unavailable', `This ApiServer ${why}. Try again; another one may have room.`, {
@@ -64,6 +63,7 @@ export class StreamDesk {
     this.#byCaller.set(caller, count + 1)
     const ending = new AbortController()
     const stream: OpenStream = {
+      caller: reader,
       signal: ending.signal,
       stallMs: this.#stallMs,
       end: () => {
@@ -75,9 +75,15 @@ export class StreamDesk {
         else this.#byCaller.delete(caller)
       },
     }
-    const timer = setTimeout(stream.end, longestMs * (0.75 + Math.random() / 2))
+    const untilExpiryMs = token?.expiresAt ? Date.parse(token.expiresAt) - Date.now() : longestMs
+    const timer = setTimeout(stream.end, Math.min(untilExpiryMs, longestMs * (0.75 + Math.random() / 2)))
     this.#open.add(stream)
     return stream
+  }
+
+  /** Ends the streams of a token that was changed or taken back; who still may comes back. */
+  endOf(token: string): void {
+    for (const stream of [...this.#open]) if (stream.caller.token?.name === token) stream.end()
   }
 
   /** Ends all streams; their readers go on elsewhere. */

@@ -23,7 +23,10 @@ export function watchedShips(
 ): WatchedList {
   return {
     key: 'id',
-    names: () => [...ships.table.rows()].flatMap(([id, { value }]) => (matches(value) ? [id] : [])),
+    names: () =>
+      [...ships.table.rows()].flatMap(([id, { value }]) =>
+        fleets(value.fleet) && matches(value) ? [id] : [],
+      ),
     touched: ({ kind, id, fleet }) => (kind === 'ships' && fleets(fleet) ? [id] : []),
     views: (ids) =>
       Promise.all(

@@ -14,6 +14,7 @@ export const listEvents = createRoute({
   path: '/v1/events',
   tags,
   'x-roles': readers,
+  'x-scope': 'fleet',
   summary: 'What happened lately, newest first, or as a stream',
   description: `\`?watch=true\` streams server-sent events: \`event\` with an event of this API as data; \`bookmark\` at the beginning
 and every 10 s, which says how far everything was told; \`reset\` when what was missed cannot be told any more: list
@@ -62,6 +63,7 @@ export const listShipEvents = createRoute({
   path: '/v1/ships/{ship}/events',
   tags,
   'x-roles': readers,
+  'x-scope': 'fleet',
   summary: 'What happened to a ship, oldest first',
   description: 'Kept in its record: it is there as long as the ship is known.',
   request: { params: z.object({ ship: Name }) },
@@ -73,6 +75,7 @@ export const listFleetEvents = createRoute({
   path: '/v1/fleets/{fleet}/events',
   tags,
   'x-roles': readers,
+  'x-scope': 'fleet',
   summary: 'What happened to a fleet, oldest first',
   request: { params: z.object({ fleet: PrefixName }) },
   responses: {

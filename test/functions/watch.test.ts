@@ -181,6 +181,34 @@ test('a host that falls silent is told without any record having changed', async
   await hosts.stop()
 })
 
+test('a token that is limited to fleets is told of those only, and of nothing once it is taken back', async () => {
+  const { a, b } = servers
+  const token = await answerOf(
+    a.admin.v1.tokens.$post({ json: { name: 'team', role: 'viewer', fleets: ['own-*'] } }),
+  )
+  const options = { token: token.secret, lastEventId: String(a.stores.eventLog.revision) }
+  const paths = ['/v1/events', '/v1/ships', '/v1/fleets'].map((path) => `${path}?watch=true`)
+  const readings = paths.map((path) => read(b, path, options))
+  await Promise.all(readings.map(marked))
+  for (const name of ['other', 'own-lobby']) {
+    const json = { name, blueprint: 'arena', replicas: 1 }
+    const { revision } = await answerOf(a.admin.v1.fleets.$post({ json }))
+    const step = { epoch: 1, revision, create: 1, stop: [], forget: false }
+    await answerOf(a.runner.v1.fleets[':fleet'].steps.$post({ param: { fleet: name }, json: step }))
+  }
+  await create(a, { loose: 'yes' })
+  const tells = (reading: Reading) => reading.got.filter(({ event }) => event !== 'bookmark')
+  await until(() =>
+    readings.every((reading) => tells(reading).some(({ data }) => data.includes('own-lobby'))),
+  )
+  for (const reading of readings)
+    for (const { data } of tells(reading)) assert.match(data, /"(fleet|name)":"own-lobby"/)
+  const before = b.desk.size
+  await answerOf(a.admin.v1.tokens[':token'].$delete({ param: { token: 'team' } }))
+  await until(() => b.desk.size === before - readings.length)
+  for (const reading of readings) await reading.failed('unauthenticated')
+})
+
 test('what etcd has compacted is told anew: a reset, then everything', async () => {
   const { a, stack } = servers
   const path = '/v1/ships?watch=true&labelSelector=round=five'
