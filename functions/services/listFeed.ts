@@ -36,6 +36,7 @@ export interface ListFeedOptions {
 export async function* listFeed(log: EventLog, options: ListFeedOptions): AsyncGenerator<Frame> {
   const { list, position, signal } = options
   if (position === 'lost') yield reset(log.revision)
+  let markedAtMs = Number.NEGATIVE_INFINITY
   let after = position === 'lost' ? undefined : position?.after
   /** true: the reader has it; false: it has been told that it is gone. */
   let told = new Map<string, boolean>()
@@ -65,11 +66,11 @@ export async function* listFeed(log: EventLog, options: ListFeedOptions): AsyncG
         complete = true
         for await (const [event, data] of tell([...list.names()])) yield frame(event, data)
         yield bookmark(revision)
+        markedAtMs = performance.now()
         after = revision
       }
       let changed = new Set<string>()
-      let markedAtMs = performance.now()
-      let stirredAtMs = markedAtMs
+      let stirredAtMs = performance.now()
       for await (const { entries, revision } of readLog(log, after, bookmarkMs, signal)) {
         for (const entry of entries) for (const name of list.touched(entry)) changed.add(name)
         if (revision === undefined) continue

@@ -3,15 +3,18 @@ import { fetch } from 'undici'
 import type { Stack } from '../../infra/stack/stack.ts'
 import type { StreamEvent } from '../../shared/api/eventStream.ts'
 import { type FollowOptions, follow } from '../../shared/api/follow.ts'
+import type { ProblemCode } from '../../shared/errors.ts'
 import { type ApiServer, adminToken } from './apiServer.ts'
+import { refused } from './twoServers.ts'
 
 export interface Reading {
   /** All that came, in order. */
   got: StreamEvent[]
   /** The id to go on from. */
   lastId(): string | undefined
-  /** Fails with what the stream failed with. */
   stop(): Promise<void>
+  /** Resolves when reading has ended with this error. */
+  failed(code: ProblemCode): Promise<void>
 }
 
 /** Reads a path of one ApiServer, or by turns of several, until it is stopped. */
@@ -33,6 +36,7 @@ export function read(
   reading.catch(() => undefined)
   return {
     got,
+    failed: (code) => refused(reading, code),
     lastId: () => lastId,
     async stop() {
       stopping.abort()
