@@ -1,4 +1,4 @@
-// The agent's entry: reads the settings, opens connections, puts Worker and Advisor together, hears signals.
+// The agent's entry: reads the settings, opens connections, puts Worker, Advisor and Sessions together, hears signals.
 import { mkdirSync } from 'node:fs'
 import { connect } from '../shared/api/client.ts'
 import { messageOf } from '../shared/errors.ts'
@@ -14,6 +14,7 @@ import { Engine } from './docker/engine.ts'
 import { bootId, lockHost, placeOf } from './lock.ts'
 import { Outbox } from './outbox.ts'
 import { Roster } from './roster.ts'
+import { Sessions } from './sessions/sessions.ts'
 import { startWorker } from './worker/worker.ts'
 
 async function main(): Promise<void> {
@@ -39,6 +40,7 @@ async function main(): Promise<void> {
   const outbox = new Outbox()
   const contact = new Contact()
   const shared = { api, engine, roster, outbox, contact, log }
+  const sessions = new Sessions({ ...shared, url, credential })
   const openZooKeeper = (signal: AbortSignal): Promise<ZooKeeper> =>
     ZooKeeper.connect(
       {
@@ -56,6 +58,7 @@ async function main(): Promise<void> {
     ...shared,
     ...{ host, boot: bootId(), url, credential, openZooKeeper, sessionMs },
     place: placeOf(stateDir),
+    onSession: sessions.called,
     onHello: () => advisor?.sendAll(),
     onConflict: (error) => {
       log.error({ error: error.message }, 'agent ends; its ships run on')
@@ -73,6 +76,7 @@ async function main(): Promise<void> {
   void credential.keepYoung(settings.credentialMs, over.signal)
 
   await stopped
+  sessions.stop()
   log.info({ onStop: settings.onStop, ships: roster.list().length }, 'agent stopping')
   if (settings.onStop === 'return') {
     await worker.giveAllBack()

@@ -25,6 +25,7 @@ import { eventService } from './services/events.ts'
 import { fleetService } from './services/fleets.ts'
 import { hostOrderService } from './services/hostOrders.ts'
 import { hostService } from './services/hosts.ts'
+import { logService } from './services/logs.ts'
 import { metricsService } from './services/metrics.ts'
 import { monitorService } from './services/monitor.ts'
 import { placementService } from './services/placements.ts'
@@ -109,6 +110,7 @@ export function createApp({
     fleetService(stores, watch),
     hostOrderService(stores),
     hostService(stores, watch),
+    logService(stores, streams),
     metricsService(meters.registry),
     monitorService(stores, streams),
     placementService(stores, meters),

@@ -22,7 +22,7 @@ export const problems = {
   queue_full: { status: 429, title: 'The scheduler queue is full', retryable: true },
   rate_limited: { status: 429, title: 'Too many requests', retryable: true },
   headers_too_large: { status: 431, title: 'The headers are too large', retryable: false },
-  too_many_streams: { status: 429, title: 'This caller holds too many streams open', retryable: true },
+  too_many_streams: { status: 429, title: 'Too many streams are held open', retryable: true },
   internal: { status: 500, title: 'Something unexpected went wrong inside Armada', retryable: false },
   unavailable: { status: 503, title: 'A store that this request needs does not answer', retryable: true },
 } as const

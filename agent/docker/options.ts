@@ -39,6 +39,8 @@ export function containerOptions(grant: Grant, berth: Berth): Dockerode.Containe
     ...(spec.command && { Cmd: spec.command.map((word) => substitute(word, env)) }),
     Env: Object.entries(env).map(([name, value]) => `${name}=${value}`),
     ...(spec.user && { User: spec.user }),
+    // It stays open when a writer goes: each line comes through a connection of its own.
+    ...(spec.console === 'stdin' && { OpenStdin: true, StdinOnce: false }),
     Labels: labelsOf(grant, berth.host, berth.boot),
     // Without these, bindings publish nothing, and Docker does not say so.
     ExposedPorts: Object.fromEntries(Object.keys(bindings).map((key) => [key, {}])),

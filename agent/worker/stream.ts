@@ -1,16 +1,25 @@
-// The stream from the ApiServer: at every new connection, and when it says so, hello is said again.
+// The stream from the ApiServer: at every new connection, and when it says so, hello is said again; sessions that
+// are called are passed on.
 import { eventStream } from '../../shared/api/eventStream.ts'
 import { loop } from '../../shared/loop.ts'
 import type { Crew } from './crew.ts'
 
-export async function followStream(crew: Crew, url: string, credential: { token: string }): Promise<void> {
+export interface StreamOptions {
+  url: string
+  credential: { readonly token: string }
+  /** Somebody wants to read what a ship prints, or to write to its console. */
+  onSession: (call: string) => void
+}
+
+export async function followStream(crew: Crew, { url, credential, onSession }: StreamOptions): Promise<void> {
   const { ask, signal, log } = crew
   const at = `${url}/v1/monitor/stream`
   await loop({ name: 'stream', everyMs: 1_000, signal, log }, async () => {
     let opened = false
-    for await (const { event } of eventStream({ url: at, token: credential.token, signal })) {
+    for await (const { event, data } of eventStream({ url: at, token: credential.token, signal })) {
       if (!opened || event === 'resync') ask.ring()
       opened = true
+      if (event === 'session') onSession(data)
     }
     log.info({}, 'the stream of the ApiServer ended and is opened again')
   })

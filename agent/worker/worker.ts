@@ -18,15 +18,13 @@ import { giveAllBack } from './leave.ts'
 import { keepLookout, listen, lookOnce } from './lookout.ts'
 import { type HelloOptions, reconcile } from './reconcile.ts'
 import { type RegisterOptions, register } from './register.ts'
-import { followStream } from './stream.ts'
+import { followStream, type StreamOptions } from './stream.ts'
 import { keepWatch } from './watch.ts'
 
-export interface WorkerOptions extends RegisterOptions, HelloOptions {
+export interface WorkerOptions extends RegisterOptions, HelloOptions, StreamOptions {
   host: HostDescription
   boot: string
   api: Client
-  url: string
-  credential: { readonly token: string }
   engine: Engine
   roster: Roster
   outbox: Outbox
@@ -71,7 +69,7 @@ export function startWorker(options: WorkerOptions): Worker {
   const loops = [
     registered,
     reconcile(takingPart, desk, options),
-    followStream(takingPart, options.url, options.credential),
+    followStream(takingPart, options),
     keepLookout(crew),
     listen(crew),
     keepWatch(crew, options.sessionMs),

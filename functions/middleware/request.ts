@@ -23,7 +23,7 @@ export interface IdentifyOptions {
 }
 
 /** Asked every few seconds by machines; at `info` they would hide everything else. */
-const quiet = new Set(['/healthz', '/readyz', '/metrics'])
+const quiet = new Set(['/healthz', '/readyz', '/metrics', '/v1/monitor/sessions/:session'])
 
 /**
  * Takes over a well-formed `X-Request-Id`, else makes one; answers with it. Takes over the trace of a

@@ -6,8 +6,11 @@ import type { Row, Table } from '../stores/table.ts'
 /** Changes of one host within this time make one call. */
 const gatherMs = 300
 
+export type AgentEvent = 'resync' | 'session'
+type Call = (event: AgentEvent, data: string) => void
+
 export class AgentStreams {
-  #calls = new Map<string, Set<() => void>>()
+  #calls = new Map<string, Set<Call>>()
   #due = new Map<string, NodeJS.Timeout>()
   #close!: () => void
   readonly whenClosed: Promise<void>
@@ -28,13 +31,18 @@ export class AgentStreams {
   }
 
   /** @returns a function that ends it. */
-  open(host: string, call: () => void): () => void {
-    const calls = this.#calls.get(host) ?? new Set()
+  open(host: string, call: Call): () => void {
+    const calls = this.#calls.get(host) ?? new Set<Call>()
     this.#calls.set(host, calls.add(call))
     return () => {
       calls.delete(call)
       if (calls.size === 0 && this.#calls.get(host) === calls) this.#calls.delete(host)
     }
+  }
+
+  /** To the host's agent, if its stream is here. */
+  tell(host: string, event: AgentEvent, data = ''): void {
+    for (const call of this.#calls.get(host) ?? []) call(event, data)
   }
 
   /** Ends all streams; the agents open new ones elsewhere. */
@@ -48,7 +56,7 @@ export class AgentStreams {
     if (this.closed || this.#due.has(host) || !this.#calls.has(host)) return
     const timer = setTimeout(() => {
       this.#due.delete(host)
-      for (const call of this.#calls.get(host) ?? []) call()
+      this.tell(host, 'resync')
     }, gatherMs)
     this.#due.set(host, timer)
   }

@@ -5,6 +5,7 @@ import { ArmadaError } from '../../shared/errors.ts'
 import type { BlueprintSpec } from '../../shared/model/blueprint.ts'
 import type { Grant } from '../../shared/model/grant.ts'
 import type { Holding } from '../../shared/model/holding.ts'
+import { isEmpty } from '../../shared/model/session.ts'
 import type { Ship } from '../../shared/model/ship.ts'
 import { isAboard, isFinished } from '../../shared/model/shipState.ts'
 import { guarded } from '../middleware/authenticate.ts'
@@ -20,7 +21,8 @@ const pingMs = 10_000
 const largeShips = 10
 
 export function monitorService(stores: Stores, streams: AgentStreams) {
-  const { ships, hosts, samples, hostNodes, blueprints } = stores
+  const { ships, hosts, samples, hostNodes, blueprints, sessions } = stores
+  sessions.onCall((host, call) => streams.tell(host, 'session', call))
   return serviceApp()
     .openapi(guarded(routes.join), async (c) => {
       const { token, host } = c.req.valid('json')
@@ -90,7 +92,7 @@ export function monitorService(stores: Stores, streams: AgentStreams) {
     .openapi(guarded(routes.stream), (c) => {
       const me = c.get('caller').name
       return streamSSE(c, async (stream) => {
-        const close = streams.open(me, () => void stream.writeSSE({ event: 'resync', data: '' }))
+        const close = streams.open(me, (event, data) => void stream.writeSSE({ event, data }))
         stream.onAbort(close)
         while (!stream.aborted && !streams.closed) {
           await stream.writeSSE({ event: 'ping', data: '' })
@@ -98,6 +100,14 @@ export function monitorService(stores: Stores, streams: AgentStreams) {
         }
         close()
       })
+    })
+    .openapi(guarded(routes.output), async (c) => {
+      const { session } = c.req.valid('param')
+      const chunk = c.req.valid('json')
+      const opens = chunk.seq === 0 && isEmpty(chunk)
+      const passed = await sessions.pass(c.get('caller').name, session, JSON.stringify(chunk), opens)
+      if (passed) return c.json(passed, 200)
+      throw new ArmadaError('not_found', 'Nobody listens to this session of this host (any more). End it.')
     })
 
   /** Asked of etcd, because a stray is stopped and memory may lag behind. */

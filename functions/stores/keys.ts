@@ -40,4 +40,12 @@ export const redisKeys = {
   waiting: 'armada:waiting',
   /** Hash of notices for people: `stormBrake`. */
   notices: 'armada:notices',
+  /** Channel: sessions that are called, for the ApiServer that has the stream of the host. */
+  sessionCalls: 'armada:session-calls',
+  /** Channel: chunks of a session. With the host in it, so that no other host's agent can write there. */
+  sessionChunks: (host: string, session: string) => `armada:session:${host}:${session}`,
+  /** Chunks of a session that its reader has taken. */
+  sessionTaken: (host: string, session: string) => `armada:session-taken:${host}:${session}`,
+  /** The line of a console session, until its agent takes it. */
+  sessionLine: (host: string, session: string) => `armada:session-line:${host}:${session}`,
 } as const

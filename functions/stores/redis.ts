@@ -25,6 +25,19 @@ export function connectRedis(address: string, log: Log): Redis {
   return redis
 }
 
+/** A connection that only listens. What it listened to it listens to again when it was away. */
+export function connectSubscriber(address: string): Redis {
+  const redis = new Redis(urlOf(address), {
+    commandTimeout: 1_000,
+    connectTimeout: 1_000,
+    maxRetriesPerRequest: 1,
+    retryStrategy: (attempt) => Math.min(100 * attempt, 1_000),
+  })
+  // The connection that asks says so when Redis is away.
+  redis.on('error', () => undefined)
+  return redis
+}
+
 /** A connection for one question: it says nothing else, and it is not opened again. */
 export function connectRedisOnce(address: string, log: Log): Redis {
   const limitMs = 1_500

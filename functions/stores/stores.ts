@@ -17,8 +17,9 @@ import { Identities } from './identities.ts'
 import type { Kv } from './kv.ts'
 import { Mirror } from './mirror.ts'
 import { QuotaStore } from './quotas.ts'
-import { connectRedis } from './redis.ts'
+import { connectRedis, connectSubscriber } from './redis.ts'
 import { SampleStore } from './samples.ts'
+import { SessionStore } from './sessions.ts'
 import { ShipStore } from './ships.ts'
 import type { StoreWatch } from './storeWatch.ts'
 import { timedKv } from './timedKv.ts'
@@ -42,6 +43,7 @@ export interface Stores {
   audit: AuditStore
   quotas: QuotaStore
   eventLog: EventLog
+  sessions: SessionStore
 }
 
 export interface StoreSettings {
@@ -68,6 +70,7 @@ export async function openStores(
 ): Promise<OpenStores> {
   const kv = timedKv(connectEtcd(settings.etcd), watch)
   const redis: Redis = timedRedis(connectRedis(settings.redis, log), watch)
+  const sessions = new SessionStore(redis, connectSubscriber(settings.redis), log)
   let mirror: Mirror
   const theMirror = () => mirror
   const ships = new ShipStore(kv, theMirror)
@@ -110,8 +113,10 @@ export async function openStores(
     audit,
     quotas,
     eventLog,
+    sessions,
     async close() {
       await audit.close()
+      await sessions.close()
       await mirror.close()
       await zk.close()
       redis.disconnect()

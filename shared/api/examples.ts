@@ -20,6 +20,7 @@ const spec: BlueprintSpec = {
   env: { GAME_MAP: 'am_underworks' },
   readOnlyRoot: true,
   network: 'bridge',
+  console: 'stdin',
   resources: { cpuMillis: 500, memoryMiB: 256 },
   ports: [{ name: 'game', protocol: 'udp', policy: 'dynamic', containerPort: 27_960 }],
   probe: {

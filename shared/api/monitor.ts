@@ -6,6 +6,7 @@ import { Holding } from '../model/holding.ts'
 import { HostDescription, HostSample } from '../model/host.ts'
 import { Name } from '../model/name.ts'
 import { PortChoice } from '../model/port.ts'
+import { Chunk, ChunkAnswer, SessionId } from '../model/session.ts'
 import { ShipExit, ShipSample } from '../model/ship.ts'
 import { IdempotencyKey } from './fields.ts'
 import { answer, anyone, body, failures, hosts } from './route.ts'
@@ -158,9 +159,22 @@ export const stream = createRoute({
   tags,
   'x-roles': hosts,
   summary: 'Server-sent events for the agent',
-  description: 'Event `resync`: say hello again. Event `ping` every 10 s: the stream is alive.',
+  description:
+    'Event `resync`: say hello again. Event `session`: somebody wants to read what a ship prints, or to write to its console. Event `ping` every 10 s: the stream is alive.',
   responses: {
     200: { description: 'The stream', content: { 'text/event-stream': { schema: z.string() } } },
     ...failures(),
   },
+})
+
+export const output = createRoute({
+  method: 'post',
+  path: '/v1/monitor/sessions/{session}',
+  tags,
+  'x-roles': hosts,
+  summary: 'Pass on what a ship printed',
+  description:
+    'To whoever called with this session; when nobody listens any more, the answer is 404 and the session is over. An empty chunk every 2 s says that the agent is there.',
+  request: { params: z.object({ session: SessionId }), body: body(Chunk) },
+  responses: { 200: answer(ChunkAnswer, 'Passed on'), ...failures('not_found') },
 })

@@ -64,6 +64,12 @@ export const BlueprintSpec = z
       .default(false)
       .describe('The root file system is read-only; /tmp stays writable'),
     network: z.enum(['bridge', 'host']).default('bridge'),
+    console: z
+      .enum(['none', 'stdin'])
+      .default('none')
+      .describe(
+        'Where the game takes commands: stdin is its standard input, kept open and written a line at a time',
+      ),
     resources: Request.prefault({}),
     ports: z.array(PortRequest).max(16).default([]),
     probe: Probe.default({ type: 'none' }),

@@ -13,6 +13,7 @@ import * as cluster from '../../shared/api/cluster.ts'
 import * as events from '../../shared/api/events.ts'
 import * as fleets from '../../shared/api/fleets.ts'
 import * as hosts from '../../shared/api/hosts.ts'
+import * as logs from '../../shared/api/logs.ts'
 import * as monitor from '../../shared/api/monitor.ts'
 import * as placements from '../../shared/api/placements.ts'
 import * as quotas from '../../shared/api/quotas.ts'
@@ -26,7 +27,9 @@ interface Media {
 }
 
 const test = suite('docs')
-const modules = [audit, blueprints, cluster, events, fleets, hosts, monitor, placements, quotas, ships]
+const modules = [
+  ...[audit, blueprints, cluster, events, fleets, hosts, logs, monitor, placements, quotas, ships],
+]
 const routes = modules.flatMap((module) =>
   Object.values(module as object).filter((one): one is Route => typeof one?.getRoutingPath === 'function'),
 )

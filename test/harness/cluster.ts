@@ -1,6 +1,6 @@
 // A whole Armada for one test file: real stores, a dockerd of its own, and Armada's processes as they are shipped.
 import { join } from 'node:path'
-import { startAgent, startApi, startRunner } from '../../infra/processes.ts'
+import { type Launch, startAgent, startApi, startRunner } from '../../infra/processes.ts'
 import type { Game } from '../../infra/quickstart/games.ts'
 import { buildQuickstartImage } from '../../infra/quickstart/image.ts'
 import { type Dockerd, startDockerd } from '../../infra/stack/dockerd.ts'
@@ -39,6 +39,7 @@ export class Cluster {
   readonly #scratch: Scratch
   readonly #disk: Scratch
   readonly #log = createLog('cluster', process.env.ARMADA_LOG ?? 'silent')
+  readonly #others: Server[] = []
   #hosts = 0
 
   private constructor(
@@ -71,21 +72,21 @@ export class Cluster {
     const cacheDir = join(root, '.armada', 'cache')
     for (const game of games) await buildQuickstartImage({ docker: docker.engine, game, cacheDir })
     const shared = cluster.#shared()
-    cluster.api = await startApi(
-      {
-        ...shared,
-        listenPort: port,
-        etcd: stack.etcd.address,
-        redis: stack.redis.address,
-        adminToken,
-        runnerToken,
-      },
-      cluster.#launch(),
-    )
+    cluster.api = await cluster.#startApi(port, cluster.#launch())
     const settings = { ...shared, ...runner, api: url, runnerToken }
     cluster.scheduler = await startRunner('scheduler', settings, cluster.#launch())
     cluster.controllers = await startRunner('controllers', settings, cluster.#launch())
     return cluster
+  }
+
+  /** One more ApiServer, beside the one that everything else speaks to. */
+  async addApi(): Promise<{ url: string; client: Client; server: Server }> {
+    const port = await freePort()
+    const launch = { ...this.#launch(), dir: join(this.#scratch.dir, `api-${port}`) }
+    const server = await this.#startApi(port, launch)
+    this.#others.push(server)
+    const url = `http://127.0.0.1:${port}`
+    return { url, client: connect({ url, token: adminToken }), server }
   }
 
   async addHost(hostId: string, options: HostOptions = {}): Promise<Server> {
@@ -158,10 +159,22 @@ export class Cluster {
   }
 
   async stop(): Promise<void> {
-    for (const server of [...this.agents.values(), this.scheduler, this.controllers, this.api])
+    for (const server of [
+      ...this.agents.values(),
+      ...this.#others,
+      this.scheduler,
+      this.controllers,
+      this.api,
+    ])
       await server?.kill()
     await Promise.all([this.docker.stop(), this.stack.stop()])
     await Promise.all([this.#scratch.remove(), this.#disk.remove()])
+  }
+
+  #startApi(listenPort: number, launch: Launch): Promise<Server> {
+    const { etcd, redis } = this.stack
+    const stores = { etcd: etcd.address, redis: redis.address }
+    return startApi({ ...this.#shared(), ...stores, listenPort, adminToken, runnerToken }, launch)
   }
 
   #shared() {

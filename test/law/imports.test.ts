@@ -109,9 +109,11 @@ test('functions/ and agent/ never meet; runners stand on shared/ alone', () => {
   neverReaches([...below('functions'), ...below('agent'), ...below('shared')], isIn('infra'))
 })
 
-test('Worker and Advisor never import each other', () => {
+test('Worker, Advisor and Sessions never import each other', () => {
   neverReaches(below('agent/worker'), isIn('agent/advisor'))
   neverReaches(below('agent/advisor'), isIn('agent/worker'))
+  neverReaches(below('agent/sessions'), either(isIn('agent/worker'), isIn('agent/advisor')))
+  neverReaches([...below('agent/worker'), ...below('agent/advisor')], isIn('agent/sessions'))
 })
 
 test('the Advisor and the ships speak to no ZooKeeper; Docker is driven from one folder', () => {

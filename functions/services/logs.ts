@@ -1,0 +1,92 @@
+// Logs and consoles of ships, for people. The agents' part of it is in the MonitorService.
+import { createHash } from 'node:crypto'
+import type { Context } from 'hono'
+import * as routes from '../../shared/api/logs.ts'
+import { ArmadaError } from '../../shared/errors.ts'
+import type { Ship } from '../../shared/model/ship.ts'
+import { isFinished } from '../../shared/model/shipState.ts'
+import { type Caller, type Env, guarded } from '../middleware/authenticate.ts'
+import type { Stores } from '../stores/stores.ts'
+import type { AgentStreams } from './agentStreams.ts'
+import { asEvents, asText, responseOf } from './outputFormats.ts'
+import { serviceApp } from './serviceApp.ts'
+import { writeLine } from './shipInput.ts'
+import { busy, shipOutput } from './shipOutput.ts'
+
+const mostReaders = 256
+const mostOfShip = 16
+
+export function logService(stores: Stores, streams: AgentStreams) {
+  const readers = new Map<string, number>()
+  let all = 0
+
+  /** @returns a function that ends it. @throws ArmadaError too_many_streams */
+  function enter(ship: string): () => void {
+    const count = readers.get(ship) ?? 0
+    if (all >= mostReaders || count >= mostOfShip) throw busy(ship)
+    readers.set(ship, count + 1)
+    all++
+    return () => {
+      const left = (readers.get(ship) ?? 1) - 1
+      if (left === 0) readers.delete(ship)
+      else readers.set(ship, left)
+      all--
+    }
+  }
+
+  return serviceApp()
+    .openapi(guarded(routes.getLogs), async (c) => {
+      const { ship: id } = c.req.valid('param')
+      const { tail, since = null, follow, timestamps } = c.req.valid('query')
+      const { accept = '', 'last-event-id': after } = c.req.valid('header')
+      await shipFor(c, stores, id)
+      const leave = enter(id)
+      const over = new AbortController()
+      void streams.whenClosed.then(() => over.abort())
+      const output = shipOutput(stores, {
+        ...{ ship: id, since, follow, after, signal: over.signal },
+        tail: after ? null : (tail ?? (since === null ? 100 : null)),
+      })
+      const format = accept.includes('text/event-stream') ? asEvents : asText(timestamps, follow)
+      return responseOf(c, output, { format, follow, over, leave })
+    })
+    .openapi(guarded(routes.writeConsole), async (c) => {
+      const { ship: id } = c.req.valid('param')
+      const { line } = c.req.valid('json')
+      const key = c.req.valid('header')['idempotency-key']
+      const ship = await shipFor(c, stores, id)
+      const { name, revision } = ship.blueprint
+      const blueprint = await stores.blueprints.get(name, revision)
+      if (blueprint?.spec.console !== 'stdin') throw noConsole(ship)
+      if (isFinished(ship.state)) {
+        throw new ArmadaError('conflict', `Ship "${id}" is ${ship.state}; nobody reads its console any more.`)
+      }
+      const leave = enter(id)
+      try {
+        const session = key && sessionFor(c.get('caller'), key, id, line)
+        return c.json(await writeLine(stores, ship, line, session), 200)
+      } finally {
+        leave()
+      }
+    })
+}
+
+async function shipFor(_c: Context<Env>, { ships }: Stores, id: string): Promise<Ship> {
+  const row = await ships.get(id)
+  if (row) return row.value
+  throw new ArmadaError('not_found', `There is no ship "${id}". Ships that ended are forgotten after a time.`)
+}
+
+/** The same for the same intention: an agent that has written it says so, and does not write it again. */
+function sessionFor({ role, name }: Caller, key: string, ship: string, line: string): string {
+  return createHash('sha256')
+    .update(JSON.stringify([role, name, key, ship, line]))
+    .digest('base64url')
+}
+
+function noConsole({ id, blueprint: { name, revision } }: Ship): ArmadaError {
+  return new ArmadaError(
+    'conflict',
+    `Ship "${id}" takes no input: revision ${revision} of blueprint "${name}" has no console. Publish one with "console": "stdin", if the game reads commands from its standard input, and make new ships.`,
+  )
+}
