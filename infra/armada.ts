@@ -26,7 +26,7 @@ async function main([name = 'help', ...rest]: string[]): Promise<void> {
   const usage = `Usage: armada ${[name, ...command.takes].join(' ')}`
   const { positionals, values } = parsed(rest, usage)
   const least = command.takes.filter((word) => !word.startsWith('[')).length
-  const most = usage.endsWith('…>') ? Number.POSITIVE_INFINITY : command.takes.length
+  const most = /…[>\]]$/.test(usage) ? Number.POSITIVE_INFINITY : command.takes.length
   if (positionals.length < least || positionals.length > most) throw new Error(usage)
   const cluster = clusterAt()
   const stopping = new AbortController()

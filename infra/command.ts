@@ -25,7 +25,13 @@ export const options = {
   memory: { type: 'string', about: 'memory that a quota allows, in MiB' },
   denied: { type: 'boolean', about: 'narrows `audit` to those who were turned away' },
   caller: { type: 'string', about: 'narrows `audit` to a caller' },
-  since: { type: 'string', about: 'narrows `audit` to a time: 2026-11-02T18:00:00Z' },
+  since: {
+    type: 'string',
+    about: 'narrows `audit` and `logs` to a time: 2026-11-02T18:00:00Z; `logs` also to 10m, 2h',
+  },
+  follow: { type: 'boolean', about: 'goes on with what `logs` prints, until the ship has ended' },
+  tail: { type: 'string', about: 'begins `logs` with so many of the last lines (100)' },
+  timestamps: { type: 'boolean', about: 'shows when each line of `logs` was printed' },
   force: { type: 'boolean', about: 'removes a host with its ships' },
 } as const satisfies Record<string, { type: 'boolean' | 'string'; about: string }>
 

@@ -5,6 +5,7 @@ import type { ShipView } from '../shared/model/ship.ts'
 import { auditCommands } from './auditCommands.ts'
 import { blueprintCommands } from './blueprintCommands.ts'
 import { type Commands, wholeNumber } from './command.ts'
+import { consoleCommands } from './consoleCommands.ts'
 import { eventCommands } from './eventCommands.ts'
 import { hostCommands } from './hostCommands.ts'
 import { labelChanges, labelText, selected } from './labels.ts'
@@ -109,6 +110,7 @@ export const commands: Commands = {
       }
     },
   },
+  ...consoleCommands,
   ...blueprintCommands,
   ...hostCommands,
   ...tokenCommands,

@@ -49,6 +49,7 @@ export async function passOutput(
       if (!sender.gone.aborted)
         log.warn({ ship: call.ship, error: messageOf(error) }, 'its log is read again')
       await sleep(500, sender.gone)
+      await engine.answers(sender.gone)
     }
   }
   sender.end('complete')

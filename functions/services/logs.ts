@@ -6,6 +6,7 @@ import { ArmadaError } from '../../shared/errors.ts'
 import type { Ship } from '../../shared/model/ship.ts'
 import { isFinished } from '../../shared/model/shipState.ts'
 import { type Caller, type Env, guarded } from '../middleware/authenticate.ts'
+import { seesFleet } from '../middleware/scope.ts'
 import type { Stores } from '../stores/stores.ts'
 import type { AgentStreams } from './agentStreams.ts'
 import { asEvents, asText, responseOf } from './outputFormats.ts'
@@ -19,6 +20,11 @@ const mostOfShip = 16
 export function logService(stores: Stores, streams: AgentStreams) {
   const readers = new Map<string, number>()
   let all = 0
+  const open = new Set<AbortController>()
+  // At shutdown readers are sent away as agents are, to come again elsewhere.
+  void streams.whenClosed.then(() => {
+    for (const over of open) over.abort()
+  })
 
   /** @returns a function that ends it. @throws ArmadaError too_many_streams */
   function enter(ship: string): () => void {
@@ -42,7 +48,8 @@ export function logService(stores: Stores, streams: AgentStreams) {
       await shipFor(c, stores, id)
       const leave = enter(id)
       const over = new AbortController()
-      void streams.whenClosed.then(() => over.abort())
+      open.add(over)
+      over.signal.addEventListener('abort', () => open.delete(over))
       const output = shipOutput(stores, {
         ...{ ship: id, since, follow, after, signal: over.signal },
         tail: after ? null : (tail ?? (since === null ? 100 : null)),
@@ -71,9 +78,10 @@ export function logService(stores: Stores, streams: AgentStreams) {
     })
 }
 
-async function shipFor(_c: Context<Env>, { ships }: Stores, id: string): Promise<Ship> {
+/** @throws ArmadaError not_found also for a ship that the caller may not see. */
+async function shipFor(c: Context<Env>, { ships }: Stores, id: string): Promise<Ship> {
   const row = await ships.get(id)
-  if (row) return row.value
+  if (row && seesFleet(c.get('caller'), row.value.fleet)) return row.value
   throw new ArmadaError('not_found', `There is no ship "${id}". Ships that ended are forgotten after a time.`)
 }
 

@@ -52,6 +52,7 @@ export const getLogs = createRoute({
   path: '/v1/ships/{ship}/logs',
   tags,
   'x-roles': readers,
+  'x-scope': 'fleet',
   summary: 'What a ship prints',
   description: `Plain text, a line each; with \`Accept: text/event-stream\` server-sent events:
 \`line\` ({at, stream, text}; its id is the place to resume at), \`skipped\` ({lines, more}: they came faster than
@@ -104,6 +105,7 @@ export const writeConsole = createRoute({
   path: '/v1/ships/{ship}/console',
   tags,
   'x-roles': operators,
+  'x-scope': 'fleet',
   summary: "Write a line to a ship's console",
   description:
     'Answered once the game has the line on its standard input; what it says to it is in the logs. Only for ships whose blueprint says `console: stdin`. After a 503 it may be unknown whether it was written: with the same Idempotency-Key it is not written a second time while the agent of its host lives.',

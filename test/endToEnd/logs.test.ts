@@ -4,10 +4,12 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { suite } from 'uvu'
 import { imageOf } from '../../infra/quickstart/games.ts'
+import type { Server } from '../../infra/stack/server.ts'
 import { answerOf, type Client } from '../../shared/api/client.ts'
 import { sleep } from '../../shared/loop.ts'
 import { adminToken } from '../harness/apiServer.ts'
 import { chatter } from '../harness/chatter.ts'
+import { startChild } from '../harness/child.ts'
 import { Cluster } from '../harness/cluster.ts'
 import { refused } from '../harness/twoServers.ts'
 import { until } from '../harness/until.ts'
@@ -16,7 +18,7 @@ const test = suite('logs')
 const host = 'host-a'
 let cluster: Cluster
 /** The ApiServer that no agent speaks to. */
-let reader: { url: string; client: Client }
+let reader: { url: string; client: Client; server: Server }
 
 test.before(async () => {
   cluster = await Cluster.start([chatter])
@@ -227,6 +229,40 @@ test('a console takes lines, in their order, also after the agent was restarted;
   const toDeaf = { param: { ship: deaf }, json: { line: 'hello' }, header: {} }
   await refused(answerOf(reader.client.v1.ships[':ship'].console.$post(toDeaf)), 'conflict', /has no console/)
   follower.end()
+})
+
+test('`armada logs` and `armada console` go on after their own ApiServer was killed', async () => {
+  const ship = await run('i=0; while read -r line; do i=$((i+1)); echo "$line $i"; done', {
+    console: 'stdin',
+  })
+  const armada = (...args: string[]) => {
+    const child = startChild(process.execPath, ['dist/armada.js', ...args], 'pipe', {
+      ARMADA_API: reader.url,
+      ARMADA_TOKEN: adminToken,
+    })
+    const said = { child, out: '', error: '' }
+    child.stdout?.on('data', (part) => (said.out += part))
+    child.stderr?.on('data', (part) => (said.error += part))
+    return said
+  }
+  const logs = armada('logs', ship, '--follow')
+  const shell = armada('console', ship)
+  shell.child.stdin?.write('one\n')
+  await until(() => logs.out === 'one 1\n' && shell.out === 'one 1\n', 20_000)
+  await reader.server.kill()
+  shell.child.stdin?.write('two\n')
+  await sleep(1_000)
+  await reader.server.restart()
+  await until(() => logs.out === 'one 1\ntwo 2\n' && shell.out === logs.out, 30_000).catch(() =>
+    assert.fail(JSON.stringify([logs, shell].map(({ out, error }) => [out, error]))),
+  )
+  const once = armada('console', ship, 'three', 'words')
+  await until(() => logs.out.endsWith('three words 3\n') && once.out.includes('has it'), 20_000)
+  shell.child.stdin?.end()
+  await until(() => shell.child.exitCode === 0, 10_000)
+  await answerOf(cluster.client.v1.ships[':ship'].$delete({ param: { ship } }))
+  await until(() => logs.child.exitCode === 0, 20_000)
+  assert.match(logs.error, /--- ended as Stopped/)
 })
 
 test('a ship that prints as fast as it can harms nobody, and its reader hears how much it missed', async () => {

@@ -13,8 +13,12 @@ export function startChild(
   command: string,
   parameters: readonly string[],
   stdio: StdioOptions,
+  env: Record<string, string> = {},
 ): ChildProcess {
-  const child = spawn('bash', ['-c', closeInherited, 'bash', command, ...parameters], { stdio })
+  const child = spawn('bash', ['-c', closeInherited, 'bash', command, ...parameters], {
+    stdio,
+    env: { ...process.env, ...env },
+  })
   running.add(child)
   child.once('exit', () => running.delete(child))
   return child
