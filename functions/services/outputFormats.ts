@@ -12,6 +12,7 @@ export interface Format {
 }
 
 const pingMs = 10_000
+const mayReadMs = 3_000
 
 /** Who does not follow gets the ship's lines and nothing else about its end. */
 export function asText(timestamps: boolean, follow: boolean): Format {
@@ -67,16 +68,19 @@ export interface ResponseOptions {
   /** Fires when the reader goes, and ends it when it fires. */
   over: AbortController
   leave: () => void
+  /** Asked now and then: when it says no, the stream ends. */
+  mayRead: () => Promise<boolean>
 }
 
 /** A response that asks for more output as its reader takes it. What fails before the first output is thrown. */
 export async function responseOf(
   c: Context<Env>,
   output: AsyncGenerator<OutputEvent[]>,
-  { format, follow, over, leave }: ResponseOptions,
+  { format, follow, over, leave, mayRead }: ResponseOptions,
 ): Promise<Response> {
   const encoder = new TextEncoder()
   let sentAtMs = performance.now()
+  let askedAtMs = sentAtMs
   let isLeft = false
   const end = () => {
     over.abort()
@@ -87,6 +91,10 @@ export async function responseOf(
     for (;;) {
       const { done, value } = await output.next()
       if (done) return undefined
+      if (performance.now() - askedAtMs > mayReadMs) {
+        askedAtMs = performance.now()
+        if (!(await mayRead())) return undefined
+      }
       const text = value.map(format.textOf).join('')
       if (text !== '') return text
       if (follow && performance.now() - sentAtMs > pingMs && format.ping !== '') return format.ping

@@ -61,15 +61,16 @@ async function calledAfter(count: number): Promise<SessionCall> {
   return calls.at(-1) as SessionCall
 }
 
-function follow(query = '?follow=true') {
+function follow(query = '?follow=true', token = adminToken) {
   const ended = new AbortController()
-  const seen = { text: '', end: () => ended.abort() }
+  const seen = { text: '', ended: false, end: () => ended.abort() }
   const read = async () => {
     const response = await fetch(`${two.b.url}/v1/ships/${ship}/logs${query}`, {
-      headers: { authorization: `Bearer ${adminToken}` },
+      headers: { authorization: `Bearer ${token}` },
       signal: ended.signal,
     })
     for await (const part of response.body?.pipeThrough(new TextDecoderStream()) ?? []) seen.text += part
+    seen.ended = true
   }
   read().catch(() => undefined)
   return seen
@@ -156,6 +157,28 @@ test('a reader who does not read costs little, and the agent hears that he has n
   }
   assert.ok(seq < 400, 'it was never held up')
   await response.body?.cancel()
+})
+
+test('a token that is limited to other fleets sees no ship; one that is revoked sees no more of it', async () => {
+  const make = async (name: string, fleets: string[] | null) =>
+    (await answerOf(two.a.admin.v1.tokens.$post({ json: { name, role: 'operator', fleets } }))).secret
+  const limited = two.b.as(await make('limited', ['lobby-*']))
+  await refused(
+    answerOf(limited.v1.ships[':ship'].logs.$get({ param: { ship }, query: {}, header: {} })),
+    'not_found',
+  )
+  const json = { line: 'hello' }
+  await refused(
+    answerOf(limited.v1.ships[':ship'].console.$post({ param: { ship }, json, header: {} })),
+    'not_found',
+  )
+  const before = calls.length
+  const reader = follow('?follow=true', await make('leaver', null))
+  const { session } = await calledAfter(before)
+  await send(host, session, chunkOf(0, { lines: [line(1)] }))
+  await until(() => reader.text === 'line 1\n')
+  await answerOf(two.a.admin.v1.tokens[':token'].$delete({ param: { token: 'leaver' } }))
+  await until(() => reader.ended, 20_000)
 })
 
 test('a ship has so many readers and no more', async () => {
