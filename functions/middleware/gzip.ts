@@ -29,5 +29,9 @@ export const gzip: [MiddlewareHandler<Env>, MiddlewareHandler<Env>] = [
 /** Whether a route answers people with more than one record. */
 export function isList(route: RouteConfig & { 'x-roles'?: readonly string[] }): boolean {
   const isForPeople = route['x-roles']?.includes('viewer') ?? false
-  return route.method === 'get' && isForPeople && !route.path.endsWith('}')
+  // What goes out as it comes has no end that could be waited for.
+  const answers = route.responses[200]
+  const kinds = Object.keys((answers && 'content' in answers && answers.content) || {})
+  const isStream = kinds.includes('text/event-stream') && !kinds.includes('application/json')
+  return route.method === 'get' && isForPeople && !isStream && !route.path.endsWith('}')
 }

@@ -132,10 +132,5 @@ export async function responseOf(
     },
     { highWaterMark: 0 },
   )
-  return c.body(body, 200, {
-    'content-type': format.contentType,
-    'cache-control': 'no-store',
-    // Proxies of the nginx kind would hold lines back until a page is full.
-    'x-accel-buffering': 'no',
-  })
+  return c.body(body, 200, { 'content-type': format.contentType })
 }
