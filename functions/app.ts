@@ -28,6 +28,7 @@ import { hostService } from './services/hosts.ts'
 import { logService } from './services/logs.ts'
 import { metricsService } from './services/metrics.ts'
 import { monitorService } from './services/monitor.ts'
+import { officeService } from './services/offices.ts'
 import { placementService } from './services/placements.ts'
 import { quotaService } from './services/quotas.ts'
 import { shipService } from './services/ships.ts'
@@ -113,6 +114,7 @@ export function createApp({
     logService(stores, streams),
     metricsService(meters.registry),
     monitorService(stores, streams),
+    officeService(stores),
     placementService(stores, meters),
     quotaService(stores),
     shipService(stores, watch),

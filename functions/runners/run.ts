@@ -1,9 +1,10 @@
 // Entry of the runners: `run.ts scheduler`, `run.ts controllers`, or `run.ts both` in one process.
+import type { OfficeName } from '../../shared/api/offices.ts'
 import { messageOf } from '../../shared/errors.ts'
 import { createLog } from '../../shared/log.ts'
 import { within } from '../../shared/loop.ts'
 import { readSettings, type Settings } from '../../shared/settings.ts'
-import { type OfficeName, offices, run } from './runner.ts'
+import { offices, run } from './runner.ts'
 
 /** What is not given away by then ends with the process, and its election node with the session. */
 const farewellMs = 800

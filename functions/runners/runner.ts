@@ -6,12 +6,14 @@
 // - When the signal fires, leadership is given away before anything else is waited for.
 import { hostname } from 'node:os'
 import { type Client, connect } from '../../shared/api/client.ts'
+import type { OfficeName } from '../../shared/api/offices.ts'
 import type { Log } from '../../shared/log.ts'
 import type { Settings } from '../../shared/settings.ts'
 import { ZooKeeper } from '../../shared/zookeeper/client.ts'
-import { type Leadership, stand } from '../../shared/zookeeper/election.ts'
-import { paths, roots } from '../../shared/zookeeper/paths.ts'
+import { stand } from '../../shared/zookeeper/election.ts'
+import { elections, roots } from '../../shared/zookeeper/paths.ts'
 import { control } from './controllers/control.ts'
+import { type Leadership, takeOffice } from './leadership.ts'
 import { schedule } from './scheduler/schedule.ts'
 
 export interface RunnerParts {
@@ -21,17 +23,9 @@ export interface RunnerParts {
   log: Log
 }
 
-interface Office {
-  election: string
-  lead: (parts: RunnerParts, leadership: Leadership) => Promise<void>
-}
+type Lead = (parts: RunnerParts, leadership: Leadership) => Promise<void>
 
-export const offices = {
-  scheduler: { election: paths.schedulerElection, lead: schedule },
-  controllers: { election: paths.controllersElection, lead: control },
-} as const satisfies Record<string, Office>
-
-export type OfficeName = keyof typeof offices
+export const offices: Readonly<Record<OfficeName, Lead>> = { scheduler: schedule, controllers: control }
 
 /** Stands for the offices until the signal fires; resolves when all are given away. */
 export async function run(
@@ -55,9 +49,10 @@ export async function run(
     const id = `${hostname()}-${process.pid}`
     await Promise.all(
       names.map((name) => {
-        const { election, lead }: Office = offices[name]
         const parts = { zk, client, settings, log: log.child({ runner: name }) }
-        return stand(zk, election, { id, signal, log: parts.log }, (leadership) => lead(parts, leadership))
+        return stand(zk, elections[name], { id, signal, log: parts.log }, async (won) =>
+          offices[name](parts, await takeOffice(name, won, parts)),
+        )
       }),
     )
   } finally {

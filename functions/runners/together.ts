@@ -1,5 +1,5 @@
 // Parts of one leadership: they run side by side, and the end of one is the end of all.
-import type { Leadership } from '../../shared/zookeeper/election.ts'
+import type { Leadership } from './leadership.ts'
 
 /**
  * Runs the parts until the leadership ends or one of them does; resolves when all have ended.

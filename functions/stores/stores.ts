@@ -7,6 +7,7 @@ import { AnswerStore } from './answers.ts'
 import { AuditStore } from './audit.ts'
 import { BlueprintStore } from './blueprints.ts'
 import { Dispatch } from './dispatch.ts'
+import { type LeaderOf, leadersIn } from './elections.ts'
 import { EpochStore } from './epochs.ts'
 import { connectEtcd } from './etcd.ts'
 import { EventLog } from './eventLog.ts'
@@ -72,12 +73,13 @@ export async function openStores(
   const redis: Redis = timedRedis(connectRedis(settings.redis, log), watch)
   const sessions = new SessionStore(redis, connectSubscriber(settings.redis), log)
   let mirror: Mirror
+  let leaders: LeaderOf
   const theMirror = () => mirror
   const ships = new ShipStore(kv, theMirror)
   const fleets = new FleetStore(kv, theMirror)
   const hosts = new HostStore(kv, theMirror)
   const tokens = new TokenStore(kv, theMirror)
-  const epochs = new EpochStore(kv)
+  const epochs = new EpochStore(kv, theMirror, () => leaders)
   const blueprints = new BlueprintStore(kv, redis, theMirror, log)
   const quotas = new QuotaStore(kv, theMirror)
   const tables = [
@@ -96,6 +98,7 @@ export async function openStores(
   eventLog.follow('hosts', hosts.table)
   mirror = new Mirror(kv, tables, log, eventLog)
   const [zk] = await Promise.all([connectZooKeeper(settings, log, signal, watch), mirror.open(signal)])
+  leaders = leadersIn(zk)
   return {
     kv,
     mirror,

@@ -12,6 +12,7 @@ import type * as hosts from './hosts.ts'
 import type * as logs from './logs.ts'
 import type * as monitor from './monitor.ts'
 import type * as moves from './moves.ts'
+import type * as offices from './offices.ts'
 import type * as placements from './placements.ts'
 import type * as quotas from './quotas.ts'
 import type * as ships from './ships.ts'
@@ -42,6 +43,7 @@ type Routes =
   | RoutesOf<typeof logs>
   | RoutesOf<typeof monitor>
   | RoutesOf<typeof moves>
+  | RoutesOf<typeof offices>
   | RoutesOf<typeof placements>
   | RoutesOf<typeof quotas>
   | RoutesOf<typeof ships>

@@ -41,4 +41,6 @@ export type LabelPatch = z.infer<typeof LabelPatch>
 export const Epoch = z
   .int()
   .min(1)
-  .describe("czxid of the leader's election node. Older ones than the cluster has seen are refused")
+  .describe(
+    'Number that `PUT /v1/offices/{office}` gave to the leader. Only that of the newest leader counts',
+  )

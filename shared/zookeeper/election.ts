@@ -2,9 +2,11 @@
 //
 // On suspended: leadership ends at once (its signal fires); when the same session comes back and the node is
 // still there, the candidate stands again with it. On lost, and when somebody deletes the node: leadership
-// ends, and the candidate stands again at the end of the line, with a higher epoch.
+// ends, and the candidate stands again at the end of the line, with a new node.
 // A process that was frozen may still run a few lines as the old leader: every read of `signal.aborted` looks
-// at the clock first, and whoever receives its writes refuses the older epoch.
+// at the clock first, and whoever receives its writes has to refuse them. The name of the node, which never
+// comes again, tells whose they are; its czxid is the higher one for the later leader, but only as long as
+// ZooKeeper keeps its data.
 import { randomUUID } from 'node:crypto'
 import { messageOf } from '../errors.ts'
 import type { Log } from '../log.ts'
@@ -15,11 +17,15 @@ import { isKeeper, isPassing } from './keeperError.ts'
 import { persistently } from './persistence.ts'
 
 export interface Leadership {
-  /** Number of the change that created our node: the later leader has the higher one. */
-  epoch: number
+  /** Name of our node, as `leaderOf` tells it to others. */
+  node: string
+  /** Number of the change that created our node. */
+  czxid: number
   /** Fires when leadership has ended, or may have. */
   signal: AbortSignal
 }
+
+type Won = Omit<Leadership, 'signal'>
 
 export interface StandOptions {
   /** Who we are; written into the node for people to read. */
@@ -50,11 +56,11 @@ export async function stand(
     try {
       await zk.connected(signal)
       term = new Term(zk, signal, log)
-      const epoch = await candidate.wins(term)
-      if (epoch === undefined) continue
-      log.info({ path, id, epoch }, 'leads')
-      const fate = await term.serve(lead, epoch, endLimitMs)
-      log.info({ path, id, epoch, fate }, 'leads no more')
+      const won = await candidate.wins(term)
+      if (won === undefined) continue
+      log.info({ path, id, node: won.node }, 'leads')
+      const fate = await term.serve(lead, won, endLimitMs)
+      log.info({ path, id, node: won.node, fate }, 'leads no more')
       failures = fate === 'failed' ? failures + 1 : 0
       if (fate === 'fired') continue
       await candidate.withdraw()
@@ -73,6 +79,16 @@ export async function stand(
   })
 }
 
+/** The name of the node that leads now, as the majority of the servers knows it; undefined: nobody stands. */
+export async function leaderOf(zk: ZooKeeper, path: string): Promise<string | undefined> {
+  await zk.sync(path)
+  const names = (await zk.children(path)) ?? []
+  return names.reduce<string | undefined>(
+    (first, name) => (first === undefined || sequenceOf(name) < sequenceOf(first) ? name : first),
+    undefined,
+  )
+}
+
 /** Our node in the line. */
 class Candidate {
   readonly #zk: ZooKeeper
@@ -87,8 +103,8 @@ class Candidate {
     this.#id = id
   }
 
-  /** Waits until our node is the first in the line; returns its czxid, or nothing when the term is over. */
-  async wins(term: Term): Promise<number | undefined> {
+  /** Waits until our node is the first in the line; returns it, or nothing when the term is over. */
+  async wins(term: Term): Promise<Won | undefined> {
     while (!term.signal.aborted) {
       if (this.#session !== this.#zk.sessionId || !this.#stem) this.#renew()
       const names = (await this.#zk.children(this.#path)) ?? []
@@ -107,7 +123,7 @@ class Candidate {
       const before = names
         .filter((name) => sequenceOf(name) < sequenceOf(own))
         .reduce((last, name) => (!last || sequenceOf(name) > sequenceOf(last) ? name : last), '')
-      if (!before) return term.signal.aborted ? undefined : stat.czxid
+      if (!before) return term.signal.aborted ? undefined : { node: own, czxid: stat.czxid }
       await term.whileExists(`${this.#path}/${before}`)
     }
     return undefined
@@ -174,13 +190,13 @@ class Term {
   /** Runs `lead`; when the signal has fired, its end is awaited for at most `endLimitMs`. */
   async serve(
     lead: (leadership: Leadership) => Promise<void>,
-    epoch: number,
+    won: Won,
     endLimitMs: number,
   ): Promise<'fired' | 'returned' | 'failed' | 'overdue'> {
-    const led = lead({ epoch, signal: this.signal }).then(
+    const led = lead({ ...won, signal: this.signal }).then(
       () => 'returned' as const,
       (error: unknown) => {
-        this.#log.warn({ epoch, error: messageOf(error) }, 'leading failed')
+        this.#log.warn({ node: won.node, error: messageOf(error) }, 'leading failed')
         return 'failed' as const
       },
     )
@@ -189,7 +205,10 @@ class Term {
     return within(led, endLimitMs, () => new Error('overdue')).then(
       () => 'fired',
       () => {
-        this.#log.error({ epoch, endLimitMs }, 'leading did not end after its signal; standing again')
+        this.#log.error(
+          { node: won.node, endLimitMs },
+          'leading did not end after its signal; standing again',
+        )
         return 'overdue'
       },
     )

@@ -24,6 +24,12 @@ export const paths = {
   advisor: (id: string) => `/armada/advisor/${checked(id)}`,
 } as const
 
+/** Office -> where it is stood for. */
+export const elections = {
+  scheduler: paths.schedulerElection,
+  controllers: paths.controllersElection,
+} as const
+
 /** What every process that connects makes sure of before it begins. */
 export const roots: readonly string[] = [
   paths.schedulerQueue,

@@ -15,7 +15,6 @@ let scratch: Awaited<ReturnType<typeof scratchDir>>
 let stack: Stack
 let a: ApiServer
 let b: ApiServer
-let epoch = 1_000
 
 async function joinHost(id: string) {
   const { token } = await answerOf(a.admin.v1.hosts['join-tokens'].$post({ json: { host: id } }))
@@ -167,8 +166,10 @@ test('starts that fail are tried again elsewhere, ever later, and end in Failed 
   }
 })
 
-test('a leader of an older epoch is refused', async () => {
-  epoch += 10
+test('a leader of an older epoch is refused, and so is an epoch that nobody was given', async () => {
+  const older = await a.lead('scheduler')
+  const epoch = await b.lead('scheduler')
+  assert.ok(epoch > older)
   const { ships } = await createShips(a, 1)
   const ship = ships[0]?.id as string
   const report = (at: number, host: string) => ({
@@ -178,10 +179,10 @@ test('a leader of an older epoch is refused', async () => {
     waiting: [],
   })
   await answerOf(a.runner.v1.placements.$post({ json: report(epoch, 'host-new') }))
-  await refused(
-    answerOf(b.runner.v1.placements.$post({ json: report(epoch - 1, 'host-old') })),
-    'stale_epoch',
-  )
+  for (const wrong of [older, epoch + 1, Number.MAX_SAFE_INTEGER]) {
+    const json = report(wrong, 'host-old')
+    await refused(answerOf(b.runner.v1.placements.$post({ json })), 'stale_epoch')
+  }
   assert.equal((await answerOf(b.admin.v1.ships[':ship'].$get({ param: { ship } }))).host, 'host-new')
 })
 
@@ -192,6 +193,7 @@ test('a fleet is made once; a step decided on an old picture is refused', async 
     answerOf(b.admin.v1.fleets.$post(request)),
   ])
   assert.equal(first.revision, second.revision)
+  const epoch = await a.lead('controllers')
   const step = { epoch, revision: first.revision, create: 3, stop: [], forget: false }
   const outcomes = await Promise.allSettled(
     [a, b].map((api) =>
@@ -370,11 +372,12 @@ test('many ships that end at once with all their last lines fit into their repor
 test('a ship that was not claimed in time tries another host first', async () => {
   const { ships } = await createShips(a, 1)
   const ship = ships[0]?.id as string
-  epoch += 10
+  const epoch = await a.lead('scheduler')
   const placed = [{ ship, attempt: 1, host: 'host-silent', ports: {} }]
   await answerOf(a.runner.v1.placements.$post({ json: { epoch, placed, refused: [], waiting: [] } }))
   const decisions = [{ ship, attempt: 1, to: 'Queued' as const, reason: 'not claimed in time' }]
-  await answerOf(b.runner.v1.controllers.decisions.$post({ json: { epoch, decisions } }))
+  const json = { epoch: await b.lead('controllers'), decisions }
+  await answerOf(b.runner.v1.controllers.decisions.$post({ json }))
   const found = await answerOf(a.admin.v1.ships[':ship'].$get({ param: { ship } }))
   assert.deepEqual([found.state, found.attempt, found.avoidHosts], ['Queued', 2, ['host-silent']])
 })

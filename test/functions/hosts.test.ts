@@ -26,7 +26,7 @@ import { until } from '../harness/until.ts'
 const test = suite('hosts')
 const log = createLog('test', process.env.ARMADA_LOG ?? 'silent')
 const settings = { ticketLostMs: 45_000, unclaimedMs: 20_000, forgetMs: 3_600_000 }
-const epoch = 1_000
+let epoch: number
 const leading = new AbortController()
 let servers: TwoServers
 let zk: ZooKeeper
@@ -68,10 +68,11 @@ test.before(async () => {
   servers = await startTwoServers()
   zk = await ZooKeeper.connect({ servers: servers.stack.zookeeper.address, log })
   await publish(servers.a, 'arena')
-  const leadership = { epoch, signal: leading.signal }
+  const { signal } = leading
+  epoch = await servers.a.lead('controllers')
   running = Promise.allSettled([
-    control({ zk, client: servers.a.runner, settings, log }, leadership),
-    schedule({ zk, client: servers.b.runner, log }, leadership),
+    control({ zk, client: servers.a.runner, settings, log }, { epoch, signal }),
+    schedule({ zk, client: servers.b.runner, log }, { epoch: await servers.b.lead('scheduler'), signal }),
   ])
 })
 

@@ -68,8 +68,9 @@ test('requests are counted by the pattern of their route, whatever paths callers
 test('ships, fleets, the queue, the stores and the process are measured', async () => {
   await answerOf(api.admin.v1.ships.$post({ json: { blueprint: 'arena', count: 3 }, header: {} }))
   await answerOf(api.admin.v1.fleets.$post({ json: { name: 'lobby', blueprint: 'arena', replicas: 2 } }))
+  const epoch = await api.lead('scheduler')
   await answerOf(
-    api.runner.v1.placements.$post({ json: { epoch: 7, placed: [], refused: [], waiting: ['nowhere'] } }),
+    api.runner.v1.placements.$post({ json: { epoch, placed: [], refused: [], waiting: ['nowhere'] } }),
   )
   const text = await lines()
   assert.equal(figure(text, 'armada_ships{state="Queued",fleet=""}'), 3)

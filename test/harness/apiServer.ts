@@ -8,7 +8,10 @@ import { StreamDesk, type StreamLimits } from '../../functions/services/streamDe
 import { type OpenStores, openStores } from '../../functions/stores/stores.ts'
 import type { Stack } from '../../infra/stack/stack.ts'
 import { type Client, connect } from '../../shared/api/client.ts'
+import type { OfficeName } from '../../shared/api/offices.ts'
 import { createLog } from '../../shared/log.ts'
+import { ZooKeeper } from '../../shared/zookeeper/client.ts'
+import { takeOver } from './office.ts'
 
 export const adminToken = 'test-admin-token-0123456789'
 export const runnerToken = 'test-runner-token-0123456789'
@@ -22,6 +25,8 @@ export interface ApiServer {
   admin: Client
   runner: Client
   as(token: string): Client
+  /** Leads the office from now on, in place of whoever did. @returns the epoch. */
+  lead(office: OfficeName): Promise<number>
   close(): Promise<void>
 }
 
@@ -64,12 +69,18 @@ export async function startApiServer(
   })
   const server = await HttpServer.start({ fetch: app.fetch, host: '127.0.0.1', port: 0, log })
   const url = `http://127.0.0.1:${server.port}`
+  const runner = connect({ url, token: runnerToken })
+  let zk: Promise<ZooKeeper> | undefined
   return {
     url,
     stores,
     desk,
     admin: connect({ url, token: adminToken }),
-    runner: connect({ url, token: runnerToken }),
+    runner,
+    async lead(office) {
+      zk ??= ZooKeeper.connect({ servers: stack.zookeeper.address, log })
+      return takeOver(await zk, office, runner)
+    },
     as: (token) => connect({ url, token }),
     async close() {
       const onClosed = () => {
@@ -78,6 +89,7 @@ export async function startApiServer(
       }
       await server.stop({ delayMs: 0, limitMs: 0, onClosed })
       ended.abort()
+      await (await zk)?.close()
       await stores.close()
     },
   }

@@ -4,6 +4,7 @@ import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { serve } from '@hono/node-server'
 import { OpenAPIHono } from '@hono/zod-openapi'
+import * as offices from '../../../shared/api/offices.ts'
 import type { PlacementReport } from '../../../shared/api/placements.ts'
 import * as placements from '../../../shared/api/placements.ts'
 
@@ -17,10 +18,12 @@ export class Recorder {
   failures = 0
   /** Never answer. */
   hangs = false
+  #epoch = 0
   #server: Server | undefined
 
   async start(): Promise<string> {
     const app = new OpenAPIHono()
+    app.openapi(offices.takeOffice, (c) => c.json({ epoch: ++this.#epoch }, 200))
     app.openapi(placements.reportPlacements, async (c) => {
       if (this.hangs) await new Promise(() => undefined)
       const report = c.req.valid('json')

@@ -15,7 +15,7 @@ function say(what: string, epoch: number): void {
 }
 
 const zk = await ZooKeeper.connect({ servers, sessionTimeoutMs: Number(timeoutMs), log })
-await stand(zk, path, { id, signal: stop.signal, log }, async ({ epoch, signal }) => {
+await stand(zk, path, { id, signal: stop.signal, log }, async ({ czxid: epoch, signal }) => {
   say('lead', epoch)
   signal.addEventListener('abort', () => say('end', epoch))
   while (!signal.aborted) {

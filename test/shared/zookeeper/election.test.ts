@@ -173,12 +173,17 @@ test('our own node deleted: leadership ends at once, and comes back with a highe
   const stop = new AbortController()
   const epochs: number[] = []
   let leading = 0
-  const standing = stand(zk, path, { id: 'x', signal: stop.signal, log }, async ({ epoch, signal }) => {
-    epochs.push(epoch)
-    leading++
-    await once(signal, 'abort')
-    leading--
-  })
+  const standing = stand(
+    zk,
+    path,
+    { id: 'x', signal: stop.signal, log },
+    async ({ czxid: epoch, signal }) => {
+      epochs.push(epoch)
+      leading++
+      await once(signal, 'abort')
+      leading--
+    },
+  )
   await until(() => leading === 1)
   await zk.delete(`${path}/${(await zk.children(path))?.[0]}`)
   await until(() => epochs.length === 2)
@@ -195,7 +200,7 @@ test('lead that throws or returns gives leadership away, and stands again', asyn
   const stop = new AbortController()
   const turns: string[] = []
   const both = [zk, other].map((of, i) =>
-    stand(of, path, { id: `x${i}`, signal: stop.signal, log }, async ({ epoch }) => {
+    stand(of, path, { id: `x${i}`, signal: stop.signal, log }, async ({ czxid: epoch }) => {
       turns.push(`${i} ${epoch}`)
       if (turns.length % 2) throw new Error('out of wind')
     }),

@@ -1,6 +1,7 @@
 // The scheduler on a real ZooKeeper, with an ApiServer that only listens.
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { takeOffice } from '../../../../functions/runners/leadership.ts'
 import { schedule } from '../../../../functions/runners/scheduler/schedule.ts'
 import { connect } from '../../../../shared/api/client.ts'
 import { ZooKeeper } from '../../../../shared/zookeeper/client.ts'
@@ -23,9 +24,11 @@ async function scene() {
   const stop = new AbortController()
   const epochs: number[] = []
   const begin = () =>
-    stand(zk, paths.schedulerElection, { id: 'test', signal: stop.signal, log: quiet }, (leadership) => {
+    stand(zk, paths.schedulerElection, { id: 'test', signal: stop.signal, log: quiet }, async (won) => {
+      const client = connect({ url })
+      const leadership = await takeOffice('scheduler', won, { client, log: quiet })
       epochs.push(leadership.epoch)
-      return schedule({ zk, client: connect({ url }), log: quiet }, leadership)
+      await schedule({ zk, client, log: quiet }, leadership)
     })
   closing.push(async () => {
     stop.abort()
