@@ -69,6 +69,7 @@ export function controllerService(stores: Stores) {
         200,
       )
     })
+    .openapi(guarded(routes.crewedHosts), (c) => c.json({ hosts: ships.index.crewedHosts() }, 200))
     .openapi(guarded(routes.putNotice), async (c) => {
       const { epoch, stormBrake } = c.req.valid('json')
       await (await epochs.fence('controllers', epoch)).check()

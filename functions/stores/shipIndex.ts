@@ -1,6 +1,6 @@
 // Ships of the mirror by fleet, by host and by state, kept up with every change.
 import type { Ship } from '../../shared/model/ship.ts'
-import type { ShipState } from '../../shared/model/shipState.ts'
+import { isAboard, type ShipState } from '../../shared/model/shipState.ts'
 import type { Row, Table } from './table.ts'
 
 type Counts = Partial<Record<ShipState, number>>
@@ -26,6 +26,12 @@ export class ShipIndex {
 
   ofHost(host: string): Row<Ship>[] {
     return this.#rows(this.#byHost.get(host))
+  }
+
+  /** Hosts that ships are aboard of. */
+  crewedHosts(): string[] {
+    const isCrewed = (id: string) => isAboard(this.#table.get(id)?.value.state ?? 'Stopped')
+    return [...this.#byHost].filter(([, ids]) => [...ids].some(isCrewed)).map(([host]) => host)
   }
 
   inState(state: ShipState): Row<Ship>[] {

@@ -91,6 +91,15 @@ export const hostShips = createRoute({
   },
 })
 
+export const crewedHosts = createRoute({
+  method: 'get',
+  path: '/v1/controllers/hosts',
+  tags,
+  'x-roles': runners,
+  summary: 'Hosts that ships are aboard of, whether or not ZooKeeper knows them',
+  responses: { 200: answer(z.strictObject({ hosts: z.array(Name) }), 'The hosts'), ...failures() },
+})
+
 export const putNotice = createRoute({
   method: 'put',
   path: '/v1/controllers/notice',

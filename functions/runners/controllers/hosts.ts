@@ -5,6 +5,8 @@
 //   reported for afterMs either. A host that was absent when we were elected counts from then.
 // - While the storm brake is engaged nothing is decided, and hosts are not asked about.
 // - An absent host is asked about when its next ship could be due, not every turn.
+// - A host that ships are aboard of counts as absent also when ZooKeeper has never heard of it: its nodes may
+//   have gone with ZooKeeper's data while its agent was dead.
 import { answerOf } from '../../../shared/api/client.ts'
 import type { Decision, HostShips } from '../../../shared/api/moves.ts'
 import type { ZooKeeper } from '../../../shared/zookeeper/client.ts'
@@ -19,6 +21,7 @@ const everyMs = 1_000
 /** An absent host without ships, or whose ships all wait for a report to grow old, is asked about so often. */
 const askAgainMs = 15_000
 const asksInFlight = 8
+const listEveryMs = 15_000
 
 interface Absence {
   sinceMs: number
@@ -33,7 +36,11 @@ export class HostWatch {
   readonly #office: Office
   readonly #present = new Set<string>()
   readonly #absent = new Map<string, Absence>()
-  #sighted = false
+  /** As ZooKeeper has them: host -> whether it is present. */
+  #nodes: ReadonlyMap<string, boolean> | undefined
+  /** Hosts that ships are aboard of. */
+  #crewed: ReadonlySet<string> | undefined
+  #listAtMs = 0
   /** Every host that was absent at first has been asked about. */
   #asked = false
   #engaged: Engaged | null = null
@@ -56,18 +63,26 @@ export class HostWatch {
   }
 
   see(hosts: ReadonlyMap<string, boolean>, nowMs: number): void {
+    this.#nodes = hosts
+    this.#compare(nowMs)
+  }
+
+  #compare(nowMs: number): void {
+    const crewed = this.#crewed
+    if (!this.#nodes || !crewed) return
+    const hosts = new Map(this.#nodes)
+    for (const host of crewed) if (!hosts.has(host)) hosts.set(host, false)
     for (const [host, present] of hosts) {
       if (present) {
         this.#present.add(host)
         this.#absent.delete(host)
       } else if (!this.#absent.has(host)) {
-        const idle = !this.#present.delete(host)
+        const idle = !this.#present.delete(host) && !crewed.has(host)
         this.#absent.set(host, { sinceMs: nowMs, askAtMs: nowMs, unknownSinceMs: null, idle })
       }
     }
     for (const host of [...this.#present]) if (!hosts.has(host)) this.#present.delete(host)
     for (const host of [...this.#absent.keys()]) if (!hosts.has(host)) this.#absent.delete(host)
-    this.#sighted = true
     this.#brakeOrRelease(nowMs)
   }
 
@@ -78,7 +93,8 @@ export class HostWatch {
   }
 
   async #turn(nowMs: number): Promise<void> {
-    const sighted = this.#sighted
+    if (nowMs >= this.#listAtMs) await this.#list(nowMs)
+    const sighted = this.#nodes !== undefined
     const due = [...this.#absent].filter(
       ([, { askAtMs, idle }]) => askAtMs <= nowMs && (idle || !this.#engaged),
     )
@@ -87,6 +103,14 @@ export class HostWatch {
     this.#brakeOrRelease(nowMs)
     await this.#tell()
     if (!this.#engaged) await sendDecisions(decisions.flat(), this.#office)
+  }
+
+  async #list(nowMs: number): Promise<void> {
+    const { client, signal } = this.#office
+    const { hosts } = await answerOf(client.v1.controllers.hosts.$get({}, { init: { signal } }))
+    this.#crewed = new Set(hosts)
+    this.#listAtMs = nowMs + listEveryMs
+    this.#compare(performance.now())
   }
 
   async #ask(host: string, absence: Absence, nowMs: number): Promise<Decision[]> {

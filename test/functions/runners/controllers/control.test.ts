@@ -58,6 +58,7 @@ class Api {
       const gone = this.decisions.some((decision) => decision.ship === ship.id)
       return c.json({ lastReportAt: null, ships: this.aboard.has(host) && !gone ? [ship] : [] }, 200)
     })
+    app.openapi(routes.crewedHosts, (c) => c.json({ hosts: [...this.aboard] }, 200))
     app.openapi(routes.putNotice, (c) => {
       const { epoch, stormBrake } = c.req.valid('json')
       if (epoch < this.leastEpoch) return problem(409, 'stale_epoch') as never
@@ -228,6 +229,18 @@ controllers(
     assert.equal(api.notices, [null])
   },
 )
+
+controllers('the ship of a host that ZooKeeper knows nothing of is lost after its time', async () => {
+  const { api, begin } = await scene(3)
+  api.aboard.add('forgotten')
+  void begin()
+  await until(() => api.decisions.length > 0)
+  assert.equal(
+    api.decisions.map(({ ship, to }) => [ship, to]),
+    [['on-forgotten', 'Lost']],
+  )
+  assert.equal(api.notices, [null])
+})
 
 controllers('a newer epoch ends the leadership', async () => {
   const { api, begin } = await scene(1)
