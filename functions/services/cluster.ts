@@ -15,14 +15,10 @@ const checkLimitMs = 1_500
 
 /** @param stopping fires when this ApiServer is about to leave. */
 export function clusterService(stores: Stores, stopping?: AbortSignal) {
-  const { kv, mirror, ships, samples, dispatch } = stores
+  const { kv, mirror, ships, samples, dispatch, notices } = stores
   return serviceApp()
     .openapi(guarded(routes.getCluster), async (c) => {
-      const [hosts, queueDepth, stormBrake] = await Promise.all([
-        hostViews(stores),
-        dispatch.depth(),
-        samples.stormBrake(),
-      ])
+      const [hosts, queueDepth] = await Promise.all([hostViews(stores), dispatch.depth()])
       const inState = (state: string) => hosts.filter((host) => host.state === state).length
       let used = noResources
       for (const [, { value }] of ships.table.rows())
@@ -34,7 +30,7 @@ export function clusterService(stores: Stores, stopping?: AbortSignal) {
           capacity: hosts.map((host) => host.capacity).reduce(add, noResources),
           used,
           queueDepth,
-          stormBrake,
+          stormBrake: notices.stormBrake,
         },
         200,
       )

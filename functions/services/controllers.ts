@@ -22,7 +22,7 @@ const next: Record<Exclude<Decision['to'], 'Forgotten'>, (ship: Ship, reason: st
 }
 
 export function controllerService(stores: Stores) {
-  const { ships, samples, epochs, blueprints, dispatch } = stores
+  const { ships, samples, epochs, blueprints, dispatch, notices } = stores
   return serviceApp()
     .openapi(guarded(routes.decide), async (c) => {
       const { epoch, decisions } = c.req.valid('json')
@@ -72,8 +72,7 @@ export function controllerService(stores: Stores) {
     .openapi(guarded(routes.crewedHosts), (c) => c.json({ hosts: ships.index.crewedHosts() }, 200))
     .openapi(guarded(routes.putNotice), async (c) => {
       const { epoch, stormBrake } = c.req.valid('json')
-      await (await epochs.fence('controllers', epoch)).check()
-      await samples.note(stormBrake)
+      await notices.say(stormBrake, await epochs.fence('controllers', epoch))
       return c.json({ ok: true as const }, 200)
     })
 
@@ -109,9 +108,11 @@ export function controllerService(stores: Stores) {
 
   async function withoutTicket(ms: number): Promise<Row<Ship>[]> {
     const old = olderThan('Queued', ms)
-    const heldAt = await samples.ticketsHeldAt(old.map(({ value }) => value.id))
-    const recently = Date.now() - ms
-    return old.filter((_, i) => (heldAt[i] ?? 0) < recently)
+    const unheld = await samples.ticketsUnheld(
+      old.map(({ value }) => value.id),
+      ms,
+    )
+    return old.filter(({ value }) => unheld.has(value.id))
   }
 
   async function hostLost({ value }: Row<Ship>) {

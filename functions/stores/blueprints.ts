@@ -5,17 +5,18 @@
 // - A revision never changes, and no number is given twice, also after a blueprint was deleted. So what
 //   Redis or memory once held of a revision stays true.
 import type { Redis } from 'ioredis'
-import { ArmadaError, messageOf } from '../../shared/errors.ts'
+import { ArmadaError } from '../../shared/errors.ts'
 import type { Log } from '../../shared/log.ts'
 import { type Blueprint, type BlueprintSpec, specDigest } from '../../shared/model/blueprint.ts'
 import { BlueprintCopies, chosen, type Head } from './blueprintCopies.ts'
 import { etcdKeys, redisKeys } from './keys.ts'
 import type { Condition, Kv } from './kv.ts'
 import type { Mirror } from './mirror.ts'
-import { answered } from './redis.ts'
+import { answeredAll } from './redis.ts'
 import { Table } from './table.ts'
 
 const remembered = 1_000
+const refilledAtOnce = 200
 
 export class BlueprintStore {
   readonly heads = new Table<Head>(etcdKeys.blueprintHeads)
@@ -32,11 +33,6 @@ export class BlueprintStore {
     this.#redis = redis
     this.#mirror = mirror
     this.#log = log
-    redis.on('ready', () => {
-      this.refill().catch((error) =>
-        log.warn({ error: messageOf(error) }, 'blueprints are not back in Redis yet'),
-      )
-    })
   }
 
   /** Makes the next revision, unless the latest says the same. */
@@ -129,7 +125,9 @@ export class BlueprintStore {
   /** Puts every revision that etcd has into Redis. */
   async refill(): Promise<void> {
     const { items } = await this.#kv.list(etcdKeys.blueprints)
-    await this.#toRedis(items.map((item) => parse(item.value)))
+    for (let i = 0; i < items.length; i += refilledAtOnce) {
+      await this.#toRedis(items.slice(i, i + refilledAtOnce).map((item) => parse(item.value)))
+    }
     this.#log.debug({ revisions: items.length }, 'blueprints are in Redis')
   }
 
@@ -150,7 +148,7 @@ export class BlueprintStore {
     for (const blueprint of blueprints) {
       batch.hset(redisKeys.blueprint(blueprint.name), String(blueprint.revision), JSON.stringify(blueprint))
     }
-    await answered(batch.exec())
+    await answeredAll(batch)
   }
 
   #remember(blueprint: Blueprint): Blueprint {

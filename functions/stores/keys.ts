@@ -5,7 +5,9 @@ export const etcdKeys = {
   ships: '/armada/ships/',
   fleets: '/armada/fleets/',
   hosts: '/armada/hosts/',
+  /** Office -> node of its newest leader. */
   epochs: '/armada/epochs/',
+  notices: '/armada/notices/',
   /** Copies of the blueprints, so that an emptied Redis is refilled. */
   blueprints: '/armada/blueprints/',
   blueprintRevisions: (name: string) => `/armada/blueprints/${name}/`,
@@ -38,8 +40,6 @@ export const redisKeys = {
   ships: 'armada:ships',
   /** Sorted set: ships whose tickets the scheduler holds; score: when it last said so, in ms. */
   waiting: 'armada:waiting',
-  /** Hash of notices for people: `stormBrake`. */
-  notices: 'armada:notices',
   /** Channel: sessions that are called, for the ApiServer that has the stream of the host. */
   sessionCalls: 'armada:session-calls',
   /** Channel: chunks of a session. With the host in it, so that no other host's agent can write there. */
@@ -48,4 +48,6 @@ export const redisKeys = {
   sessionTaken: (host: string, session: string) => `armada:session-taken:${host}:${session}`,
   /** The line of a console session, until its agent takes it. */
   sessionLine: (host: string, session: string) => `armada:session-line:${host}:${session}`,
+  /** Set by each ApiServer: missing, when Redis was emptied. */
+  mark: (server: string) => `armada:mark:${server}`,
 } as const

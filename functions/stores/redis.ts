@@ -1,5 +1,5 @@
 // The connection to Redis, with limits fit for requests that people wait for.
-import { Redis } from 'ioredis'
+import { type ChainableCommander, Redis } from 'ioredis'
 import { ArmadaError, messageOf } from '../../shared/errors.ts'
 import type { Log } from '../../shared/log.ts'
 
@@ -67,4 +67,17 @@ export async function answered<T>(call: Promise<T>): Promise<T> {
       retryAfterSeconds: 1,
     })
   }
+}
+
+/** The answers of a pipeline or transaction, all of them. @throws ArmadaError unavailable when one failed. */
+export async function answeredAll(batch: ChainableCommander): Promise<unknown[]> {
+  return answered(
+    batch.exec().then((results) => {
+      if (!results) throw new Error('the transaction was not carried out')
+      return results.map(([error, result]) => {
+        if (error) throw error
+        return result
+      })
+    }),
+  )
 }

@@ -1,11 +1,17 @@
-// Cluster state in Redis: what the agents last measured, which tickets wait, what people should know.
-// All of it comes again with the next reports when Redis was emptied.
+// Cluster state in Redis: what the agents last measured, and which tickets wait.
+//
+// INVARIANTS
+// - A Redis that was emptied gets back what each ApiServer heard last; of a host that two of them heard, the
+//   later counts. What none of those alive has heard comes with the agents' next reports.
+// - Nobody concludes from what Redis lacks, unless it has kept everything for long enough.
 import type { Redis } from 'ioredis'
 import type { HostSample } from '../../shared/model/host.ts'
 import type { ShipSample } from '../../shared/model/ship.ts'
+import { Heard, type HeardHost } from './heard.ts'
 import { redisKeys } from './keys.ts'
 import type { Sample } from './lookups.ts'
-import { answered } from './redis.ts'
+import { answered, answeredAll } from './redis.ts'
+import type { Refill } from './refill.ts'
 import { Together } from './together.ts'
 
 export interface HostReport {
@@ -13,41 +19,87 @@ export interface HostReport {
   sample: HostSample | null
 }
 
+/** What is known of how long Redis has kept everything. */
+type Continuity = Pick<Refill, 'mark' | 'keptMs'>
+
+const neverKept: Continuity = { mark: '', keptMs: 0 }
+const refilledAtOnce = 1_000
+
 export class SampleStore {
   #redis: Redis
+  #continuity: Continuity
+  #heard = new Heard()
   #texts = new Together((ids: readonly string[]) =>
     this.#redis.hmget(redisKeys.ships, ...ids).catch(() => ids.map(() => null)),
   )
 
-  constructor(redis: Redis) {
+  constructor(redis: Redis, continuity: Continuity = neverKept) {
     this.#redis = redis
+    this.#continuity = continuity
   }
 
   /** Notes that a host reported now, with what it measured of itself (null: not this time) and of its ships. */
   async record(host: string, sample: HostSample | null, ships: readonly ShipSample[]): Promise<void> {
-    const batch = this.#redis.pipeline().hset(redisKeys.hostReports, host, new Date().toISOString())
+    const at = new Date().toISOString()
+    this.#heard.note(host, at, sample, ships)
+    const batch = this.#redis.pipeline().hset(redisKeys.hostReports, host, at)
     if (sample) batch.hset(redisKeys.hosts, host, JSON.stringify(sample))
     for (const { ship, ...measured } of ships) batch.hset(redisKeys.ships, ship, JSON.stringify(measured))
-    await answered(batch.exec())
+    await answeredAll(batch)
   }
 
   async hostReport(host: string): Promise<HostReport | null> {
     const [at, sample] = await answered(
       Promise.all([this.#redis.hget(redisKeys.hostReports, host), this.#redis.hget(redisKeys.hosts, host)]),
     )
-    return at ? { at, sample: sample ? JSON.parse(sample) : null } : null
+    return this.#newest(host, at ? { at, sample } : undefined)
   }
 
   async hostReports(): Promise<Map<string, HostReport>> {
     const [times, samples] = await answered(
       Promise.all([this.#redis.hgetall(redisKeys.hostReports), this.#redis.hgetall(redisKeys.hosts)]),
     )
-    return new Map(
-      Object.entries(times).map(([host, at]) => [
-        host,
-        { at, sample: Object.hasOwn(samples, host) ? JSON.parse(samples[host] as string) : null },
-      ]),
-    )
+    const reports = new Map<string, HostReport>()
+    const hosts = new Set(Object.keys(times))
+    for (const [host] of this.#heard.hosts()) hosts.add(host)
+    for (const host of hosts) {
+      const at = times[host]
+      const sample = Object.hasOwn(samples, host) ? (samples[host] as string) : null
+      const report = this.#newest(host, at === undefined ? undefined : { at, sample })
+      if (report) reports.set(host, report)
+    }
+    return reports
+  }
+
+  /** What Redis has of a host may be older than what we heard ourselves: it was away, or emptied just now. */
+  #newest(host: string, stored: HeardHost | undefined): HostReport | null {
+    const heard = this.#heard.host(host)
+    const newest = heard && !(stored && stored.at >= heard.at) ? heard : stored
+    return newest ? { at: newest.at, sample: newest.sample ? JSON.parse(newest.sample) : null } : null
+  }
+
+  /** Gives Redis what this ApiServer heard and Redis does not know as well or better. */
+  async refill(): Promise<void> {
+    const there = await answered(this.#redis.hgetall(redisKeys.hostReports))
+    const hosts = new Set<string>()
+    const times: string[] = []
+    const samples: string[] = []
+    for (const [host, { at, sample }] of this.#heard.hosts()) {
+      const stored = there[host]
+      if (stored !== undefined && stored >= at) continue
+      hosts.add(host)
+      times.push(host, at)
+      if (sample) samples.push(host, sample)
+    }
+    await this.#put(redisKeys.hostReports, times)
+    await this.#put(redisKeys.hosts, samples)
+    await this.#put(redisKeys.ships, [...this.#heard.shipsOf(hosts)].flat())
+  }
+
+  async #put(key: string, fields: readonly string[]): Promise<void> {
+    for (let i = 0; i < fields.length; i += 2 * refilledAtOnce) {
+      await answered(this.#redis.hset(key, ...fields.slice(i, i + 2 * refilledAtOnce)))
+    }
   }
 
   /** Last samples of the ships, null where there is none. Decoration: an absent Redis gives none. */
@@ -70,28 +122,40 @@ export class SampleStore {
     if (ids.length > 0) await answered(this.#redis.hdel(redisKeys.ships, ...ids))
   }
 
+  /** For when its record is gone. */
+  forgetShip(id: string): void {
+    this.#heard.forgetShip(id)
+  }
+
+  /** For when its record is gone. */
+  forgetHost(host: string): void {
+    this.#heard.forgetHost(host)
+  }
+
   /** Notes that the scheduler holds the tickets of these ships now. */
   async holdTickets(ids: readonly string[]): Promise<void> {
+    if (ids.length === 0) return
     const now = Date.now()
     const batch = this.#redis.pipeline().zremrangebyscore(redisKeys.waiting, 0, now - 600_000)
     for (const id of ids) batch.zadd(redisKeys.waiting, now, id)
-    await answered(batch.exec())
+    await answeredAll(batch)
   }
 
-  /** When the scheduler last said that it holds each ticket, in ms; null: never. */
-  async ticketsHeldAt(ids: readonly string[]): Promise<(number | null)[]> {
-    if (ids.length === 0) return []
-    const scores = await answered(this.#redis.zmscore(redisKeys.waiting, ...ids))
-    return scores.map((score) => (score === null ? null : Number(score)))
-  }
-
-  async note(stormBrake: string | null): Promise<void> {
-    if (stormBrake === null) await answered(this.#redis.hdel(redisKeys.notices, 'stormBrake'))
-    else await answered(this.#redis.hset(redisKeys.notices, 'stormBrake', stormBrake))
-  }
-
-  async stormBrake(): Promise<string | null> {
-    return answered(this.#redis.hget(redisKeys.notices, 'stormBrake'))
+  /**
+   * Those of the ships whose tickets no scheduler has held for `ms`. None when Redis was emptied or away within
+   * that time: then it is unknown, and a ship that is queued again wrongly loses its place.
+   */
+  async ticketsUnheld(ids: readonly string[], ms: number): Promise<Set<string>> {
+    const { mark, keptMs } = this.#continuity
+    if (ids.length === 0 || keptMs < ms) return new Set()
+    const asked = this.#redis
+      .multi()
+      .exists(mark)
+      .zmscore(redisKeys.waiting, ...ids)
+    const [marked, scores] = (await answeredAll(asked)) as [number, (string | null)[]]
+    if (marked === 0) return new Set()
+    const recently = Date.now() - ms
+    return new Set(ids.filter((_, i) => Number(scores[i] ?? 0) < recently))
   }
 
   get connected(): boolean {

@@ -17,8 +17,10 @@ import { HostStore } from './hosts.ts'
 import { Identities } from './identities.ts'
 import type { Kv } from './kv.ts'
 import { Mirror } from './mirror.ts'
+import { NoticeStore } from './notices.ts'
 import { QuotaStore } from './quotas.ts'
 import { connectRedis, connectSubscriber } from './redis.ts'
+import { Refill } from './refill.ts'
 import { SampleStore } from './samples.ts'
 import { SessionStore } from './sessions.ts'
 import { ShipStore } from './ships.ts'
@@ -35,6 +37,7 @@ export interface Stores {
   hosts: HostStore
   blueprints: BlueprintStore
   epochs: EpochStore
+  notices: NoticeStore
   samples: SampleStore
   dispatch: Dispatch
   hostNodes: HostNodes
@@ -81,6 +84,11 @@ export async function openStores(
   const tokens = new TokenStore(kv, theMirror)
   const epochs = new EpochStore(kv, theMirror, () => leaders)
   const blueprints = new BlueprintStore(kv, redis, theMirror, log)
+  const notices = new NoticeStore(kv, theMirror)
+  const refill = new Refill(redis, log)
+  const samples = new SampleStore(redis, refill)
+  ships.table.onChange((id, after) => after ?? samples.forgetShip(id))
+  hosts.table.onChange((id, after) => after ?? samples.forgetHost(id))
   const quotas = new QuotaStore(kv, theMirror)
   const tables = [
     ships.table,
@@ -88,6 +96,7 @@ export async function openStores(
     hosts.table,
     tokens.table,
     epochs.table,
+    notices.table,
     blueprints.heads,
     quotas.table,
   ]
@@ -99,6 +108,8 @@ export async function openStores(
   mirror = new Mirror(kv, tables, log, eventLog)
   const [zk] = await Promise.all([connectZooKeeper(settings, log, signal, watch), mirror.open(signal)])
   leaders = leadersIn(zk)
+  const closed = new AbortController()
+  const refilling = refill.run([() => blueprints.refill(), () => samples.refill()], closed.signal)
   return {
     kv,
     mirror,
@@ -107,7 +118,8 @@ export async function openStores(
     hosts,
     blueprints,
     epochs,
-    samples: new SampleStore(redis),
+    notices,
+    samples,
     dispatch: new Dispatch(zk, settings.queueLimit, log, watch),
     hostNodes: new HostNodes(zk, (host) => hosts.read(host)),
     answers: new AnswerStore(kv),
@@ -118,6 +130,8 @@ export async function openStores(
     eventLog,
     sessions,
     async close() {
+      closed.abort()
+      await refilling
       await audit.close()
       await sessions.close()
       await mirror.close()
