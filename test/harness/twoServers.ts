@@ -46,14 +46,18 @@ export function describeHost(id: string, change: Partial<HostDescription> = {}):
 }
 
 /** @returns a client with the credential of the new host. */
-export async function joinHost(api: ApiServer, id: string, change: Partial<HostDescription> = {}) {
+export async function joinHost(
+  api: Pick<ApiServer, 'admin' | 'as'>,
+  id: string,
+  change: Partial<HostDescription> = {},
+) {
   const { token } = await answerOf(api.admin.v1.hosts['join-tokens'].$post({ json: { host: id } }))
   const joining = api.as('').v1.monitor.join.$post({ json: { token, host: describeHost(id, change) } })
   const { credential } = await answerOf(joining)
   return { client: api.as(credential), credential }
 }
 
-export function publish({ admin }: ApiServer, name: string, spec: object = {}) {
+export function publish({ admin }: Pick<ApiServer, 'admin'>, name: string, spec: object = {}) {
   const json = { image: 'game:1', ports: [{ name: 'game', containerPort: 27960 }], ...spec }
   return answerOf(admin.v1.blueprints[':blueprint'].$put({ param: { blueprint: name }, json }))
 }
