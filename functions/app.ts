@@ -39,8 +39,9 @@ import type { Stores } from './stores/stores.ts'
 
 const about = `Deploys and scales gameservers on your own machines.
 
-Every GET says in \`X-Armada-Revision\` which revision of the store it shows at least, and while etcd is away in
-\`X-Armada-Stale\` for how many seconds it has been. With \`?consistent=true\` it misses nothing that was acknowledged
+Every GET says in \`X-Armada-Revision\` which revision of the store it shows at least. It misses nothing that was
+acknowledged more than 3 s before, mostly milliseconds; when it may, as while etcd is away, \`X-Armada-Stale\` says for
+how many seconds, and writes are refused with 503. With \`?consistent=true\` it misses nothing that was acknowledged
 before. A single record has its revision as \`ETag\`; writes of ships, fleets and hosts take it back as \`If-Match\`.
 
 Every POST takes an \`Idempotency-Key\`: for 24 h the same key with the same body has one effect and the same answer

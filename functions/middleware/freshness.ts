@@ -6,15 +6,15 @@ import type { Env } from './authenticate.ts'
 /** The copy of etcd that lookups are served from. */
 export interface Copy {
   readonly revision: number
-  /** How long it has not heard of etcd; null while it does. */
+  /** How old it may be, when that is more than its bound; else null. */
   readonly staleMs: number | null
   /** Resolves when it shows all that was written before. @throws ArmadaError unavailable. */
   catchUp(): Promise<void>
 }
 
 /**
- * Every lookup says in `X-Armada-Revision` which revision of the store it shows at least, and, while etcd is
- * away, in `X-Armada-Stale` for how many seconds it has been. `?consistent=true` asks etcd first.
+ * Every lookup says in `X-Armada-Revision` which revision of the store it shows at least, and in `X-Armada-Stale`
+ * how many seconds old it may be, when that is more than the copy's bound. `?consistent=true` asks etcd first.
  */
 export function freshness(copy: Copy): MiddlewareHandler<Env> {
   return async (c, next) => {

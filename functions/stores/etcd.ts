@@ -31,6 +31,7 @@ export function connectEtcd(addresses: string, limitMs = 2_000): Kv {
     try {
       return await call
     } catch (error) {
+      if (isFull.test(messageOf(error))) throw full(addresses, error)
       throw new ArmadaError('unavailable', `etcd at ${addresses} does not answer: ${messageOf(error)}`, {
         cause: error,
         retryAfterSeconds: 1,
@@ -46,6 +47,13 @@ export function connectEtcd(addresses: string, limitMs = 2_000): Kv {
   async function revision(): Promise<number> {
     const { header } = await answered(client.kv.range({ key: Buffer.from('/'), keys_only: true }))
     return Number(header.revision)
+  }
+
+  async function writtenAfter(prefix: string, revision: number): Promise<boolean> {
+    const { end } = Range.prefix(prefix)
+    const newer = { min_mod_revision: String(revision + 1), limit: 1, keys_only: true }
+    const { kvs } = await answered(client.kv.range({ key: Buffer.from(prefix), range_end: end, ...newer }))
+    return kvs.length > 0
   }
 
   async function lease(seconds: number): Promise<string> {
@@ -116,6 +124,7 @@ export function connectEtcd(addresses: string, limitMs = 2_000): Kv {
     lease,
     revoke,
     revision,
+    writtenAfter,
     commit,
     watch: (prefix, revision, handlers) => follow(client.watchClient, rangeOf(prefix), revision, handlers),
     history: (from, to) => history(client.watchClient, from, to),
@@ -126,6 +135,17 @@ export function connectEtcd(addresses: string, limitMs = 2_000): Kv {
 function rangeOf(prefix: string): KeyRange {
   const { start, end } = Range.prefix(prefix)
   return { start: Buffer.from(start), end: Buffer.from(end) }
+}
+
+const isFull = /database space exceeded|NOSPACE/
+
+function full(addresses: string, cause: unknown): ArmadaError {
+  return new ArmadaError(
+    'unavailable',
+    `etcd at ${addresses} has used up its space (alarm NOSPACE) and takes no writes; lookups go on. Run "etcdctl ` +
+      'compact" and "etcdctl defrag", raise --quota-backend-bytes if it fills up again, then "etcdctl alarm disarm".',
+    { cause, retryAfterSeconds: 30 },
+  )
 }
 
 function keyValue(kv: IKeyValue): KeyValue {

@@ -67,6 +67,8 @@ export interface Kv extends KvReader {
   revoke(lease: string): Promise<void>
   /** Of the store now, as its majority has it. */
   revision(): Promise<number>
+  /** Whether a key of the prefix was written after `revision`. Costs the store a look at every key. */
+  writtenAfter(prefix: string, revision: number): Promise<boolean>
   /** Follows all keys of the prefix that change after `revision`. */
   watch(prefix: string, revision: number, handlers: WatchHandlers): { close(): Promise<void> }
   /**

@@ -4,10 +4,11 @@
 // - It shows the store as it was at `revision`: changes are applied whole commit by whole commit, in order.
 // - It never goes back, except by listing again after a gap.
 // - While etcd is away it keeps showing the last picture and says so (`connected` is false).
-import { setTimeout as delay } from 'node:timers/promises'
+// - While it says nothing of the kind it misses nothing that was acknowledged more than `boundMs` ago: etcd is
+//   asked every `confirmEveryMs` how far it is, so that a frozen or cut-off one is noticed as well.
 import { ArmadaError, messageOf } from '../../shared/errors.ts'
 import type { Log } from '../../shared/log.ts'
-import { backoffMs, sleep } from '../../shared/loop.ts'
+import { Bell, backoffMs, loop, sleep } from '../../shared/loop.ts'
 import { etcdKeys } from './keys.ts'
 import type { Change, KeyValue, Kv } from './kv.ts'
 
@@ -28,15 +29,23 @@ export interface MirrorObserver {
   listed(revision: number): void
 }
 
+export const boundMs = 3_000
+const confirmEveryMs = 500
+
 export class Mirror {
   #kv: Kv
   #log: Log
   #observer: MirrorObserver | undefined
   #tables: readonly Mirrored[]
   #watch: { close(): Promise<void> } | undefined
-  #waiters: { revision: number; done: () => void }[] = []
+  #waiters = new Set<{ revision: number; done: () => void }>()
   #stopped = new AbortController()
-  #lostAtMs: number | null = performance.now()
+  /** What etcd had acknowledged by then is shown. */
+  #currentAtMs = performance.now()
+  #connected = false
+  /** It has caught up since the watch was last connected. */
+  #whole = false
+  #bell = new Bell()
   revision = 0
 
   constructor(kv: Kv, tables: readonly Mirrored[], log: Log, observer?: MirrorObserver) {
@@ -50,26 +59,35 @@ export class Mirror {
   async open(signal: AbortSignal): Promise<void> {
     signal.addEventListener('abort', () => this.#stopped.abort(), { once: true })
     await this.#list()
+    void this.#confirm()
   }
 
   get connected(): boolean {
-    return this.#lostAtMs === null
+    return this.staleMs === null
   }
 
-  /** How long the watch has been away; null while it stands. */
+  /** How old the picture may be; null while that is within the bound. */
   get staleMs(): number | null {
-    return this.#lostAtMs === null ? null : performance.now() - this.#lostAtMs
+    const ageMs = performance.now() - this.#currentAtMs
+    return this.#connected && this.#whole && ageMs <= boundMs ? null : ageMs
   }
 
   /**
-   * Resolves when the picture shows all that was committed before the call. etcd has to be ours alone: writes of
-   * others outside our keys would be waited for in vain.
+   * Resolves when the picture shows all that was committed before the call.
    * @throws ArmadaError unavailable.
    */
   async catchUp(limitMs = 2_000): Promise<void> {
+    const askedAtMs = performance.now()
+    await this.#catchUp(limitMs)
+    this.#currentAtMs = Math.max(this.#currentAtMs, askedAtMs)
+    this.#whole = this.#connected
+  }
+
+  async #catchUp(limitMs: number): Promise<void> {
     const now = await this.#kv.revision()
     await this.reach(now, limitMs)
-    if (this.revision >= now) return
+    // Others may write into the same etcd, which moves its revision and not ours.
+    if (this.revision >= now || !(await this.#kv.writtenAfter(etcdKeys.root, this.revision))) return
     const behind = `Memory is at revision ${this.revision} and etcd at ${now} for over ${limitMs} ms. Try again.`
     throw new ArmadaError('unavailable', behind, { retryAfterSeconds: 1 })
   }
@@ -77,12 +95,17 @@ export class Mirror {
   /** Resolves when the picture has reached `revision`, or after `limitMs`: so that who wrote it can read it. */
   async reach(revision: number, limitMs = 500): Promise<void> {
     if (this.revision >= revision) return
-    const limit = new AbortController()
-    await Promise.race([
-      new Promise<void>((done) => this.#waiters.push({ revision, done })),
-      delay(limitMs, undefined, { signal: limit.signal, ref: false }).catch(() => undefined),
-    ])
-    limit.abort()
+    await new Promise<void>((resolve) => {
+      const waiter = { revision, done }
+      const timer = setTimeout(done, limitMs).unref()
+      this.#waiters.add(waiter)
+      const waiters = this.#waiters
+      function done(): void {
+        clearTimeout(timer)
+        waiters.delete(waiter)
+        resolve()
+      }
+    })
   }
 
   async close(): Promise<void> {
@@ -90,10 +113,20 @@ export class Mirror {
     await this.#watch?.close()
   }
 
+  /** Learns again and again until when the picture is whole. */
+  async #confirm(): Promise<void> {
+    const options = { name: 'confirm', everyMs: confirmEveryMs, signal: this.#stopped.signal, log: this.#log }
+    await loop({ ...options, bell: this.#bell }, async () => {
+      // While etcd is away that shows in `staleMs`.
+      if (this.#connected) await this.catchUp(1_000).catch(() => undefined)
+    })
+  }
+
   async #list(): Promise<void> {
     const signal = this.#stopped.signal
     for (let attempt = 0; !signal.aborted; attempt++) {
       try {
+        const askedAtMs = performance.now()
         const revision = await this.#kv.revision()
         this.#observer?.listing()
         // Table by table: what else stands under the root, such as the audit log, would only be thrown away.
@@ -103,7 +136,9 @@ export class Mirror {
         }
         this.#observer?.listed(revision)
         this.#advance(revision)
-        this.#heard(true)
+        this.#currentAtMs = askedAtMs
+        this.#connected = true
+        this.#whole = true
         this.#follow(revision)
         return
       } catch (error) {
@@ -116,21 +151,23 @@ export class Mirror {
   #follow(revision: number): void {
     const watch = this.#kv.watch(etcdKeys.root, revision, {
       changes: (changes, at) => this.#apply(changes, at),
-      connected: (connected) => this.#heard(connected),
+      connected: (connected) => {
+        if (this.#watch !== watch) return
+        this.#connected = connected
+        if (!connected) this.#whole = false
+        this.#bell.ring()
+      },
       gap: (reason) => {
         if (this.#watch !== watch) return
         this.#watch = undefined
-        this.#heard(false)
+        this.#connected = false
+        this.#whole = false
         this.#log.warn({ reason }, 'the watch on etcd ended; everything is listed again')
         void watch.close()
         void this.#list()
       },
     })
     this.#watch = watch
-  }
-
-  #heard(connected: boolean): void {
-    this.#lostAtMs = connected ? null : (this.#lostAtMs ?? performance.now())
   }
 
   #apply(changes: Change[], revision: number): void {
@@ -143,9 +180,6 @@ export class Mirror {
 
   #advance(revision: number): void {
     this.revision = Math.max(this.revision, revision)
-    const waiting = this.#waiters.filter((waiter) => waiter.revision > this.revision)
-    const done = this.#waiters.filter((waiter) => waiter.revision <= this.revision)
-    this.#waiters = waiting
-    for (const waiter of done) waiter.done()
+    for (const waiter of this.#waiters) if (waiter.revision <= this.revision) waiter.done()
   }
 }

@@ -22,6 +22,7 @@ export function timedKv(kv: Kv, watch: StoreWatch): Kv {
     commit: (conditions, writes) => timed('commit', () => kv.commit(conditions, writes)),
     lease: (seconds) => timed('lease', () => kv.lease(seconds)),
     revoke: (lease) => timed('revoke', () => kv.revoke(lease)),
+    writtenAfter: (prefix, revision) => timed('writtenAfter', () => kv.writtenAfter(prefix, revision)),
     revision: () => timed('revision', () => kv.revision()),
     watch: (prefix, revision, handlers) => kv.watch(prefix, revision, handlers),
     history: (from, to) => kv.history(from, to),
