@@ -249,7 +249,8 @@ test('tokens that admins make: equal answers, also to those that are limited to 
   const { revision } = await answerOf(
     fleets.$post({ json: { name: 'hall-eu', blueprint: 'arena', replicas: 1 } }),
   )
-  const step = { epoch: 1, revision, create: 1, stop: [], forget: false }
+  const epoch = await node.lead('controllers')
+  const step = { epoch, revision, create: 1, stop: [], forget: false }
   const { created } = await answerOf(
     node.runner.v1.fleets[':fleet'].steps.$post({ param: { fleet: 'hall-eu' }, json: step }),
   )

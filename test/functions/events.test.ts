@@ -100,8 +100,9 @@ async function wholeSoon(reading: Reading, ships: readonly string[]): Promise<vo
 test('a ship remembers what happened to it, with reasons; a repeated refusal is told once', async () => {
   const { a, b } = servers
   const [ship] = (await create(a)) as [string]
+  const epoch = await a.lead('scheduler')
   for (const reason of ['no host has room', '4 hosts: not enough memory']) {
-    const json = { epoch: 1, placed: [], refused: [{ ship, attempt: 1, reason }], waiting: [] }
+    const json = { epoch, placed: [], refused: [{ ship, attempt: 1, reason }], waiting: [] }
     await answerOf(a.runner.v1.placements.$post({ json }))
   }
   await live([ship], [a, b])
@@ -168,7 +169,8 @@ test('a fleet remembers who made, scaled, revised and deleted it', async () => {
     events.map(({ type, reason }) => [type, reason]),
     told,
   )
-  const json = { epoch: 1, revision, create: 0, stop: [], forget: true }
+  const epoch = await a.lead('controllers')
+  const json = { epoch, revision, create: 0, stop: [], forget: true }
   await answerOf(a.runner.v1.fleets[':fleet'].steps.$post({ param, json }))
   await until(() => eventsIn(reading).length === 5)
   await reading.stop()

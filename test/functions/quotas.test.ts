@@ -10,7 +10,7 @@ import { publish, refused, startTwoServers, type TwoServers } from '../harness/t
 
 const test = suite('quotas')
 let servers: TwoServers
-const epoch = 1_000
+let epoch: number
 const secrets = new Map<string, string>()
 
 async function makeToken(name: string, quota: Partial<Quota>): Promise<void> {
@@ -21,6 +21,7 @@ async function makeToken(name: string, quota: Partial<Quota>): Promise<void> {
 test.before(async () => {
   servers = await startTwoServers()
   await publish(servers.a, 'arena', { resources: { cpuMillis: 500, memoryMiB: 128 } })
+  epoch = await servers.a.lead('controllers')
   await makeToken('ten', { ships: 10 })
   await makeToken('bulk', { ships: 250 })
   await makeToken('cores', { cpuMillis: 1_200 })

@@ -254,8 +254,9 @@ async function shipsByFleet(admin: Client, count: number): Promise<Map<string | 
   if ((await read()).length === 0) {
     await answerOf(admin.v1.ships.$post({ json: { blueprint: 'arena', count }, header: {} }))
     const { fleets } = await listFleets(admin)
+    const epoch = await two.a.lead('controllers')
     for (const { name: fleet, revision } of fleets) {
-      const json = { epoch: 1, revision, create: count, stop: [], forget: false }
+      const json = { epoch, revision, create: count, stop: [], forget: false }
       await answerOf(two.a.runner.v1.fleets[':fleet'].steps.$post({ param: { fleet }, json }))
     }
   }

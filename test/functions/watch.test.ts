@@ -79,7 +79,8 @@ test('who comes back to another server is told only what changed meanwhile, also
   assert.equal(model.size, 3)
   await label(b, leaves, { round: null })
   await answerOf(b.admin.v1.ships[':ship'].$delete({ param: { ship: ends } }))
-  const json = { epoch: 1, decisions: [{ ship: ends, attempt: 1, to: 'Forgotten' as const, reason: '' }] }
+  const decisions = [{ ship: ends, attempt: 1, to: 'Forgotten' as const, reason: '' }]
+  const json = { epoch: await b.lead('controllers'), decisions }
   assert.deepEqual((await answerOf(b.runner.v1.controllers.decisions.$post({ json }))).moved, [ends])
   const [comes = ''] = await create(a, { round: 'two' })
   const c = await startApiServer(servers.stack)
@@ -150,7 +151,8 @@ test('fleets show the numbers of their ships, hosts what was ordered of them', a
   const { revision } = await answerOf(
     a.admin.v1.fleets.$post({ json: { name: 'lobby', blueprint: 'arena', replicas: 2 } }),
   )
-  const json = { epoch: 1, revision, create: 2, stop: [], forget: false }
+  const epoch = await a.lead('controllers')
+  const json = { epoch, revision, create: 2, stop: [], forget: false }
   const param = { fleet: 'lobby' }
   const { created } = await answerOf(a.runner.v1.fleets[':fleet'].steps.$post({ param, json }))
   const attempts = created.map((ship) => ({ ship, attempt: 1 }))
@@ -190,10 +192,11 @@ test('a token that is limited to fleets is told of those only, and of nothing on
   const paths = ['/v1/events', '/v1/ships', '/v1/fleets'].map((path) => `${path}?watch=true`)
   const readings = paths.map((path) => read(b, path, options))
   await Promise.all(readings.map(marked))
+  const epoch = await a.lead('controllers')
   for (const name of ['other', 'own-lobby']) {
     const json = { name, blueprint: 'arena', replicas: 1 }
     const { revision } = await answerOf(a.admin.v1.fleets.$post({ json }))
-    const step = { epoch: 1, revision, create: 1, stop: [], forget: false }
+    const step = { epoch, revision, create: 1, stop: [], forget: false }
     await answerOf(a.runner.v1.fleets[':fleet'].steps.$post({ param: { fleet: name }, json: step }))
   }
   await create(a, { loose: 'yes' })
