@@ -1,5 +1,6 @@
 // The API: middleware and services put together. Knows stores, and nothing of the process it runs in.
 import { OpenAPIHono } from '@hono/zod-openapi'
+import { AddressGuard } from '../shared/addressGuard.ts'
 import type { Log } from '../shared/log.ts'
 import type { Document } from './docs/document.ts'
 import { measureCluster } from './metrics/cluster.ts'
@@ -19,6 +20,8 @@ import { auditService } from './services/audit.ts'
 import { blueprintService } from './services/blueprints.ts'
 import { clusterService } from './services/cluster.ts'
 import { controllerService } from './services/controllers.ts'
+import { deadLetterService } from './services/deadLetters.ts'
+import { deliveryService } from './services/deliveries.ts'
 import { docsService } from './services/docs.ts'
 import { drainService } from './services/drains.ts'
 import { eventService } from './services/events.ts'
@@ -35,6 +38,8 @@ import { shipService } from './services/ships.ts'
 import type { StreamDesk } from './services/streamDesk.ts'
 import { tokenService } from './services/tokens.ts'
 import { watching } from './services/watching.ts'
+import { webhookService } from './services/webhooks.ts'
+import { Seal } from './stores/seal.ts'
 import type { Stores } from './stores/stores.ts'
 
 const about = `Deploys and scales gameservers on your own machines.
@@ -57,6 +62,10 @@ export interface AppOptions {
   metricsToken?: string | undefined
   /** Wrong tokens that one client address may send in a minute; 0: any number. */
   failedLoginsPerMinute: number
+  /** Seals the secrets of webhooks; undefined: they stand in etcd as they are. */
+  secretsKey?: string | undefined
+  /** Private addresses that webhooks may go to. */
+  webhookAllow?: string | undefined
   meters: Meters
   version: string
   /** Whether query probes can ask a game of that type. */
@@ -80,6 +89,8 @@ export function createApp({
   runnerToken,
   metricsToken,
   failedLoginsPerMinute,
+  secretsKey,
+  webhookAllow = '',
   meters,
   version,
   isGame,
@@ -90,6 +101,7 @@ export function createApp({
   stopping,
 }: AppOptions): OpenAPIHono<Env> {
   const app = new OpenAPIHono<Env>()
+  const seal = new Seal(secretsKey)
   measureCluster(meters.registry, stores)
   const watch = watching(stores, desk)
   stores.tokens.table.onChange((name) => desk.endOf(name))
@@ -107,6 +119,8 @@ export function createApp({
     blueprintService(stores, isGame),
     clusterService(stores, stopping),
     controllerService(stores),
+    deadLetterService(stores),
+    deliveryService(stores, seal, log),
     drainService(stores),
     eventService(stores, watch),
     fleetService(stores, watch),
@@ -120,6 +134,7 @@ export function createApp({
     quotaService(stores),
     shipService(stores, watch),
     tokenService(stores),
+    webhookService(stores, seal, new AddressGuard(webhookAllow)),
   ]) {
     for (const entry of service.openAPIRegistry.definitions) {
       if (entry.type === 'route' && isList(entry.route))

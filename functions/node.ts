@@ -38,7 +38,7 @@ async function main(): Promise<void> {
   const streams = new AgentStreams(stores.ships.table, stores.hosts.table)
   const desk = new StreamDesk({ total: settings.streamLimit, perCaller: settings.streamsPerCaller })
   const logReads = settings.accessLog === 'all' ? 'info' : 'debug'
-  const { adminToken, runnerToken, metricsToken, failedLoginsPerMinute } = settings
+  const { adminToken, runnerToken, metricsToken, failedLoginsPerMinute, secretsKey, webhookAllow } = settings
   const app = createApp({
     stores,
     streams,
@@ -47,6 +47,8 @@ async function main(): Promise<void> {
     runnerToken,
     metricsToken,
     failedLoginsPerMinute,
+    secretsKey,
+    webhookAllow,
     meters,
     version,
     isGame,

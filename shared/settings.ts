@@ -1,6 +1,8 @@
 // Every setting of every process in one table, read once from the environment and frozen.
 import { hostname } from 'node:os'
 import { type ZodType, z } from 'zod'
+import { parseRanges } from './addressGuard.ts'
+import { messageOf } from './errors.ts'
 import { Name } from './model/name.ts'
 
 export type ProcessRole = 'api' | 'runner' | 'agent'
@@ -32,6 +34,16 @@ const address = z
     'must be host:port, or several with commas',
   )
 const secret = z.string().min(16, 'must have at least 16 characters')
+const ranges = z
+  .string()
+  .default('')
+  .superRefine((text, context) => {
+    try {
+      parseRanges(text)
+    } catch (error) {
+      context.addIssue({ code: 'custom', message: `lists ranges with commas: ${messageOf(error)}` })
+    }
+  })
 
 export const settings = {
   logLevel: setting(
@@ -180,6 +192,19 @@ export const settings = {
     ['api'],
     z.coerce.number().int().min(1).default(10_000),
     'Connections at a time; more are turned away',
+  ),
+
+  secretsKey: setting(
+    'ARMADA_SECRETS_KEY',
+    ['api'],
+    secret.optional(),
+    'Seals the secrets of webhooks in etcd; the same for all ApiServers. Without it they stand there as they are',
+  ),
+  webhookAllow: setting(
+    'ARMADA_WEBHOOK_ALLOW',
+    ['api', 'runner'],
+    ranges,
+    'Ranges of private addresses that webhooks may go to, also by plain http: 10.0.0.0/8,fd00::/8',
   ),
 
   api: setting(

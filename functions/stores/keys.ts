@@ -26,6 +26,11 @@ export const etcdKeys = {
   /** Guards of quotas: see stores/quotas.ts. */
   quotaGuard: (quota: string) => `/armada/quota-guards/quota/${quota}`,
   tokenGuard: (token: string) => `/armada/quota-guards/token/${token}`,
+  webhooks: '/armada/webhooks/',
+  /** How far the deliveries of each webhook are. */
+  webhookProgress: '/armada/webhook-progress/',
+  /** Of all webhooks; below it `{webhook}/{id}`, the oldest first. */
+  deadLetters: '/armada/dead-letters/',
   joinToken: (digest: string) => `/armada/join-tokens/${digest}`,
 } as const
 

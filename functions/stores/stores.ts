@@ -6,6 +6,7 @@ import { roots } from '../../shared/zookeeper/paths.ts'
 import { AnswerStore } from './answers.ts'
 import { AuditStore } from './audit.ts'
 import { BlueprintStore } from './blueprints.ts'
+import { DeadLetterStore } from './deadLetters.ts'
 import { Dispatch } from './dispatch.ts'
 import { type LeaderOf, leadersIn } from './elections.ts'
 import { EpochStore } from './epochs.ts'
@@ -28,6 +29,7 @@ import type { StoreWatch } from './storeWatch.ts'
 import { timedKv } from './timedKv.ts'
 import { timedRedis } from './timedRedis.ts'
 import { TokenStore } from './tokens.ts'
+import { WebhookStore } from './webhooks.ts'
 
 export interface Stores {
   kv: Kv
@@ -48,6 +50,8 @@ export interface Stores {
   quotas: QuotaStore
   eventLog: EventLog
   sessions: SessionStore
+  webhooks: WebhookStore
+  deadLetters: DeadLetterStore
 }
 
 export interface StoreSettings {
@@ -105,7 +109,10 @@ export async function openStores(
   eventLog.follow('ships', ships.table)
   eventLog.follow('fleets', fleets.table)
   eventLog.follow('hosts', hosts.table)
-  mirror = new Mirror(kv, tables, log, eventLog)
+  const deadLetters = new DeadLetterStore(kv, theMirror)
+  const webhooks = new WebhookStore(kv, deadLetters, theMirror)
+  const told = [webhooks.table, webhooks.progress, deadLetters.table]
+  mirror = new Mirror(kv, [...tables, ...told], log, eventLog)
   const [zk] = await Promise.all([connectZooKeeper(settings, log, signal, watch), mirror.open(signal)])
   leaders = leadersIn(zk)
   const closed = new AbortController()
@@ -129,6 +136,8 @@ export async function openStores(
     quotas,
     eventLog,
     sessions,
+    webhooks,
+    deadLetters,
     async close() {
       closed.abort()
       await refilling

@@ -5,6 +5,7 @@ import type { BlankEnv } from 'hono/types'
 import type * as audit from './audit.ts'
 import type * as blueprints from './blueprints.ts'
 import type * as cluster from './cluster.ts'
+import type * as deliveries from './deliveries.ts'
 import type * as drains from './drains.ts'
 import type * as events from './events.ts'
 import type * as fleets from './fleets.ts'
@@ -17,6 +18,7 @@ import type * as placements from './placements.ts'
 import type * as quotas from './quotas.ts'
 import type * as ships from './ships.ts'
 import type * as tokens from './tokens.ts'
+import type * as webhooks from './webhooks.ts'
 
 declare const app: OpenAPIHono
 
@@ -36,6 +38,7 @@ type Routes =
   | RoutesOf<typeof audit>
   | RoutesOf<typeof blueprints>
   | RoutesOf<typeof cluster>
+  | RoutesOf<typeof deliveries>
   | RoutesOf<typeof drains>
   | RoutesOf<typeof events>
   | RoutesOf<typeof fleets>
@@ -48,5 +51,6 @@ type Routes =
   | RoutesOf<typeof quotas>
   | RoutesOf<typeof ships>
   | RoutesOf<typeof tokens>
+  | RoutesOf<typeof webhooks>
 
 export type Api = Hono<BlankEnv, Both<Routes>, '/'>
