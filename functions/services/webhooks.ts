@@ -1,5 +1,5 @@
 // Webhooks for people: made, changed, paused, given new secrets, deleted.
-import { createHash } from 'node:crypto'
+import { createHash, randomInt } from 'node:crypto'
 import type { Context } from 'hono'
 import type { AddressGuard } from '../../shared/addressGuard.ts'
 import * as routes from '../../shared/api/webhooks.ts'
@@ -94,7 +94,7 @@ export function webhookService(stores: Stores, seal: Seal, guard: AddressGuard) 
       }
       const timestamp = new Date().toISOString()
       const letter: DeadLetter = {
-        id: `test-${Date.now()}-${Math.floor(Math.random() * 100_000)}`,
+        id: `test-${Date.now()}-${randomInt(100_000)}`,
         message: { type: 'webhook.test', timestamp, data: { webhook: value.name } },
         ...{ attempts: 0, failedAt: null, reason: null, redeliver: true },
       }
@@ -160,7 +160,7 @@ export function webhookService(stores: Stores, seal: Seal, guard: AddressGuard) 
 }
 
 const untouched = {
-  ...{ cursor: '0-0', pending: 0, delivered: 0, lastDeliveryAt: null, failingSince: null },
+  ...{ cursor: '0', pending: 0, delivered: 0, lastDeliveryAt: null, failingSince: null },
   ...{ lastFailure: null, deadLettersDropped: 0, gaps: 0 },
 }
 

@@ -56,7 +56,7 @@ export class WebhookStore {
     // What an earlier one of this name left, when its deletion was cut off.
     await this.#letters.removeAll(record.name)
     const progress: WebhookProgress = {
-      ...{ cursor: `${await this.#kv.revision()}-0`, pending: 0, delivered: 0, lastDeliveryAt: null },
+      ...{ cursor: String(await this.#kv.revision()), pending: 0, delivered: 0, lastDeliveryAt: null },
       ...{ failingSince: null, lastFailure: null, deadLettersDropped: 0, gaps: 0 },
     }
     const key = etcdKeys.webhooks + record.name

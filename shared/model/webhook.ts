@@ -81,7 +81,7 @@ export type WebhookView = z.infer<typeof WebhookView>
 
 export const MessageId = z
   .string()
-  .regex(/^((gap|test)-)?\d{1,16}-\d{1,5}$/)
+  .regex(/^((gap|test)-)?\d{1,16}(-\d{1,5})?$/)
   .describe('`webhook-id`: the id of the event. The same when it is sent again')
 
 /** What is posted, as the Standard Webhooks specification recommends. */

@@ -62,6 +62,8 @@ export async function startApiServer(
     runnerToken,
     metricsToken,
     failedLoginsPerMinute: options.failedLoginsPerMinute ?? 0,
+    secretsKey: 'test-secrets-key-0123456789',
+    webhookAllow: '127.0.0.0/8',
     meters,
     version: 'test',
     isGame,

@@ -9,17 +9,20 @@ import { keepDrains } from './drains.ts'
 import { keepFleets } from './fleets.ts'
 import { HostWatch } from './hosts.ts'
 import { attend } from './watchlist.ts'
+import { keepWebhooks, type WebhookParts } from './webhooks/keepWebhooks.ts'
 
 export interface ControllersOptions {
   zk: ZooKeeper
   client: Client
   settings: Pick<Settings<'runner'>, 'ticketLostMs' | 'unclaimedMs' | 'forgetMs'>
+  /** Undefined: no webhooks are delivered. */
+  webhooks?: WebhookParts
   log: Log
 }
 
 /** Controls until the leadership ends. @throws what ended it, when it was not the signal. */
 export async function control(
-  { zk, client, settings, log }: ControllersOptions,
+  { zk, client, settings, webhooks, log }: ControllersOptions,
   { epoch, signal: leads }: Leadership,
 ): Promise<void> {
   const office = { client, epoch, log }
@@ -32,6 +35,7 @@ export async function control(
     },
     (signal) => keepFleets({ ...office, signal }),
     (signal) => keepDrains({ ...office, signal }),
+    ...(webhooks ? [(signal: AbortSignal) => keepWebhooks({ ...office, ...webhooks, signal })] : []),
     (signal) => attend({ ...office, signal }, settings, () => brake()),
   ])
 }

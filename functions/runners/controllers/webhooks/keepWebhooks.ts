@@ -17,10 +17,12 @@ const everyMs = 1_000
 /** A request takes 2 MB; the dead letters of a report may have 500 KB. */
 const reportsInCall = 4
 
-export interface WebhooksOptions extends Office {
+export interface WebhookParts {
   events: EventSource
   guard: AddressGuard
 }
+
+type WebhooksOptions = Office & WebhookParts
 
 export async function keepWebhooks(options: WebhooksOptions): Promise<void> {
   const { client, log, signal } = options
