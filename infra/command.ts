@@ -17,7 +17,7 @@ export const options = {
   reason: { type: 'string', about: 'why a host is cordoned or drained' },
   deadline: { type: 'string', about: 'seconds that ships in use get at a drain (3600)' },
   role: { type: 'string', about: 'of a new token: viewer, allocator, operator or admin (viewer)' },
-  fleets: { type: 'string', about: "all that a new token sees: 'lobby-*,duel'" },
+  fleets: { type: 'string', about: "all that a new token sees, or a new webhook tells of: 'lobby-*,duel'" },
   ttl: { type: 'string', about: 'seconds that a new token is good for; without it: for ever' },
   grace: { type: 'string', about: 'seconds that the old secret of a rotated token is good as well (0)' },
   ships: { type: 'string', about: 'ships that a quota allows' },
@@ -32,6 +32,7 @@ export const options = {
   follow: { type: 'boolean', about: 'goes on with what `logs` prints, until the ship has ended' },
   tail: { type: 'string', about: 'begins `logs` with so many of the last lines (100)' },
   timestamps: { type: 'boolean', about: 'shows when each line of `logs` was printed' },
+  events: { type: 'string', about: 'types of events for `create-webhook`: ship.*,fleet.scaled' },
   force: { type: 'boolean', about: 'removes a host with its ships' },
 } as const satisfies Record<string, { type: 'boolean' | 'string'; about: string }>
 

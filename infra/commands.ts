@@ -12,6 +12,7 @@ import { labelChanges, labelText, selected } from './labels.ts'
 import { quotaCommands } from './quotaCommands.ts'
 import { table } from './screen.ts'
 import { tokenCommands } from './tokenCommands.ts'
+import { webhookCommands } from './webhookCommands.ts'
 
 export const commands: Commands = {
   ships: {
@@ -117,6 +118,7 @@ export const commands: Commands = {
   ...quotaCommands,
   ...auditCommands,
   ...eventCommands,
+  ...webhookCommands,
   cluster: {
     takes: [],
     about: 'the cluster at a glance',
