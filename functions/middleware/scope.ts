@@ -1,6 +1,6 @@
 // What a token that is limited to fleets may see: the fleets that its patterns name, and their ships.
 import { ArmadaError } from '../../shared/errors.ts'
-import type { Token } from '../../shared/model/token.ts'
+import { fits, type Token } from '../../shared/model/token.ts'
 
 /** As much of a caller as tells its limits. */
 interface Limited {
@@ -37,29 +37,4 @@ export function assertUnlimited(caller: Limited): void {
 
 function namesOf({ token }: Limited): string {
   return token?.fleets?.join(', ') ?? ''
-}
-
-/**
- * Whether the name is of the pattern, in which a star stands for any characters, or for none. Not as a regular
- * expression: with many stars that could take for ever.
- */
-export function fits(pattern: string, name: string): boolean {
-  let at = 0
-  let star = -1
-  let from = 0
-  for (let i = 0; i < name.length; ) {
-    if (pattern[at] === '*') {
-      star = at++
-      from = i
-    } else if (pattern[at] === name[i]) {
-      at++
-      i++
-    } else if (star >= 0) {
-      // The last star takes one character more; earlier ones never have to.
-      at = star + 1
-      i = ++from
-    } else return false
-  }
-  while (pattern[at] === '*') at++
-  return at === pattern.length
 }

@@ -5,6 +5,7 @@
 //   any moment and take it again.
 // - When the signal fires, leadership is given away before anything else is waited for.
 import { hostname } from 'node:os'
+import { AddressGuard } from '../../shared/addressGuard.ts'
 import { type Client, connect } from '../../shared/api/client.ts'
 import type { OfficeName } from '../../shared/api/offices.ts'
 import type { Log } from '../../shared/log.ts'
@@ -13,6 +14,8 @@ import { ZooKeeper } from '../../shared/zookeeper/client.ts'
 import { stand } from '../../shared/zookeeper/election.ts'
 import { elections, roots } from '../../shared/zookeeper/paths.ts'
 import { control } from './controllers/control.ts'
+import { eventsOf } from './controllers/webhooks/events.ts'
+import type { WebhookParts } from './controllers/webhooks/keepWebhooks.ts'
 import { type Leadership, takeOffice } from './leadership.ts'
 import { schedule } from './scheduler/schedule.ts'
 
@@ -20,6 +23,7 @@ export interface RunnerParts {
   zk: ZooKeeper
   client: Client
   settings: Settings<'runner'>
+  webhooks: WebhookParts
   log: Log
 }
 
@@ -49,7 +53,8 @@ export async function run(
     const id = `${hostname()}-${process.pid}`
     await Promise.all(
       names.map((name) => {
-        const parts = { zk, client, settings, log: log.child({ runner: name }) }
+        const webhooks = { events: eventsOf(settings, log), guard: new AddressGuard(settings.webhookAllow) }
+        const parts = { zk, client, settings, webhooks, log: log.child({ runner: name }) }
         return stand(zk, elections[name], { id, signal, log: parts.log }, async (won) =>
           offices[name](parts, await takeOffice(name, won, parts)),
         )

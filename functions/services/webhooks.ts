@@ -23,6 +23,7 @@ export function webhookService(stores: Stores, seal: Seal, guard: AddressGuard) 
   return serviceApp()
     .openapi(guarded(routes.createWebhook), async (c) => {
       const { secret = newWebhookSecret(), ...wanted } = c.req.valid('json')
+      c.set('subject', wanted.name)
       assertUrl(wanted.url)
       if (webhooks.table.size >= mostWebhooks) {
         throw new ArmadaError('conflict', `There are ${mostWebhooks} webhooks already. Delete one first.`)

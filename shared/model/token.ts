@@ -22,6 +22,31 @@ export const FleetPattern = z
     'must be a fleet name, in which "*" stands for any characters',
   )
 
+/**
+ * Whether the name is of the pattern, in which a star stands for any characters, or for none. Not as a regular
+ * expression: with many stars that could take for ever.
+ */
+export function fits(pattern: string, name: string): boolean {
+  let at = 0
+  let star = -1
+  let from = 0
+  for (let i = 0; i < name.length; ) {
+    if (pattern[at] === '*') {
+      star = at++
+      from = i
+    } else if (pattern[at] === name[i]) {
+      at++
+      i++
+    } else if (star >= 0) {
+      // The last star takes one character more; earlier ones never have to.
+      at = star + 1
+      i = ++from
+    } else return false
+  }
+  while (pattern[at] === '*') at++
+  return at === pattern.length
+}
+
 export const Rate = z.strictObject({
   perSecond: z
     .number()

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { isWebhookSecret } from '../webhookSignature.ts'
 import { Name } from './name.ts'
-import { FleetPattern } from './token.ts'
+import { FleetPattern, fits } from './token.ts'
 
 export const EventPattern = z
   .string()
@@ -121,21 +121,4 @@ export function wants(
 ): boolean {
   if (!events.some((pattern) => fits(pattern, type))) return false
   return fleets === null || (fleet !== null && fleets.some((pattern) => fits(pattern, fleet)))
-}
-
-/** A star stands for any characters. Without regular expressions, which many stars could keep busy for ever. */
-function fits(pattern: string, text: string): boolean {
-  const [first = '', ...rest] = pattern.split('*')
-  const last = rest.pop()
-  if (last === undefined) return pattern === text
-  if (!text.startsWith(first) || !text.endsWith(last) || text.length < first.length + last.length)
-    return false
-  const end = text.length - last.length
-  let at = first.length
-  for (const part of rest) {
-    const found = text.indexOf(part, at)
-    if (found < 0 || found + part.length > end) return false
-    at = found + part.length
-  }
-  return true
 }

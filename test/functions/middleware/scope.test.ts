@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { suite } from 'uvu'
-import { assertMayName, assertUnlimited, fits, seesFleet } from '../../../functions/middleware/scope.ts'
-import { FleetPattern, type Token } from '../../../shared/model/token.ts'
+import { assertMayName, assertUnlimited, seesFleet } from '../../../functions/middleware/scope.ts'
+import { FleetPattern, fits, type Token } from '../../../shared/model/token.ts'
 
 const test = suite('scope')
 
