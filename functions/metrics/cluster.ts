@@ -10,7 +10,7 @@ const others = '(others)'
 
 /** Adds the gauges to the registry. */
 export function measureCluster(registry: Registry, stores: Stores, shown = fleetsShown): void {
-  const { ships, fleets, dispatch, mirror } = stores
+  const { ships, fleets, dispatch, mirror, webhooks, deadLetters } = stores
   const registers = [registry]
   const named = (fleet: string, names: ReadonlySet<string>) => (names.has(fleet) ? fleet : others)
 
@@ -57,6 +57,26 @@ export function measureCluster(registry: Registry, stores: Stores, shown = fleet
       for (const state of ['Online', 'Degraded', 'Silent'] as const) {
         this.set({ state }, hosts.filter((host) => host.state === state).length)
       }
+    },
+  })
+  new Gauge({
+    name: 'armada_webhook_dead_letters',
+    help: 'Messages that each webhook could not deliver',
+    labelNames: ['webhook'],
+    registers,
+    collect() {
+      this.reset()
+      for (const [webhook] of webhooks.table.rows()) this.set({ webhook }, deadLetters.count(webhook))
+    },
+  })
+  new Gauge({
+    name: 'armada_webhook_pending',
+    help: 'Messages that each webhook has yet to deliver, of those that are read; at most half a minute old',
+    labelNames: ['webhook'],
+    registers,
+    collect() {
+      this.reset()
+      for (const [webhook, { value }] of webhooks.progress.rows()) this.set({ webhook }, value.pending)
     },
   })
   new Gauge({

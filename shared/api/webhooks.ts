@@ -19,7 +19,7 @@ export const WebhookRequest = z.strictObject({
   url,
   events: events.default(['*']),
   fleets: fleets.default(null),
-  attempts: attempts.default(15),
+  attempts: attempts.default(12),
   enabled: enabled.default(true),
   secret: WebhookSecret.optional().describe('Default: Armada makes one'),
 })

@@ -41,7 +41,7 @@ export const Webhook = z.strictObject({
     .min(1)
     .max(20)
     .describe(
-      'Tries of one delivery before it becomes a dead letter. The pause between them doubles from 1 s to 5 min: 15 tries take about half an hour',
+      'Tries of one delivery before it becomes a dead letter. The pause between them doubles from 1 s to 5 min: 12 tries take about a quarter of an hour. What takes longer than etcd keeps its history is told as a gap if the leader changes meanwhile',
     ),
   enabled: z
     .boolean()
