@@ -14,7 +14,7 @@ import { limitBody, maxBodyBytes, strangerBytes } from './middleware/json.ts'
 import { methodsOf } from './middleware/methods.ts'
 import { onError, onNotFound } from './middleware/problems.ts'
 import { limitRates } from './middleware/rates.ts'
-import { identify } from './middleware/request.ts'
+import { identify, literalPath } from './middleware/request.ts'
 import type { AgentStreams } from './services/agentStreams.ts'
 import { auditService } from './services/audit.ts'
 import { blueprintService } from './services/blueprints.ts'
@@ -107,6 +107,7 @@ export function createApp({
   stores.tokens.table.onChange((name) => desk.endOf(name))
   app.use(identify(accessLog, { watch: meters, reads: logReads, proxyHops }))
   app.use(audit(stores.audit))
+  app.use(literalPath)
   app.use(authenticate({ adminToken, runnerToken, metricsToken, identities: stores.identities }))
   app.use(limitRates(failedLoginsPerMinute))
   app.use('/v1/*', demandCaller)

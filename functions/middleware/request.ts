@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import type { HttpBindings } from '@hono/node-server'
 import type { Context, MiddlewareHandler } from 'hono'
 import { routePath } from 'hono/route'
+import { ArmadaError } from '../../shared/errors.ts'
 import type { Log } from '../../shared/log.ts'
 import { readTrace } from '../../shared/trace.ts'
 import type { Env } from './authenticate.ts'
@@ -62,6 +63,21 @@ export function identify(log: Log, options: IdentifyOptions = {}): MiddlewareHan
     const level = quiet.has(route) ? 'debug' : isRead(method) && !isDenied ? reads : 'info'
     log[level](fields, 'answered')
   }
+}
+
+/** `.` or `..` as a part of the path, spelt out or as %2e. */
+const dots = /^[^?#]*\/(?:\.|%2e){1,2}(?:[/?#]|$)/i
+
+/** What is read as another path than was written is refused: whoever guards paths before us would be passed by. */
+export const literalPath: MiddlewareHandler<Env> = async (c, next) => {
+  const { incoming } = (c.env ?? {}) as Partial<HttpBindings>
+  if (incoming?.url && dots.test(incoming.url)) {
+    throw new ArmadaError(
+      'invalid_request',
+      'No part of the path may be "." or "..": write out what is meant.',
+    )
+  }
+  await next()
 }
 
 /** On Node past Hono, which would make a `Headers` object of every answer for it. */

@@ -386,6 +386,15 @@ test('hosts and addresses that cannot be read: 400; those that can are answered'
   assert.equal((await askOnce(api.port, 'GET /healthz HTTP/1.0\r\n\r\n'))?.status, 200)
   assert.equal((await askOnce(api.port, 'GET /healthz HTTP/1.1\r\n\r\n'))?.status, 400)
   isProblem(await askOnce(api.port, head('GET', `/v1/ships/${'a'.repeat(8_000)}`)), 400, 'a path of 8 kB')
+  for (const path of [
+    '/v1/fleets/../ships',
+    '/v1/%2E%2e/v1/ships',
+    '/v1/./ships',
+    '/x/../healthz?a',
+    '/v1/ships/..',
+  ])
+    assert.match(isProblem(await askOnce(api.port, head('GET', path)), 400, path), /"\.\."/)
+  assert.equal((await askOnce(api.port, get('/healthz?path=/../x', 'a')))?.status, 200)
 })
 
 test('many requests at once on one connection are answered in order', async () => {
