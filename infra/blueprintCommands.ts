@@ -1,6 +1,6 @@
 // The commands of the CLI about blueprints.
 import { readFileSync } from 'node:fs'
-import { answerOf } from '../shared/api/client.ts'
+import { allOf, answerOf } from '../shared/api/client.ts'
 import { messageOf } from '../shared/errors.ts'
 import { type Commands, wholeNumber } from './command.ts'
 import { table } from './screen.ts'
@@ -10,14 +10,17 @@ export const blueprintCommands: Commands = {
     takes: [],
     about: 'list the blueprints',
     async run(client) {
-      const data = await answerOf(client.v1.blueprints.$get())
-      const rows = data.blueprints.map(({ name, revision, spec }) => [
+      const blueprints = await allOf(
+        (page) => client.v1.blueprints.$get({ query: page }),
+        ({ blueprints }) => blueprints,
+      )
+      const rows = blueprints.map(({ name, revision, spec }) => [
         name,
         String(revision),
         spec.image,
         spec.probe.type,
       ])
-      return { text: table(['BLUEPRINT', 'REVISION', 'IMAGE', 'PROBE'], rows), data }
+      return { text: table(['BLUEPRINT', 'REVISION', 'IMAGE', 'PROBE'], rows), data: { blueprints } }
     },
   },
   publish: {

@@ -14,6 +14,7 @@ export const options = {
   watch: { type: 'boolean', about: 'goes on with what happens from now on' },
   host: { type: 'string', about: 'narrows `ships` to a host' },
   selector: { type: 'string', about: 'narrows `ships`, `fleets`, `hosts` by labels: region=eu,!old' },
+  where: { type: 'string', about: 'narrows them by fields: state=Ready,host!=fra-07,attempt>1' },
   reason: { type: 'string', about: 'why a host is cordoned or drained' },
   deadline: { type: 'string', about: 'seconds that ships in use get at a drain (3600)' },
   role: { type: 'string', about: 'of a new token: viewer, allocator, operator or admin (viewer)' },

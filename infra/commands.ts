@@ -1,5 +1,5 @@
 // The commands of the CLI that speak to the API, one entry each.
-import { answerOf } from '../shared/api/client.ts'
+import { allOf, answerOf } from '../shared/api/client.ts'
 import type { FleetView } from '../shared/model/fleet.ts'
 import type { ShipView } from '../shared/model/ship.ts'
 import { auditCommands } from './auditCommands.ts'
@@ -18,10 +18,13 @@ export const commands: Commands = {
   ships: {
     takes: [],
     about: 'list the ships',
-    async run(client, _, { fleet, host, selector }) {
-      const query = { limit: '1000', ...(fleet && { fleet }), ...(host && { host }), ...selected(selector) }
-      const data = await answerOf(client.v1.ships.$get({ query }))
-      return { text: shipTable(data.ships), data }
+    async run(client, _, { fleet, host, ...selectors }) {
+      const filter = { ...(fleet && { fleet }), ...(host && { host }), ...selected(selectors) }
+      const ships = await allOf(
+        (page) => client.v1.ships.$get({ query: { ...page, ...filter } }),
+        ({ ships }) => ships,
+      )
+      return { text: shipTable(ships), data: { ships } }
     },
   },
   ship: {
@@ -62,9 +65,12 @@ export const commands: Commands = {
   fleets: {
     takes: [],
     about: 'list the fleets',
-    async run(client, _, { selector }) {
-      const data = await answerOf(client.v1.fleets.$get({ query: selected(selector) }))
-      return { text: fleetTable(data.fleets), data }
+    async run(client, _, selectors) {
+      const fleets = await allOf(
+        (page) => client.v1.fleets.$get({ query: { ...page, ...selected(selectors) } }),
+        ({ fleets }) => fleets,
+      )
+      return { text: fleetTable(fleets), data: { fleets } }
     },
   },
   'create-fleet': {

@@ -35,11 +35,11 @@ export const eventCommands: Commands = {
   watch: {
     takes: ['<ships|fleets|hosts>'],
     about: 'show records as they come, change and go',
-    async run(_, [resource = ''], { fleet, host, selector, json = false }, terminal) {
+    async run(_, [resource = ''], { fleet, host, json = false, ...selectors }, terminal) {
       const fields = watched[resource]
       if (!fields) throw new Error(`"${resource}" cannot be watched: name ships, fleets or hosts.`)
       const narrowed = resource === 'ships' ? { ...(fleet && { fleet }), ...(host && { host }) } : {}
-      const query = { ...narrowed, ...selected(selector) }
+      const query = { ...narrowed, ...selected(selectors) }
       for await (const { event, data } of stream(terminal, `/v1/${resource}`, query)) {
         if (event !== 'put' && event !== 'delete') continue
         terminal.print(

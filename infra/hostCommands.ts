@@ -1,5 +1,5 @@
 // The commands of the CLI about hosts.
-import { answerOf } from '../shared/api/client.ts'
+import { allOf, answerOf } from '../shared/api/client.ts'
 import type { HostView } from '../shared/model/host.ts'
 import { type Commands, wholeNumber } from './command.ts'
 import { labelChanges, labelText, selected } from './labels.ts'
@@ -9,9 +9,12 @@ export const hostCommands: Commands = {
   hosts: {
     takes: [],
     about: 'list the hosts',
-    async run(client, _, { selector }) {
-      const data = await answerOf(client.v1.hosts.$get({ query: selected(selector) }))
-      return { text: hostTable(data.hosts), data }
+    async run(client, _, selectors) {
+      const hosts = await allOf(
+        (page) => client.v1.hosts.$get({ query: { ...page, ...selected(selectors) } }),
+        ({ hosts }) => hosts,
+      )
+      return { text: hostTable(hosts), data: { hosts } }
     },
   },
   'label-host': {

@@ -12,9 +12,12 @@ function labelChange(text: string): [string, string | null] {
   throw new Error(`"${text}" is no change of a label. Write key=value to set one, key- to take one away.`)
 }
 
-/** The part of a query that selects by labels. */
-export function selected(selector: string | undefined): { labelSelector?: string } {
-  return selector === undefined ? {} : { labelSelector: selector }
+/** The part of a query that selects by labels and fields. */
+export function selected({ selector, where }: { selector?: string | undefined; where?: string | undefined }) {
+  return {
+    ...(selector !== undefined && { labelSelector: selector }),
+    ...(where !== undefined && { fieldSelector: where }),
+  }
 }
 
 export function labelText(labels: Record<string, string>): string {

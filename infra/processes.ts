@@ -24,12 +24,13 @@ export function startApi(
   launch: Launch,
 ): Promise<Server> {
   const url = `http://127.0.0.1:${settings.listenPort}`
+  const health = connect({ url, limitMs: 500 })
   return startServer({
     ...launched('api', launch),
     address: url,
     args: [join(launch.dist, 'api.js')],
     env: environmentFor('api', settings),
-    answers: async () => (await fetch(`${url}/healthz`, { signal: AbortSignal.timeout(500) })).ok,
+    answers: async () => (await answerOf(health.healthz.$get())).status === 'ok',
     readyLimitMs: 30_000,
     graceMs: 8_000,
   })

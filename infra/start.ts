@@ -1,7 +1,7 @@
 // `npm start`: the whole of Armada on one machine, with a fleet of real gameservers on it.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { answerOf, type Client, connect } from '../shared/api/client.ts'
+import { allOf, answerOf, type Client, connect } from '../shared/api/client.ts'
 import { messageOf } from '../shared/errors.ts'
 import { createLog, type Log } from '../shared/log.ts'
 import { sleep } from '../shared/loop.ts'
@@ -174,13 +174,19 @@ function writeHostFile({ api, zookeeper, zookeeperSecret, engine }: Omit<HostOpt
 
 /** The blueprint and the fleet of the first start; what people made of them since is left alone. */
 async function publish(client: Client, screen: Screen): Promise<void> {
-  const { blueprints } = await answerOf(client.v1.blueprints.$get())
+  const blueprints = await allOf(
+    (page) => client.v1.blueprints.$get({ query: page }),
+    ({ blueprints }) => blueprints,
+  )
   if (!blueprints.some((blueprint) => blueprint.name === blueprintName)) {
     const json = JSON.parse(readFileSync(join(root, 'infra', 'quickstart', 'blueprint.json'), 'utf8'))
     await answerOf(client.v1.blueprints[':blueprint'].$put({ param: { blueprint: blueprintName }, json }))
     screen.done(`the blueprint ${blueprintName} is published`)
   }
-  const { fleets } = await answerOf(client.v1.fleets.$get({ query: {} }))
+  const fleets = await allOf(
+    (page) => client.v1.fleets.$get({ query: page }),
+    ({ fleets }) => fleets,
+  )
   if (fleets.some((fleet) => fleet.name === fleetName)) return
   await answerOf(client.v1.fleets.$post({ json: { name: fleetName, blueprint: blueprintName, replicas } }))
   screen.done(`a fleet "${fleetName}" of ${replicas} is wanted`)

@@ -24,6 +24,8 @@ export interface Env {
     trace?: Trace
     /** Where the request comes from. */
     address?: string
+    /** Revision of the store that the answer shows at least. */
+    shown?: number
     /** What the request is about, where its path does not name it: for the audit log. */
     subject?: string
     /** Why it was refused. */

@@ -1,4 +1,4 @@
-// How fresh a lookup is: which revision it shows, whether etcd is away, and, on request, that it misses nothing.
+// How fresh an answer is: which revision it shows, whether etcd is away, and, on request, that it misses nothing.
 import type { MiddlewareHandler } from 'hono'
 import { ArmadaError } from '../../shared/errors.ts'
 import type { Env } from './authenticate.ts'
@@ -6,26 +6,45 @@ import type { Env } from './authenticate.ts'
 /** The copy of etcd that lookups are served from. */
 export interface Copy {
   readonly revision: number
+  /** Nothing that this ApiServer has read or written is newer. */
+  readonly newest: number
   /** How old it may be, when that is more than its bound; else null. */
   readonly staleMs: number | null
   /** Resolves when it shows all that was written before. @throws ArmadaError unavailable. */
   catchUp(): Promise<void>
+  /** Resolves when it shows that revision. @throws ArmadaError unavailable. */
+  follow(revision: number): Promise<void>
 }
 
 /**
- * Every lookup says in `X-Armada-Revision` which revision of the store it shows at least, and in `X-Armada-Stale`
- * how many seconds old it may be, when that is more than the copy's bound. `?consistent=true` asks etcd first.
+ * Every answer has an `X-Armada-Revision`: a lookup shows the store at that revision at least, and what a change did is
+ * in it. Sent back as `X-Armada-Min-Revision` to any ApiServer, it makes that one wait until it shows as much: so a
+ * caller reads what it wrote and never sees time go back, whatever the load balancer does. `?consistent=true` asks
+ * etcd first. `X-Armada-Stale` says how many seconds old a lookup may be, when that is more than the copy's bound.
  */
 export function freshness(copy: Copy): MiddlewareHandler<Env> {
   return async (c, next) => {
-    if (c.req.method !== 'GET' && c.req.method !== 'HEAD') return next()
+    const least = c.req.header('x-armada-min-revision')
+    if (least !== undefined && !/^\d{1,16}$/.test(least))
+      throw unreadable('headers, x-armada-min-revision', 'digits')
+    if (least !== undefined) await copy.follow(Number(least))
+    if (c.req.method !== 'GET' && c.req.method !== 'HEAD') {
+      await next()
+      c.header('x-armada-revision', String(copy.newest))
+      return
+    }
     const consistent = c.req.query('consistent')
     if (consistent === 'true') await copy.catchUp()
     else if (consistent !== undefined && consistent !== 'false') {
-      throw new ArmadaError('invalid_request', 'In the query, consistent: write "true" or "false".')
+      throw unreadable('query, consistent', '"true" or "false"')
     }
+    c.set('shown', copy.revision)
     c.header('x-armada-revision', String(copy.revision))
     if (copy.staleMs !== null) c.header('x-armada-stale', String(Math.ceil(copy.staleMs / 1_000)))
     await next()
   }
+}
+
+function unreadable(where: string, what: string): ArmadaError {
+  return new ArmadaError('invalid_request', `In the ${where}: write ${what}.`)
 }

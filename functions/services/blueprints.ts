@@ -6,6 +6,7 @@ import { isFinished } from '../../shared/model/shipState.ts'
 import { guarded } from '../middleware/authenticate.ts'
 import type { Lookups } from '../stores/lookups.ts'
 import type { Stores } from '../stores/stores.ts'
+import { pageOf } from './paging.ts'
 import { serviceApp } from './serviceApp.ts'
 import { blueprintFor } from './ships.ts'
 
@@ -18,9 +19,12 @@ export function blueprintService(stores: Stores, isGame: (type: string) => Promi
       if (spec.probe.type === 'query' && !(await isGame(spec.probe.game))) throw unknownGame(spec.probe.game)
       return c.json(await blueprints.publish(c.req.valid('param').blueprint, spec), 200)
     })
-    .openapi(guarded(routes.listBlueprints), async (c) =>
-      c.json({ blueprints: await blueprints.list() }, 200),
-    )
+    .openapi(guarded(routes.listBlueprints), async (c) => {
+      const page = await pageOf(c, c.req.valid('query'), (after) => blueprints.names(after))
+      const found = await Promise.all(page.items.map((name) => blueprints.get(name)))
+      const shown = found.filter((blueprint) => blueprint !== undefined)
+      return c.json({ blueprints: shown, nextCursor: page.nextCursor }, 200)
+    })
     .route('/', blueprintLookup(stores))
     .openapi(guarded(routes.rollbackBlueprint), async (c) => {
       const { blueprint: name } = c.req.valid('param')

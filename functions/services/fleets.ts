@@ -4,7 +4,6 @@ import { ArmadaError } from '../../shared/errors.ts'
 import { backoffMs, sleep } from '../../shared/loop.ts'
 import type { Blueprint } from '../../shared/model/blueprint.ts'
 import type { Fleet } from '../../shared/model/fleet.ts'
-import { selects } from '../../shared/model/labelSelector.ts'
 import { randomId, shipIdFor } from '../../shared/model/name.ts'
 import type { Ship } from '../../shared/model/ship.ts'
 import { isFinished } from '../../shared/model/shipState.ts'
@@ -14,9 +13,11 @@ import type { Leave } from '../stores/ships.ts'
 import type { Stores } from '../stores/stores.ts'
 import type { Row } from '../stores/table.ts'
 import { Allowances } from './allowance.ts'
+import { fleetMatches } from './filters.ts'
 import { deleting, type NewFleet, newFleet, patched, remembering } from './fleetChanges.ts'
 import { newShip, stop } from './lifecycle.ts'
-import { assertMatch, movedOn, tagOf } from './matching.ts'
+import { assertMatch, movedOn, tag } from './matching.ts'
+import { pageOf } from './paging.ts'
 import { serviceApp } from './serviceApp.ts'
 import { blueprintFor, tellWorkers } from './ships.ts'
 import { queueTickets } from './tickets.ts'
@@ -40,23 +41,21 @@ export function fleetService(stores: Stores, watching: Watching) {
       return c.json(fleetView(row, stores), 201)
     })
     .openapi(guarded(routes.listFleets), async (c) => {
-      const { labelSelector, watch } = c.req.valid('query')
-      if (watch) {
-        const chosen = (fleet: Fleet) => selects(labelSelector, fleet.labels)
-        const caller = c.get('caller')
+      const query = c.req.valid('query')
+      const caller = c.get('caller')
+      if (query.watch) {
+        const chosen = (fleet: Fleet) => fleetMatches(query, fleet)
         const seen = (fleet: string | null) => seesFleet(caller, fleet)
         return (await watching.list(c, watchedFleets(stores, chosen, seen))) as never
       }
-      const rows = [...fleets.table.rows()].map(([, row]) => row)
-      const seen = rows.filter(({ value }) => seesFleet(c.get('caller'), value.name))
-      const chosen = seen.filter(({ value }) => selects(labelSelector, value.labels))
-      return c.json({ fleets: chosen.map((row) => fleetView(row, stores)) }, 200)
+      const { items, nextCursor } = await pageOf(c, query, (after) => matching(caller, query, after))
+      return c.json({ fleets: items.map((row) => fleetView(row, stores)), nextCursor }, 200)
     })
     .openapi(guarded(routes.getFleet), async (c) => {
       const { fleet } = c.req.valid('param')
       assertSeen(c.get('caller'), fleet)
       const row = fleets.table.get(fleet) ?? (await fleetNamed(fleet))
-      c.header('etag', tagOf(row))
+      tag(c, row)
       return c.json(fleetView(row, stores), 200)
     })
     .openapi(guarded(routes.patchFleet), async (c) => {
@@ -91,6 +90,15 @@ export function fleetService(stores: Stores, watching: Watching) {
       if (step.forget) await forget(row, fence)
       return c.json({ created, stopped }, 200)
     })
+
+  function* matching(
+    caller: Caller,
+    filter: routes.FleetFilter,
+    after: string,
+  ): Generator<[string, Row<Fleet>]> {
+    for (const [name, row] of fleets.table.rows(after))
+      if (seesFleet(caller, name) && fleetMatches(filter, row.value)) yield [name, row]
+  }
 
   async function fleetNamed(name: string): Promise<Row<Fleet>> {
     const row = await fleets.read(name)

@@ -2,32 +2,35 @@
 import * as routes from '../../shared/api/hosts.ts'
 import { ArmadaError } from '../../shared/errors.ts'
 import { type Host, type HostView, ordersOf } from '../../shared/model/host.ts'
-import { selects } from '../../shared/model/labelSelector.ts'
 import { isAboard, isInUse } from '../../shared/model/shipState.ts'
 import { guarded } from '../middleware/authenticate.ts'
 import type { HostReport } from '../stores/samples.ts'
 import type { Stores } from '../stores/stores.ts'
 import type { Row } from '../stores/table.ts'
-import { tagOf } from './matching.ts'
+import { hostMatches } from './filters.ts'
+import { tag } from './matching.ts'
+import { pageOf } from './paging.ts'
 import { serviceApp } from './serviceApp.ts'
 import { watchedHosts } from './watchedLists.ts'
 import type { Watching } from './watching.ts'
 
 /** A host that has not reported for so long is shown as Silent. Agents report every 5 s. */
 const silentMs = 15_000
+/** Hosts whose reports are asked for together while a page is put together. */
+const hostsAtOnce = 200
 
 export function hostService(stores: Stores, watching: Watching) {
   const { hosts } = stores
   return serviceApp()
     .openapi(guarded(routes.listHosts), async (c) => {
-      const { labelSelector, watch } = c.req.valid('query')
-      if (watch) {
-        const chosen = ({ labels }: HostView) => selects(labelSelector, labels)
+      const query = c.req.valid('query')
+      if (query.watch) {
         const show = (row: Row<Host>) => hostView(row, stores)
+        const chosen = (host: HostView) => hostMatches(query, host)
         return (await watching.list(c, watchedHosts(hosts, show, chosen))) as never
       }
-      const views = await hostViews(stores)
-      return c.json({ hosts: views.filter(({ labels }) => selects(labelSelector, labels)) }, 200)
+      const { items, nextCursor } = await pageOf(c, query, (after) => matching(query, after))
+      return c.json({ hosts: items, nextCursor }, 200)
     })
     .openapi(guarded(routes.createJoinToken), async (c) => {
       const { host, ttlSeconds } = c.req.valid('json')
@@ -38,9 +41,28 @@ export function hostService(stores: Stores, watching: Watching) {
       const { host } = c.req.valid('param')
       const row = hosts.table.get(host) ?? (await hosts.read(host))
       if (!row) throw noSuchHost(host)
-      c.header('etag', tagOf(row))
+      tag(c, row)
       return c.json(await hostView(row, stores), 200)
     })
+
+  async function* matching(filter: routes.HostFilter, after: string): AsyncGenerator<[string, HostView]> {
+    for (let last = after; ; ) {
+      const rows = first(hosts.table.rows(last), hostsAtOnce)
+      const reports = await stores.samples.hostReports(rows.map(([id]) => id))
+      for (const [id, row] of rows) {
+        const shown = view(row, reports.get(id) ?? null, stores)
+        if (hostMatches(filter, shown)) yield [id, shown]
+        last = id
+      }
+      if (rows.length < hostsAtOnce) return
+    }
+  }
+}
+
+function first<T>(entries: Iterable<T>, count: number): T[] {
+  const some: T[] = []
+  for (const entry of entries) if (some.push(entry) === count) break
+  return some
 }
 
 export function noSuchHost(host: string): ArmadaError {

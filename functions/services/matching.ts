@@ -1,13 +1,17 @@
 // Changes of single records: ETag and If-Match, and labels as a merge patch.
-
+import type { Context } from 'hono'
 import type { LabelPatch } from '../../shared/api/fields.ts'
 import { ArmadaError } from '../../shared/errors.ts'
 import { Labels } from '../../shared/model/name.ts'
+import type { Env } from '../middleware/authenticate.ts'
 import type { Row } from '../stores/table.ts'
 
-/** The ETag of a record: its revision, as `If-Match` takes it back. */
-export function tagOf({ revision }: Row<unknown>): string {
-  return `"${revision}"`
+/** Answers with the record's revision as its ETag, as `If-Match` takes it back. */
+export function tag(c: Context<Env>, { revision }: Row<unknown>): void {
+  c.header('etag', `"${revision}"`)
+  // It was looked for in etcd, and is newer than memory.
+  const shown = c.get('shown')
+  if (shown !== undefined && revision > shown) c.header('x-armada-revision', String(revision))
 }
 
 /** @throws ArmadaError revision_mismatch unless the record is still as it was read. */

@@ -7,7 +7,7 @@ import { guarded } from '../middleware/authenticate.ts'
 import type { Stores } from '../stores/stores.ts'
 import type { Row } from '../stores/table.ts'
 import { usedBy } from './allowance.ts'
-import { assertMatch, tagOf } from './matching.ts'
+import { assertMatch, tag } from './matching.ts'
 import { serviceApp } from './serviceApp.ts'
 
 /** Each of them may be a condition of one transaction, which has room for 120. */
@@ -23,7 +23,7 @@ export function quotaService(stores: Pick<Stores, 'quotas' | 'ships'>) {
         if (before) assertMatch(before, ifMatch, `Quota "${name}"`)
         else if (quotas.table.size >= mostQuotas) throw tooMany()
       })
-      c.header('etag', tagOf(row))
+      tag(c, row)
       return c.json(viewOf(row), 200)
     })
     .openapi(guarded(routes.listQuotas), (c) =>
@@ -33,7 +33,7 @@ export function quotaService(stores: Pick<Stores, 'quotas' | 'ships'>) {
       const { quota: name } = c.req.valid('param')
       const row = quotas.table.get(name) ?? (await quotas.read(name))
       if (!row) throw noSuchQuota(name)
-      c.header('etag', tagOf(row))
+      tag(c, row)
       return c.json(viewOf(row), 200)
     })
     .openapi(guarded(routes.deleteQuota), async (c) => {

@@ -3,7 +3,6 @@ import { createHash } from 'node:crypto'
 import * as routes from '../../shared/api/ships.ts'
 import { ArmadaError } from '../../shared/errors.ts'
 import type { Blueprint } from '../../shared/model/blueprint.ts'
-import { selects } from '../../shared/model/labelSelector.ts'
 import { randomId, shipIdFor } from '../../shared/model/name.ts'
 import type { Ship, ShipView } from '../../shared/model/ship.ts'
 import { type Caller, guarded } from '../middleware/authenticate.ts'
@@ -12,8 +11,10 @@ import type { Lookups } from '../stores/lookups.ts'
 import type { Stores } from '../stores/stores.ts'
 import type { Row } from '../stores/table.ts'
 import { Allowances } from './allowance.ts'
+import { shipMatches } from './filters.ts'
 import { newShip, stop } from './lifecycle.ts'
-import { assertMatch, patched, tagOf } from './matching.ts'
+import { assertMatch, patched, tag } from './matching.ts'
+import { pageOf } from './paging.ts'
 import { jsonText, serviceApp } from './serviceApp.ts'
 import { ShipTexts } from './shipTexts.ts'
 import { queueTickets } from './tickets.ts'
@@ -51,26 +52,16 @@ export function shipService(stores: Stores, watching: Watching) {
       return c.json({ ships: await shipViews(made, stores) }, 201)
     })
     .openapi(guarded(routes.listShips), async (c) => {
-      const { limit, cursor, labelSelector, watch, ...filter } = c.req.valid('query')
-      if (watch) {
-        const chosen = (ship: Ship) => matches(ship, filter) && selects(labelSelector, ship.labels)
-        const caller = c.get('caller')
+      const query = c.req.valid('query')
+      const caller = c.get('caller')
+      if (query.watch) {
+        const chosen = (ship: Ship) => shipMatches(query, ship)
         const fleets = (fleet: string | null) =>
-          (filter.fleet === undefined || fleet === filter.fleet) && seesFleet(caller, fleet)
+          (query.fleet === undefined || fleet === query.fleet) && seesFleet(caller, fleet)
         return (await watching.list(c, watchedShips(stores, texts, chosen, fleets))) as never
       }
-      const found: Row<Ship>[] = []
-      let nextCursor: string | null = null
-      for (const [, row] of ships.table.rows(cursor)) {
-        if (!seesFleet(c.get('caller'), row.value.fleet)) continue
-        if (!matches(row.value, filter) || !selects(labelSelector, row.value.labels)) continue
-        if (found.length === limit) {
-          nextCursor = found.at(-1)?.value.id ?? null
-          break
-        }
-        found.push(row)
-      }
-      return c.json({ ships: await shipViews(found, stores), nextCursor }, 200)
+      const { items, nextCursor } = await pageOf(c, query, (after) => matching(caller, query, after))
+      return c.json({ ships: await shipViews(items, stores), nextCursor }, 200)
     })
     .route('/', shipLookup(stores))
     .openapi(guarded(routes.patchShip), async (c) => {
@@ -82,7 +73,7 @@ export function shipService(stores: Stores, watching: Watching) {
         return { ...row.value, labels: patched(row.value.labels, c.req.valid('json').labels) }
       })
       if (!row) throw noSuchShip(id)
-      c.header('etag', tagOf(row))
+      tag(c, row)
       return c.json(await shipView(row, stores), 200)
     })
     .openapi(guarded(routes.deleteShip), async (c) => {
@@ -112,6 +103,15 @@ export function shipService(stores: Stores, watching: Watching) {
       })
     return token?.quota ? turns.take(`token "${token.name}"`, make) : make()
   }
+
+  function* matching(
+    caller: Caller,
+    filter: routes.ShipFilter,
+    after: string,
+  ): Generator<[string, Row<Ship>]> {
+    for (const [id, row] of ships.table.rows(after))
+      if (seesFleet(caller, row.value.fleet) && shipMatches(filter, row.value)) yield [id, row]
+  }
 }
 
 /** The part that the edge has too. */
@@ -122,7 +122,7 @@ export function shipLookup(stores: Pick<Lookups, 'ships' | 'samples'>) {
     const row = await stores.ships.get(id)
     if (!row) throw noSuchShip(id)
     assertSeen(c.get('caller'), row.value)
-    c.header('etag', tagOf(row))
+    tag(c, row)
     return jsonText<ShipView>(c, await views.of(row))
   })
 }
@@ -181,21 +181,5 @@ function shipsOf(request: routes.ShipRequest, blueprint: Blueprint, caller: Call
       requestDigest,
       createdBy: caller.token?.name,
     }),
-  )
-}
-
-type Filter = {
-  state?: string[] | undefined
-  fleet?: string | undefined
-  host?: string | undefined
-  blueprint?: string | undefined
-}
-
-function matches(ship: Ship, { state, fleet, host, blueprint }: Filter): boolean {
-  return (
-    (!state || state.includes(ship.state)) &&
-    (fleet === undefined || ship.fleet === fleet) &&
-    (host === undefined || ship.host === host) &&
-    (blueprint === undefined || ship.blueprint.name === blueprint)
   )
 }

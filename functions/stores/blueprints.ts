@@ -79,11 +79,9 @@ export class BlueprintStore {
     return this.#copies.revisions(name)
   }
 
-  /** The latest revision of every blueprint, by name. */
-  async list(): Promise<Blueprint[]> {
-    const living = [...this.heads.rows()].filter(([, { value }]) => !value.deleted)
-    const found = await Promise.all(living.map(([name, { value }]) => this.#revision(name, value.revision)))
-    return found.filter((blueprint) => blueprint !== undefined)
+  /** All names in their order, each with itself, from the first one behind `after`. */
+  *names(after = ''): Generator<[string, string]> {
+    for (const [name, { value }] of this.heads.rows(after)) if (!value.deleted) yield [name, name]
   }
 
   /**

@@ -27,9 +27,13 @@ export function connectEtcd(addresses: string, limitMs = 2_000): Kv {
     },
   })
 
-  async function answered<T>(call: Promise<T>): Promise<T> {
+  let heard = 0
+
+  async function answered<T extends { header?: { revision: string } }>(call: Promise<T>): Promise<T> {
     try {
-      return await call
+      const answer = await call
+      heard = Math.max(heard, Number(answer.header?.revision ?? 0))
+      return answer
     } catch (error) {
       if (isFull.test(messageOf(error))) throw full(addresses, error)
       throw new ArmadaError('unavailable', `etcd at ${addresses} does not answer: ${messageOf(error)}`, {
@@ -118,6 +122,9 @@ export function connectEtcd(addresses: string, limitMs = 2_000): Kv {
   }
 
   return {
+    get heard() {
+      return heard
+    },
     get,
     list,
     page,

@@ -61,6 +61,8 @@ export interface Kv extends KvReader {
    * @throws ArmadaError unavailable: it is unknown whether it happened; repeat it, or read.
    */
   commit(conditions: Condition[], writes: Write[]): Promise<number | undefined>
+  /** Highest revision that the store has named in an answer: nothing that was read or written here is newer. */
+  readonly heard: number
   /** Makes a lease that ends by itself. @returns its id. */
   lease(seconds: number): Promise<string>
   /** Ends a lease before its time, with all keys that have it. */

@@ -12,6 +12,9 @@ import { Bell, backoffMs, loop, sleep } from '../../shared/loop.ts'
 import { etcdKeys } from './keys.ts'
 import type { Change, KeyValue, Kv } from './kv.ts'
 
+/** Changes are here within some ms, so that etcd need not be asked where it stands. */
+const followMs = 150
+
 /** A kind of record that the mirror keeps up: see Table. */
 interface Mirrored {
   readonly prefix: string
@@ -38,7 +41,7 @@ export class Mirror {
   #observer: MirrorObserver | undefined
   #tables: readonly Mirrored[]
   #watch: { close(): Promise<void> } | undefined
-  #waiters = new Set<{ revision: number; done: () => void }>()
+  readonly #waiters = new Set<{ revision: number; done: () => void }>()
   #stopped = new AbortController()
   /** What etcd had acknowledged by then is shown. */
   #currentAtMs = performance.now()
@@ -86,10 +89,32 @@ export class Mirror {
   async #catchUp(limitMs: number): Promise<void> {
     const now = await this.#kv.revision()
     await this.reach(now, limitMs)
-    // Others may write into the same etcd, which moves its revision and not ours.
-    if (this.revision >= now || !(await this.#kv.writtenAfter(etcdKeys.root, this.revision))) return
-    const behind = `Memory is at revision ${this.revision} and etcd at ${now} for over ${limitMs} ms. Try again.`
-    throw new ArmadaError('unavailable', behind, { retryAfterSeconds: 1 })
+    if (this.revision < now) await this.#excuse(now, limitMs)
+  }
+
+  /** Others may write into the same etcd, which moves its revision and not ours. */
+  async #excuse(revision: number, limitMs: number): Promise<void> {
+    if (!(await this.#kv.writtenAfter(etcdKeys.root, this.revision))) return
+    throw behind(this.revision, revision, limitMs)
+  }
+
+  /** Nothing that this ApiServer has read or written is newer. */
+  get newest(): number {
+    return Math.max(this.revision, this.#kv.heard)
+  }
+
+  /**
+   * Resolves when the picture shows `revision`, which a caller has seen elsewhere. While etcd is away, and when it was
+   * set back to a time before that revision, the picture counts as it is.
+   * @throws ArmadaError unavailable.
+   */
+  async follow(revision: number, limitMs = 2_000): Promise<void> {
+    await this.reach(revision, followMs)
+    if (this.revision >= revision || !this.connected) return
+    const now = await this.#kv.revision().catch(() => 0)
+    if (now < revision) return
+    await this.reach(revision, limitMs)
+    if (this.revision < revision && this.connected) await this.#excuse(revision, limitMs)
   }
 
   /** Resolves when the picture has reached `revision`, or after `limitMs`: so that who wrote it can read it. */
@@ -182,4 +207,9 @@ export class Mirror {
     this.revision = Math.max(this.revision, revision)
     for (const waiter of this.#waiters) if (waiter.revision <= this.revision) waiter.done()
   }
+}
+
+function behind(revision: number, wanted: number, limitMs: number): ArmadaError {
+  const detail = `Memory is at revision ${revision} and etcd at ${wanted} for over ${limitMs} ms. Try again.`
+  return new ArmadaError('unavailable', detail, { retryAfterSeconds: 1 })
 }

@@ -55,7 +55,9 @@ export class SampleStore {
     return this.#newest(host, at ? { at, sample } : undefined)
   }
 
-  async hostReports(): Promise<Map<string, HostReport>> {
+  /** @param ids default: of all hosts. */
+  async hostReports(ids?: readonly string[]): Promise<Map<string, HostReport>> {
+    if (ids) return this.#hostReportsOf(ids)
     const [times, samples] = await answered(
       Promise.all([this.#redis.hgetall(redisKeys.hostReports), this.#redis.hgetall(redisKeys.hosts)]),
     )
@@ -100,6 +102,22 @@ export class SampleStore {
     for (let i = 0; i < fields.length; i += 2 * refilledAtOnce) {
       await answered(this.#redis.hset(key, ...fields.slice(i, i + 2 * refilledAtOnce)))
     }
+  }
+
+  async #hostReportsOf(ids: readonly string[]): Promise<Map<string, HostReport>> {
+    if (ids.length === 0) return new Map()
+    const [times, samples] = await answered(
+      Promise.all([
+        this.#redis.hmget(redisKeys.hostReports, ...ids),
+        this.#redis.hmget(redisKeys.hosts, ...ids),
+      ]),
+    )
+    return new Map(
+      ids.flatMap((id, i): [string, HostReport][] => {
+        const [at, sample] = [times[i], samples[i]]
+        return at ? [[id, { at, sample: sample ? JSON.parse(sample) : null }]] : []
+      }),
+    )
   }
 
   /** Last samples of the ships, null where there is none. Decoration: an absent Redis gives none. */

@@ -20,6 +20,9 @@ export function timedKv(kv: Kv, watch: StoreWatch): Kv {
     list: (prefix, revision) => timed('list', () => kv.list(prefix, revision)),
     page: (first, end, limit) => timed('page', () => kv.page(first, end, limit)),
     commit: (conditions, writes) => timed('commit', () => kv.commit(conditions, writes)),
+    get heard() {
+      return kv.heard
+    },
     lease: (seconds) => timed('lease', () => kv.lease(seconds)),
     revoke: (lease) => timed('revoke', () => kv.revoke(lease)),
     writtenAfter: (prefix, revision) => timed('writtenAfter', () => kv.writtenAfter(prefix, revision)),

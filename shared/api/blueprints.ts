@@ -5,6 +5,7 @@ import { Blueprint, BlueprintSpec } from '../model/blueprint.ts'
 import { Difference } from '../model/difference.ts'
 import { PrefixName } from '../model/name.ts'
 import { examples } from './examples.ts'
+import { NextCursor, Paging } from './fields.ts'
 import { answer, body, failures, operators, readers } from './route.ts'
 
 const tags = ['blueprints']
@@ -26,11 +27,14 @@ export const listBlueprints = createRoute({
   path: '/v1/blueprints',
   tags,
   'x-roles': readers,
-  summary: 'List the latest revision of every blueprint',
+  summary: 'List the latest revision of every blueprint, by name',
+  request: { query: Paging },
   responses: {
-    200: answer(z.strictObject({ blueprints: z.array(Blueprint) }), 'By name', {
-      blueprints: [examples.blueprint],
-    }),
+    200: answer(
+      z.strictObject({ blueprints: z.array(Blueprint), nextCursor: NextCursor }),
+      'A page of blueprints',
+      { blueprints: [examples.blueprint], nextCursor: null },
+    ),
     ...failures(),
   },
 })

@@ -6,6 +6,12 @@ import { newTrace, type Trace, traceparentOf } from '../trace.ts'
 import type { Api } from './contract.ts'
 import { problemOf } from './problem.ts'
 
+/** What was seen so far, so that no later answer shows less, whichever ApiServer gives it. */
+export interface Session {
+  /** Of the store. */
+  revision: number
+}
+
 export interface ClientOptions {
   /** Base URL of the ApiServer or of the load balancer before it. */
   url: string
@@ -13,14 +19,20 @@ export interface ClientOptions {
   token?: string | (() => string) | undefined
   /** One request may take this long. */
   limitMs?: number
+  /** Default: one of its own. Clients that share a session see what the others wrote. */
+  session?: Session
   /** The trace that a request belongs to; default: a new one for each. */
   trace?: () => Trace
 }
 
-export type Client = ReturnType<typeof connect>
+export type Client = ReturnType<typeof hc<Api>>
 
-/** Opens a client. Nothing is sent before the first request; connections are kept and reused. */
-export function connect({ url, token, limitMs = 10_000, trace = newTrace }: ClientOptions) {
+/**
+ * Opens a client. Nothing is sent before the first request; connections are kept and reused. Behind a load balancer it
+ * reads what it wrote: see `X-Armada-Min-Revision`.
+ */
+export function connect(options: ClientOptions): Client {
+  const { url, token, limitMs = 10_000, session = { revision: 0 }, trace = newTrace } = options
   const dispatcher = new Agent({ connections: 16, connect: { timeout: Math.min(limitMs, 5_000) } })
   const send = async (input: unknown, init: RequestInit = {}): Promise<Response> => {
     // Not AbortSignal.any: on Node 20 each call leaves something behind on a signal that lives long.
@@ -30,11 +42,15 @@ export function connect({ url, token, limitMs = 10_000, trace = newTrace }: Clie
     init.signal?.addEventListener('abort', end, { once: true })
     if (init.signal?.aborted) end()
     try {
+      const least = session.revision
+      const headers = new Headers(init.headers)
+      if (least > 0) headers.set('x-armada-min-revision', String(least))
       // Hono speaks of the DOM's types and undici of its own; they are the same at run time.
-      const request = { ...init, signal: over.signal, dispatcher } as unknown as Parameters<
+      const request = { ...init, headers, signal: over.signal, dispatcher } as unknown as Parameters<
         typeof undiciFetch
       >[1]
       const response = await undiciFetch(String(input), request)
+      note(session, least, response.headers)
       return new Response(await response.text(), { status: response.status, headers: [...response.headers] })
     } finally {
       clearTimeout(timer)
@@ -50,7 +66,16 @@ export function connect({ url, token, limitMs = 10_000, trace = newTrace }: Clie
   })
 }
 
-type Answer<R> = R extends ClientResponse<infer Body, infer _Status, 'json'> ? Body : never
+function note(session: Session, least: number, headers: { get(name: string): string | null }): void {
+  const revision = Number(headers.get('x-armada-revision') ?? 0)
+  if (revision === 0) return
+  // An answer that shows less, though etcd is there: the store was set back, and what was seen is not to come again.
+  const setBack = revision < least && headers.get('x-armada-stale') === null
+  session.revision = setBack ? revision : Math.max(session.revision, revision)
+}
+
+/** The body of a successful answer. */
+export type Answer<R> = R extends ClientResponse<infer Body, infer _Status, 'json'> ? Body : never
 
 /**
  * Awaits the JSON answer of a request made with the client.
@@ -70,4 +95,29 @@ export async function answerOf<R extends ClientResponse<unknown>>(request: Promi
   }
   if (!response.ok) throw problemOf(response.status, text)
   return JSON.parse(text) as Answer<R>
+}
+
+/** What a list's query takes to ask for one page. */
+export interface PageQuery {
+  limit: string
+  cursor?: string
+}
+
+/**
+ * Asks for page after page of a list: what is on all of them.
+ * @param ask `(page) => client.v1.ships.$get({ query: { ...page, fleet: 'lobby' } })`
+ * @throws ArmadaError as `answerOf` does.
+ */
+export async function allOf<R extends ClientResponse<unknown>, T>(
+  ask: (page: PageQuery) => Promise<R>,
+  listed: (answer: Answer<R>) => readonly T[],
+): Promise<T[]> {
+  const all: T[] = []
+  for (let query: PageQuery | undefined = { limit: '1000' }; query; ) {
+    const answer: Answer<R> = await answerOf(ask(query))
+    for (const one of listed(answer)) all.push(one)
+    const { nextCursor: cursor } = answer as { nextCursor?: string | null }
+    query = cursor ? { limit: '1000', cursor } : undefined
+  }
+  return all
 }

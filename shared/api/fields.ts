@@ -7,7 +7,20 @@ export const IdempotencyKey = z
   .describe('The same key with the same body gives the same answer; choose a new one for each intention')
 
 export const Limit = z.coerce.number().int().min(1).max(1_000).default(100).describe('Most entries in a page')
-export const Cursor = z.string().max(128).optional().describe('`nextCursor` of the page before')
+export const Cursor = z
+  .string()
+  .max(128)
+  .optional()
+  .describe('`nextCursor` of the page before, with the same filters')
+
+/** The part of a list's query that asks for one page. */
+export const Paging = z.object({ limit: Limit, cursor: Cursor })
+export type Paging = z.infer<typeof Paging>
+
+export const NextCursor = z
+  .string()
+  .nullable()
+  .describe('Pass it as `cursor` to get the next page; null on the last')
 
 export const EventId = z
   .string()

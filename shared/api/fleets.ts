@@ -1,11 +1,13 @@
 // Routes of fleets: N ships of one blueprint, kept at N.
 import { createRoute } from '@hono/zod-openapi'
 import { z } from 'zod'
+import { fieldSelector } from '../model/fieldSelector.ts'
 import { Fleet, FleetView } from '../model/fleet.ts'
 import { LabelSelector } from '../model/labelSelector.ts'
 import { Labels, Name, PrefixName } from '../model/name.ts'
+import { fleetFields } from '../model/selectable.ts'
 import { examples } from './examples.ts'
-import { Epoch, IfMatch, Watch, watchAbout } from './fields.ts'
+import { Epoch, IfMatch, NextCursor, Paging, Watch, watchAbout } from './fields.ts'
 import { answer, body, failures, operators, readers, runners, streams } from './route.ts'
 
 const tags = ['fleets']
@@ -36,6 +38,13 @@ export const createFleet = createRoute({
   },
 })
 
+export const FleetFilter = z.object({
+  labelSelector: LabelSelector.optional(),
+  fieldSelector: fieldSelector(fleetFields).optional(),
+})
+/** What narrows a list of fleets. */
+export type FleetFilter = z.infer<typeof FleetFilter>
+
 export const listFleets = createRoute({
   method: 'get',
   path: '/v1/fleets',
@@ -44,10 +53,13 @@ export const listFleets = createRoute({
   'x-scope': 'fleet',
   summary: 'List fleets by name, or watch them',
   description: `${watchAbout} The numbers of their ships are part of it.`,
-  request: { query: z.object({ labelSelector: LabelSelector.optional(), ...Watch.shape }) },
+  request: { query: FleetFilter.extend({ ...Paging.shape, ...Watch.shape }) },
   responses: {
     200: streams(
-      answer(z.strictObject({ fleets: z.array(FleetView) }), 'All fleets', { fleets: [examples.fleet] }),
+      answer(z.strictObject({ fleets: z.array(FleetView), nextCursor: NextCursor }), 'A page of fleets', {
+        fleets: [examples.fleet],
+        nextCursor: null,
+      }),
     ),
     ...failures('too_many_streams'),
   },

@@ -1,16 +1,25 @@
 // Routes of hosts: the machines that carry ships.
 import { createRoute } from '@hono/zod-openapi'
 import { z } from 'zod'
+import { fieldSelector } from '../model/fieldSelector.ts'
 import { HostView } from '../model/host.ts'
 import { LabelSelector } from '../model/labelSelector.ts'
 import { Name } from '../model/name.ts'
+import { hostFields } from '../model/selectable.ts'
 import { examples } from './examples.ts'
-import { IfMatch, LabelPatch, Watch, watchAbout } from './fields.ts'
+import { IfMatch, LabelPatch, NextCursor, Paging, Watch, watchAbout } from './fields.ts'
 import { admins, answer, body, failures, operators, optionalBody, readers, streams } from './route.ts'
 
 const tags = ['hosts']
 const params = z.object({ host: Name })
 const reason = z.string().max(256).default('').describe('Shown on the host and in refusals')
+
+export const HostFilter = z.object({
+  labelSelector: LabelSelector.optional(),
+  fieldSelector: fieldSelector(hostFields).optional(),
+})
+/** What narrows a list of hosts. */
+export type HostFilter = z.infer<typeof HostFilter>
 
 export const listHosts = createRoute({
   method: 'get',
@@ -19,10 +28,13 @@ export const listHosts = createRoute({
   'x-roles': readers,
   summary: 'List hosts by id, or watch them',
   description: `${watchAbout} A new sample alone is no change; a host that falls silent is told within 20 s.`,
-  request: { query: z.object({ labelSelector: LabelSelector.optional(), ...Watch.shape }) },
+  request: { query: HostFilter.extend({ ...Paging.shape, ...Watch.shape }) },
   responses: {
     200: streams(
-      answer(z.strictObject({ hosts: z.array(HostView) }), 'All hosts', { hosts: [examples.host] }),
+      answer(z.strictObject({ hosts: z.array(HostView), nextCursor: NextCursor }), 'A page of hosts', {
+        hosts: [examples.host],
+        nextCursor: null,
+      }),
     ),
     ...failures('too_many_streams'),
   },

@@ -1,12 +1,14 @@
 // Routes of ships: single gameservers.
 import { createRoute } from '@hono/zod-openapi'
 import { z } from 'zod'
+import { fieldSelector } from '../model/fieldSelector.ts'
 import { LabelSelector } from '../model/labelSelector.ts'
 import { Labels, Name, PrefixName } from '../model/name.ts'
+import { shipFields } from '../model/selectable.ts'
 import { ShipView } from '../model/ship.ts'
 import { ShipState } from '../model/shipState.ts'
 import { examples } from './examples.ts'
-import { Cursor, IdempotencyKey, IfMatch, LabelPatch, Limit, Watch, watchAbout } from './fields.ts'
+import { IdempotencyKey, IfMatch, LabelPatch, NextCursor, Paging, Watch, watchAbout } from './fields.ts'
 import { answer, body, failures, operators, readers, streams } from './route.ts'
 
 export const ShipRequest = z.strictObject({
@@ -41,6 +43,22 @@ export const createShips = createRoute({
   },
 })
 
+export const ShipFilter = z.object({
+  state: z
+    .string()
+    .transform((text) => text.split(','))
+    .pipe(z.array(ShipState))
+    .optional()
+    .describe('One state or several, separated by commas'),
+  fleet: PrefixName.optional(),
+  host: Name.optional(),
+  blueprint: PrefixName.optional(),
+  labelSelector: LabelSelector.optional(),
+  fieldSelector: fieldSelector(shipFields).optional(),
+})
+/** What narrows a list of ships. */
+export type ShipFilter = z.infer<typeof ShipFilter>
+
 export const listShips = createRoute({
   method: 'get',
   path: '/v1/ships',
@@ -50,32 +68,14 @@ export const listShips = createRoute({
   summary: 'List ships, ordered by id, or watch them',
   description: `${watchAbout} A new sample alone is no change.`,
   request: {
-    query: z.object({
-      state: z
-        .string()
-        .transform((text) => text.split(','))
-        .pipe(z.array(ShipState))
-        .optional()
-        .describe('One state or several, separated by commas'),
-      fleet: PrefixName.optional(),
-      host: Name.optional(),
-      blueprint: PrefixName.optional(),
-      labelSelector: LabelSelector.optional(),
-      limit: Limit,
-      cursor: Cursor,
-      ...Watch.shape,
-    }),
+    query: ShipFilter.extend({ ...Paging.shape, ...Watch.shape }),
   },
   responses: {
     200: streams(
-      answer(
-        z.strictObject({
-          ships: z.array(ShipView),
-          nextCursor: z.string().nullable().describe('Pass it as `cursor` to get the next page'),
-        }),
-        'A page of ships',
-        { ships: [examples.ship], nextCursor: null },
-      ),
+      answer(z.strictObject({ ships: z.array(ShipView), nextCursor: NextCursor }), 'A page of ships', {
+        ships: [examples.ship],
+        nextCursor: null,
+      }),
     ),
     ...failures('too_many_streams'),
   },

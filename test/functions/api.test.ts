@@ -1,18 +1,19 @@
-// The API on two ApiServers over real stores: create, look up, claim, report, scale, refuse.
+// The API on two ApiServers behind an alternating load balancer, over real stores: create, look up, claim, report, scale, refuse.
 import assert from 'node:assert/strict'
 import { Redis } from 'ioredis'
 import { suite } from 'uvu'
-import { scratchDir } from '../../infra/stack/scratch.ts'
-import { type Stack, startStack } from '../../infra/stack/stack.ts'
 import { answerOf } from '../../shared/api/client.ts'
-import { createLog } from '../../shared/log.ts'
-import { type ApiServer, startApiServer } from '../harness/apiServer.ts'
-import { describeHost, publish as publishOn, refused } from '../harness/twoServers.ts'
+import type { ApiServer } from '../harness/apiServer.ts'
+import {
+  describeHost,
+  publish as publishOn,
+  refused,
+  startTwoServers,
+  type TwoServers,
+} from '../harness/twoServers.ts'
 
 const test = suite('api')
-const log = createLog('test', 'silent')
-let scratch: Awaited<ReturnType<typeof scratchDir>>
-let stack: Stack
+let servers: TwoServers
 let a: ApiServer
 let b: ApiServer
 
@@ -32,17 +33,12 @@ const createShips = (api: ApiServer, count: number, key?: string, blueprint = 'a
   )
 
 test.before(async () => {
-  scratch = await scratchDir()
-  stack = await startStack({ dir: scratch.dir, profile: 'fast', log })
-  ;[a, b] = await Promise.all([startApiServer(stack), startApiServer(stack)])
+  servers = await startTwoServers()
+  ;({ a, b } = servers)
   await publish('arena')
 })
 
-test.after(async () => {
-  await Promise.all([a?.close(), b?.close()])
-  await stack?.stop()
-  await scratch?.remove()
-})
+test.after(() => servers?.stop())
 
 test('a blueprint: the same spec makes no revision, a change makes the next, and a number is never used twice', async () => {
   const first = await publish('duel')
@@ -73,7 +69,7 @@ test('a blueprint: the same spec makes no revision, a change makes the next, and
 
 test('an emptied Redis is refilled from etcd', async () => {
   await a.stores.blueprints.refill()
-  const redis = new Redis(stack.redis.address)
+  const redis = new Redis(servers.stack.redis.address)
   await redis.flushall()
   const { ships } = await createShips(b, 1)
   assert.equal(ships[0]?.blueprint.name, 'arena')

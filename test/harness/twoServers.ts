@@ -2,34 +2,51 @@
 import assert from 'node:assert/strict'
 import { scratchDir } from '../../infra/stack/scratch.ts'
 import { type Stack, startStack } from '../../infra/stack/stack.ts'
-import { answerOf, type Client } from '../../shared/api/client.ts'
+import { answerOf, type Client, connect, type Session } from '../../shared/api/client.ts'
 import { ArmadaError, type ProblemCode } from '../../shared/errors.ts'
 import { createLog } from '../../shared/log.ts'
 import type { HostDescription } from '../../shared/model/host.ts'
 import type { ShipView } from '../../shared/model/ship.ts'
-import { type ApiServer, startApiServer } from './apiServer.ts'
+import { type ApiServer, adminToken, runnerToken, startApiServer } from './apiServer.ts'
+import { LoadBalancer } from './loadBalancer.ts'
 
 export interface TwoServers {
   stack: Stack
+  /** Two names for one door: every request goes to the next of the two servers, whoever sends it. */
   a: ApiServer
   b: ApiServer
+  /** The same two, each by its own address. */
+  direct: readonly [ApiServer, ApiServer]
   stop(): Promise<void>
 }
 
-export async function startTwoServers(): Promise<TwoServers> {
+export interface TwoServersOptions {
+  /** Whether `a` and `b` are reached through a load balancer that alternates; else each by its own address. */
+  balanced?: boolean
+}
+
+/** What one client of `a` or `b` has seen, the others see as well: tests are one person with many tokens. */
+export async function startTwoServers({ balanced = true }: TwoServersOptions = {}): Promise<TwoServers> {
   const scratch = await scratchDir()
   const stack = await startStack({ dir: scratch.dir, profile: 'fast', log: createLog('test', 'silent') })
-  const [a, b] = await Promise.all([startApiServer(stack), startApiServer(stack)])
+  const direct = await Promise.all([startApiServer(stack), startApiServer(stack)])
+  const balancer = await LoadBalancer.start(direct.map(({ url }) => url))
+  const session = { revision: 0 }
+  const [a, b] = direct.map((api) => (balanced ? behind(balancer.url, api, session) : api))
   return {
-    stack,
-    a,
-    b,
+    ...{ stack, direct, a: a as ApiServer, b: b as ApiServer },
     async stop() {
-      await Promise.all([a.close(), b.close()])
+      await balancer.close()
+      await Promise.all(direct.map((api) => api.close()))
       await stack.stop()
       await scratch.remove()
     },
   }
+}
+
+function behind(url: string, api: ApiServer, session: Session): ApiServer {
+  const as = (token: string) => connect({ url, token, session })
+  return { ...api, url, admin: as(adminToken), runner: as(runnerToken), as }
 }
 
 export function describeHost(id: string, change: Partial<HostDescription> = {}): HostDescription {

@@ -4,7 +4,7 @@
 // - Every step names the revision of the fleet it was decided on; one decided on an older picture is refused,
 //   so that neither a slow answer nor another leader makes ships twice.
 // - A fleet that fails does not hold up the others.
-import { answerOf } from '../../../shared/api/client.ts'
+import { allOf, answerOf } from '../../../shared/api/client.ts'
 import { ArmadaError, messageOf } from '../../../shared/errors.ts'
 import type { ShipView } from '../../../shared/model/ship.ts'
 import type { ShipState } from '../../../shared/model/shipState.ts'
@@ -23,7 +23,10 @@ export async function keepFleets(office: Office): Promise<void> {
   const { client, log, signal } = office
   const crashes = new Map<string, CrashRecord>()
   await ledLoop({ name: 'fleets', everyMs, signal, log }, async () => {
-    const { fleets } = await answerOf(client.v1.fleets.$get({ query: {} }, { init: { signal } }))
+    const fleets = await allOf(
+      (query) => client.v1.fleets.$get({ query }, { init: { signal } }),
+      (page) => page.fleets,
+    )
     const names = new Set(fleets.map((fleet) => fleet.name))
     for (const name of crashes.keys()) if (!names.has(name)) crashes.delete(name)
     await each(fleets, fleetsAtOnce, async (fleet) => {
@@ -109,12 +112,9 @@ async function shipsIn(
   states: readonly ShipState[],
   { client, signal }: Office,
 ): Promise<ShipView[]> {
-  const ships: ShipView[] = []
-  for (let cursor: string | undefined; ; ) {
-    const query = { fleet, state: states.join(','), limit: '1000', ...(cursor && { cursor }) }
-    const page = await answerOf(client.v1.ships.$get({ query }, { init: { signal } }))
-    ships.push(...page.ships)
-    if (page.nextCursor === null) return ships
-    cursor = page.nextCursor
-  }
+  const filter = { fleet, state: states.join(',') }
+  return allOf(
+    (page) => client.v1.ships.$get({ query: { ...page, ...filter } }, { init: { signal } }),
+    (page) => page.ships,
+  )
 }

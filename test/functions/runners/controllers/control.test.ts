@@ -66,7 +66,7 @@ class Api {
       return c.json({ ok: true as const }, 200)
     })
     app.openapi(drainRoutes.listDrains, (c) => c.json({ drains: [] }, 200))
-    app.openapi(fleetRoutes.listFleets, (c) => c.json({ fleets: [this.#fleet()] }, 200))
+    app.openapi(fleetRoutes.listFleets, (c) => c.json({ fleets: [this.#fleet()], nextCursor: null }, 200))
     app.openapi(fleetRoutes.getFleet, (c) => c.json(this.#fleet(), 200))
     app.openapi(fleetRoutes.stepFleet, (c) => {
       const step = c.req.valid('json')
