@@ -118,7 +118,7 @@ export function createApp({
   for (const service of [
     auditService(stores),
     blueprintService(stores, isGame),
-    clusterService(stores, stopping),
+    clusterService(stores, version, stopping),
     controllerService(stores),
     deadLetterService(stores),
     deliveryService(stores, seal, log),

@@ -4,6 +4,7 @@ import type { FleetView } from '../shared/model/fleet.ts'
 import type { ShipView } from '../shared/model/ship.ts'
 import { auditCommands } from './auditCommands.ts'
 import { blueprintCommands } from './blueprintCommands.ts'
+import { clusterText } from './clusterText.ts'
 import { type Commands, wholeNumber } from './command.ts'
 import { consoleCommands } from './consoleCommands.ts'
 import { eventCommands } from './eventCommands.ts'
@@ -130,17 +131,7 @@ export const commands: Commands = {
     about: 'the cluster at a glance',
     async run(client) {
       const data = await answerOf(client.v1.cluster.$get())
-      const { hosts, ships, used, capacity, queueDepth, stormBrake } = data
-      const states = Object.entries(ships).map(([state, count]) => `${count} ${state}`)
-      const rows = [
-        ['hosts', `${hosts.online} online, ${hosts.degraded} degraded, ${hosts.silent} silent`],
-        ['ships', states.join(', ') || 'none'],
-        ['CPU', `${used.cpuMillis / 1_000} of ${capacity.cpuMillis / 1_000} cores requested`],
-        ['memory', `${used.memoryMiB} of ${capacity.memoryMiB} MiB requested`],
-        ['queue', queueDepth === null ? 'ZooKeeper does not answer' : `${queueDepth} entries`],
-        ...(stormBrake ? [['storm brake', stormBrake]] : []),
-      ]
-      return { text: rows.map(([name = '', value]) => `  ${name.padEnd(14)}${value}`).join('\n'), data }
+      return { text: clusterText(data), data }
     },
   },
 }

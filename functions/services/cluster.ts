@@ -2,11 +2,12 @@
 import * as routes from '../../shared/api/cluster.ts'
 import { messageOf } from '../../shared/errors.ts'
 import { within } from '../../shared/loop.ts'
-import { add, noResources } from '../../shared/model/resources.ts'
+import { add, noResources, type Resources } from '../../shared/model/resources.ts'
 import { isAboard } from '../../shared/model/shipState.ts'
 import { guarded } from '../middleware/authenticate.ts'
 import { retryAfterSeconds } from '../middleware/problems.ts'
 import { etcdKeys } from '../stores/keys.ts'
+import type { Election } from '../stores/leaders.ts'
 import type { Stores } from '../stores/stores.ts'
 import { hostViews } from './hosts.ts'
 import { serviceApp } from './serviceApp.ts'
@@ -14,42 +15,74 @@ import { serviceApp } from './serviceApp.ts'
 const checkLimitMs = 1_500
 
 /** @param stopping fires when this ApiServer is about to leave. */
-export function clusterService(stores: Stores, stopping?: AbortSignal) {
-  const { kv, mirror, ships, samples, dispatch, notices } = stores
+export function clusterService(stores: Stores, version: string, stopping?: AbortSignal) {
+  const { mirror, ships, fleets, hosts, dispatch, notices } = stores
   return serviceApp()
     .openapi(guarded(routes.getCluster), async (c) => {
-      const [hosts, queueDepth] = await Promise.all([hostViews(stores), dispatch.depth()])
-      const inState = (state: string) => hosts.filter((host) => host.state === state).length
-      let used = noResources
-      for (const [, { value }] of ships.table.rows())
-        if (isAboard(value.state)) used = add(used, value.resources)
+      const [views, queueDepth, election, [etcd, redis]] = await Promise.all([
+        hostViews(stores).catch(() => undefined),
+        dispatch.depth(),
+        stores.leaders.read().catch(messageOf),
+        askStores(stores),
+      ])
+      const inState = (state: string) => views?.filter((host) => host.state === state).length ?? 0
+      const counts = { online: inState('Online'), degraded: inState('Degraded'), silent: inState('Silent') }
+      const { revision, staleMs } = mirror
       return c.json(
         {
-          hosts: { online: inState('Online'), degraded: inState('Degraded'), silent: inState('Silent') },
+          hosts: views ? counts : null,
           ships: ships.index.counts(),
-          capacity: hosts.map((host) => host.capacity).reduce(add, noResources),
-          used,
+          fleets: fleetsAtAGlance(),
+          capacity: total([...hosts.table.rows()].map(([, { value }]) => value.capacity)),
+          used: total(aboard()),
           queueDepth,
           stormBrake: notices.stormBrake,
+          leaders: typeof election === 'string' ? { scheduler: null, controllers: null } : election.leaders,
+          stores: { etcd, redis, zookeeper: zookeeperHealth(election) },
+          apiServer: {
+            version,
+            revision: String(revision),
+            staleMs: staleMs === null ? null : Math.round(staleMs),
+          },
         },
         200,
       )
     })
     .route('/', aliveService())
     .openapi(guarded(routes.readyz), async (c) => {
-      const [etcd, redis] = await Promise.all([
-        check(async () => {
-          await kv.get(`${etcdKeys.root}health`)
-          if (!mirror.connected) throw new Error('its watch is not connected; lookups may be out of date')
-        }),
-        check(() => samples.ping()),
-      ])
-      const zookeeper = dispatch.connected ? well : { ok: false, detail: 'the session is not connected' }
+      const [etcd, redis] = await askStores(stores)
+      const zookeeper = dispatch.connected ? well : { ok: false, detail: notConnected }
       const isStopping = stopping?.aborted ?? false
       const ready = etcd.ok && redis.ok && zookeeper.ok && !isStopping
       if (!ready) c.header('retry-after', String(retryAfterSeconds))
-      return c.json({ ready, stopping: isStopping, stores: { etcd, redis, zookeeper } }, ready ? 200 : 503)
+      const health = { etcd: brief(etcd), redis: brief(redis), zookeeper }
+      return c.json({ ready, stopping: isStopping, stores: health }, ready ? 200 : 503)
     })
+
+  function* aboard(): Generator<Resources> {
+    for (const [, { value }] of ships.table.rows()) if (isAboard(value.state)) yield value.resources
+  }
+
+  function fleetsAtAGlance() {
+    let replicas = 0
+    for (const [, { value }] of fleets.table.rows()) replicas += value.replicas
+    let ready = 0
+    for (const [, { Ready = 0, Reserved = 0, Allocated = 0 }] of ships.index.countsByFleet())
+      ready += Ready + Reserved + Allocated
+    return { count: fleets.table.size, replicas, ready }
+  }
+
+  function zookeeperHealth(election: Election | string) {
+    if (typeof election === 'string') return { ok: false, detail: election, latencyMs: null }
+    if (!dispatch.connected) return { ok: false, detail: notConnected, latencyMs: null }
+    return { ...well, latencyMs: tenths(election.latencyMs) }
+  }
+}
+
+function total(all: Iterable<Resources>): Resources {
+  let sum = noResources
+  for (const one of all) sum = add(sum, one)
+  return sum
 }
 
 /** The part that the edge has too: it asks no store. */
@@ -57,13 +90,39 @@ export function aliveService() {
   return serviceApp().openapi(guarded(routes.healthz), (c) => c.json({ status: 'ok' as const }, 200))
 }
 
-const well = { ok: true, detail: null }
+interface Health {
+  ok: boolean
+  detail: string | null
+}
 
-async function check(ask: () => Promise<void>): Promise<{ ok: boolean; detail: string | null }> {
+const well = { ok: true, detail: null }
+const notConnected = 'the session is not connected'
+
+/** etcd and Redis; of ZooKeeper the session tells, so that health checks cost it nothing. */
+function askStores({ kv, mirror, samples }: Stores) {
+  return Promise.all([
+    check(async () => {
+      await kv.get(`${etcdKeys.root}health`)
+      if (!mirror.connected) throw new Error('its watch is not connected; lookups may be out of date')
+    }),
+    check(() => samples.ping()),
+  ])
+}
+
+async function check(ask: () => Promise<void>): Promise<Health & { latencyMs: number | null }> {
+  const startedAt = performance.now()
   try {
     await within(ask(), checkLimitMs, () => new Error(`no answer within ${checkLimitMs} ms`))
-    return well
+    return { ...well, latencyMs: tenths(performance.now() - startedAt) }
   } catch (error) {
-    return { ok: false, detail: messageOf(error) }
+    return { ok: false, detail: messageOf(error), latencyMs: null }
   }
+}
+
+function brief({ ok, detail }: Health): Health {
+  return { ok, detail }
+}
+
+function tenths(ms: number): number {
+  return Math.round(ms * 10) / 10
 }

@@ -12,7 +12,7 @@ import type { Seal } from '../stores/seal.ts'
 import type { Stores } from '../stores/stores.ts'
 import type { Row } from '../stores/table.ts'
 import type { KeptSecret, WebhookRecord } from '../stores/webhooks.ts'
-import { assertMatch, tagOf } from './matching.ts'
+import { assertMatch, tag } from './matching.ts'
 import { serviceApp } from './serviceApp.ts'
 
 /** Each is one more stream of events for the leading controllers. */
@@ -42,7 +42,7 @@ export function webhookService(stores: Stores, seal: Seal, guard: AddressGuard) 
     })
     .openapi(guarded(routes.getWebhook), async (c) => {
       const row = await webhookNamed(c.req.valid('param').webhook)
-      c.header('etag', tagOf(row))
+      tag(c, row)
       return c.json(viewOf(c, row), 200)
     })
     .openapi(guarded(routes.patchWebhook), async (c) => {

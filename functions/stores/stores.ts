@@ -17,6 +17,7 @@ import { HostNodes } from './hostNodes.ts'
 import { HostStore } from './hosts.ts'
 import { Identities } from './identities.ts'
 import type { Kv } from './kv.ts'
+import { Leaders } from './leaders.ts'
 import { Mirror } from './mirror.ts'
 import { NoticeStore } from './notices.ts'
 import { QuotaStore } from './quotas.ts'
@@ -43,6 +44,7 @@ export interface Stores {
   samples: SampleStore
   dispatch: Dispatch
   hostNodes: HostNodes
+  leaders: Leaders
   answers: AnswerStore
   tokens: TokenStore
   identities: Identities
@@ -129,6 +131,7 @@ export async function openStores(
     samples,
     dispatch: new Dispatch(zk, settings.queueLimit, log, watch),
     hostNodes: new HostNodes(zk, (host) => hosts.read(host)),
+    leaders: new Leaders(zk, epochs),
     answers: new AnswerStore(kv),
     tokens,
     identities: new Identities(kv, hosts, tokens),

@@ -1,10 +1,70 @@
 // Routes of the cluster as a whole, and of the health of one ApiServer.
 import { createRoute } from '@hono/zod-openapi'
 import { z } from 'zod'
-import { Resources } from '../model/resources.ts'
 import { ShipState } from '../model/shipState.ts'
 import { examples } from './examples.ts'
 import { answer, anyone, failures, readers, scrapers } from './route.ts'
+
+const Leader = z
+  .strictObject({
+    name: z.string().describe('As the runner calls itself'),
+    machine: z.string().nullable(),
+    pid: z.int().nullable(),
+    epoch: z.int().nullable().describe('Its writes count; null until it was given one'),
+    since: z.iso.datetime().describe('When it stood for election'),
+    standbys: z.int().min(0).describe('Runners that would follow'),
+  })
+  .nullable()
+  .describe('null: nobody leads, or ZooKeeper does not answer')
+
+/** Without the bounds of a single host. */
+const Sum = z.strictObject({
+  cpuMillis: z.int().min(0).describe('CPU, in thousandths of a core'),
+  memoryMiB: z.int().min(0).describe('Memory, in MiB'),
+})
+const latencyMs = z.number().nullable().describe('How long it took to answer; null when it did not')
+const StoreHealth = z.strictObject({ ok: z.boolean(), detail: z.string().nullable() })
+
+export const Cluster = z
+  .strictObject({
+    hosts: z
+      .strictObject({ online: z.int(), degraded: z.int(), silent: z.int() })
+      .nullable()
+      .describe('Number of hosts in each state; null while Redis does not answer'),
+    ships: z.partialRecord(ShipState, z.int()).describe('Number of ships in each state'),
+    fleets: z.strictObject({
+      count: z.int(),
+      replicas: z.int().describe('Ships that all fleets want'),
+      ready: z.int().describe('Ships of fleets that are Ready, Reserved or Allocated'),
+    }),
+    capacity: Sum.describe('Of all hosts'),
+    used: Sum.describe('Requested by the ships aboard'),
+    queueDepth: z.int().nullable().describe('Entries in the scheduler queue; null when it cannot be read'),
+    stormBrake: z
+      .string()
+      .nullable()
+      .describe('Why lost ships are not replaced at present; null when they are'),
+    leaders: z
+      .strictObject({ scheduler: Leader, controllers: Leader })
+      .describe('Up to 5 s old, so that looking costs ZooKeeper little'),
+    stores: z
+      .strictObject({
+        etcd: StoreHealth.extend({ latencyMs }),
+        redis: StoreHealth.extend({ latencyMs }),
+        zookeeper: StoreHealth.extend({ latencyMs }),
+      })
+      .describe('As the ApiServer that answers sees them'),
+    apiServer: z
+      .strictObject({
+        version: z.string(),
+        revision: z.string().describe('Of the store, as its memory shows it'),
+        staleMs: z.int().nullable().describe('How long it has not heard of etcd; null while it does'),
+      })
+      .describe('The ApiServer that answers'),
+  })
+  .meta({ id: 'Cluster' })
+/** The cluster at a glance. */
+export type Cluster = z.infer<typeof Cluster>
 
 export const getCluster = createRoute({
   method: 'get',
@@ -13,21 +73,7 @@ export const getCluster = createRoute({
   'x-roles': readers,
   summary: 'The cluster at a glance',
   responses: {
-    200: answer(
-      z.strictObject({
-        hosts: z.strictObject({ online: z.int(), degraded: z.int(), silent: z.int() }),
-        ships: z.partialRecord(ShipState, z.int()).describe('Number of ships in each state'),
-        capacity: Resources.describe('Of all hosts'),
-        used: Resources.describe('Requested by the ships aboard'),
-        queueDepth: z
-          .int()
-          .nullable()
-          .describe('Entries in the scheduler queue; null when it cannot be read'),
-        stormBrake: z.string().nullable().describe('Why lost ships are not replaced at present'),
-      }),
-      'The cluster',
-      examples.cluster,
-    ),
+    200: answer(Cluster, 'The cluster', examples.cluster),
     ...failures(),
   },
 })
@@ -62,7 +108,7 @@ const well = { ok: true, detail: null }
 const Readiness = z.strictObject({
   ready: z.boolean(),
   stopping: z.boolean().describe('This process is about to end: send new requests elsewhere'),
-  stores: z.record(z.string(), z.strictObject({ ok: z.boolean(), detail: z.string().nullable() })),
+  stores: z.record(z.string(), StoreHealth),
 })
 
 export const readyz = createRoute({

@@ -151,8 +151,25 @@ const cluster = {
   ships: { Ready: 214, Allocated: 96, Queued: 2 },
   capacity: { cpuMillis: 208_000, memoryMiB: 412_672 },
   used: { cpuMillis: 155_000, memoryMiB: 79_360 },
+  fleets: { count: 9, replicas: 300, ready: 298 },
   queueDepth: 1,
   stormBrake: null,
+  leaders: {
+    scheduler: {
+      ...{ name: 'runner-1-4021', machine: 'runner-1', pid: 4_021, epoch: 8_589_934_721 },
+      ...{ since: '2026-11-02T09:00:12.004Z', standbys: 1 },
+    },
+    controllers: {
+      ...{ name: 'runner-2-3977', machine: 'runner-2', pid: 3_977, epoch: 8_589_934_718 },
+      ...{ since: '2026-11-02T09:00:11.871Z', standbys: 1 },
+    },
+  },
+  stores: {
+    etcd: { ok: true, detail: null, latencyMs: 0.8 },
+    redis: { ok: true, detail: null, latencyMs: 0.3 },
+    zookeeper: { ok: true, detail: null, latencyMs: 1.4 },
+  },
+  apiServer: { version: '0.1.0', revision: '4711', staleMs: null },
 }
 
 const auditEntry: AuditEntry = {

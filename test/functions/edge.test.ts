@@ -195,7 +195,7 @@ test('lookups equal those of Node byte for byte, the sample of a ship included',
 test('what is forwarded equals Node too: fleets, lists, the API document, routes that are none', async () => {
   const fleet = { name: 'lobby', blueprint: 'arena', replicas: 3 }
   assert.equal((await post(edge, '/v1/fleets', fleet)).status, 201)
-  for (const path of ['/v1/fleets/lobby', '/v1/fleets', '/v1/ships?limit=1', '/v1/blueprints', '/v1/cluster'])
+  for (const path of ['/v1/fleets/lobby', '/v1/fleets', '/v1/ships?limit=1', '/v1/blueprints', '/v1/hosts'])
     await assertEqual(path, adminToken, 200)
   await assertEqual('/v1/fleets/nothing', adminToken, 404)
   await assertEqual('/openapi.json', '', 200)
