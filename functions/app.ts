@@ -2,6 +2,7 @@
 import { OpenAPIHono } from '@hono/zod-openapi'
 import { AddressGuard } from '../shared/addressGuard.ts'
 import type { Log } from '../shared/log.ts'
+import { withCommonAnswers } from './docs/commonAnswers.ts'
 import type { Document } from './docs/document.ts'
 import { measureCluster } from './metrics/cluster.ts'
 import type { Meters } from './metrics/meters.ts'
@@ -148,7 +149,9 @@ export function createApp({
   const info = { title: 'Armada', version, description: about }
   app.route(
     '/',
-    docsService(() => app.getOpenAPI31Document({ openapi: '3.1.0', info }) as unknown as Document),
+    docsService(() =>
+      withCommonAnswers(app.getOpenAPI31Document({ openapi: '3.1.0', info }) as unknown as Document),
+    ),
   )
   return app
 }

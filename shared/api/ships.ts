@@ -126,6 +126,6 @@ export const deleteShip = createRoute({
       state: 'Stopping',
       reason: 'stopped by admin',
     }),
-    ...failures('not_found', 'conflict'),
+    ...failures('not_found', 'conflict', 'revision_mismatch'),
   },
 })

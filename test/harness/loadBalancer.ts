@@ -1,28 +1,31 @@
 // A load balancer for tests: every request goes to the next ApiServer, also those of one connection.
 import { once } from 'node:events'
 import {
-  Agent,
   createServer,
+  type IncomingHttpHeaders,
   type IncomingMessage,
-  request,
   type Server,
   type ServerResponse,
 } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { type Dispatcher, Pool } from 'undici'
+
+/** What belongs to one connection, and is not passed on. */
+const ofConnection = new Set(['connection', 'keep-alive', 'transfer-encoding', 'expect', 'upgrade'])
 
 export class LoadBalancer {
   readonly #server: Server
-  readonly #agent = new Agent({ keepAlive: true })
-  readonly #targets: readonly URL[]
+  readonly #targets: readonly Pool[]
   #turn = 0
   /** Requests that each target was given. */
   readonly given: number[]
 
   private constructor(targets: readonly string[]) {
-    this.#targets = targets.map((target) => new URL(target))
+    // No limits of its own: streams stay open, and long answers are what is tested.
+    const options = { keepAliveTimeout: 1_000, headersTimeout: 0, bodyTimeout: 0 }
+    this.#targets = targets.map((target) => new Pool(target, options))
     this.given = targets.map(() => 0)
-    this.#server = createServer((incoming, outgoing) => this.#pass(incoming, outgoing))
-    // Streams stay open for as long as they like.
+    this.#server = createServer((incoming, outgoing) => void this.#pass(incoming, outgoing))
     this.#server.requestTimeout = 0
   }
 
@@ -38,32 +41,38 @@ export class LoadBalancer {
   }
 
   async close(): Promise<void> {
-    this.#agent.destroy()
+    await Promise.all(this.#targets.map((target) => target.destroy()))
     this.#server.closeAllConnections()
     this.#server.close()
     await once(this.#server, 'close')
   }
 
-  #pass(incoming: IncomingMessage, outgoing: ServerResponse): void {
+  async #pass(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
     const chosen = this.#turn++ % this.#targets.length
-    const target = this.#targets[chosen] as URL
     this.given[chosen] = (this.given[chosen] ?? 0) + 1
-    const { method, url, headers } = incoming
-    // The path as it came: URL objects would tidy up what hostile callers send.
-    const onwards = request({
-      ...{ host: target.hostname, port: target.port, agent: this.#agent, method, path: url },
-      headers: { ...headers, connection: 'keep-alive' },
-    })
-    onwards.on('response', (answer) => {
-      const { connection: _, 'keep-alive': __, 'transfer-encoding': ___, ...passed } = answer.headers
-      outgoing.writeHead(answer.statusCode ?? 502, passed)
+    const gone = new AbortController()
+    outgoing.once('close', () => gone.abort())
+    const hasBody = 'content-length' in incoming.headers || 'transfer-encoding' in incoming.headers
+    try {
+      const answer = await (this.#targets[chosen] as Pool).request({
+        method: incoming.method as Dispatcher.HttpMethod,
+        // As it came: URL objects would tidy up what hostile callers send.
+        path: incoming.url ?? '/',
+        headers: passed(incoming.headers),
+        body: hasBody ? incoming : null,
+        signal: gone.signal,
+      })
+      outgoing.writeHead(answer.statusCode, passed(answer.headers))
       outgoing.flushHeaders()
-      answer.pipe(outgoing)
-      answer.on('error', () => outgoing.destroy())
-    })
-    onwards.on('error', () => (outgoing.headersSent ? outgoing.destroy() : outgoing.writeHead(502).end()))
-    outgoing.on('close', () => onwards.destroy())
-    incoming.on('error', () => onwards.destroy())
-    incoming.pipe(onwards)
+      answer.body.on('error', () => outgoing.destroy())
+      answer.body.pipe(outgoing)
+    } catch {
+      if (outgoing.headersSent) outgoing.destroy()
+      else outgoing.writeHead(502).end()
+    }
   }
+}
+
+function passed(headers: IncomingHttpHeaders): IncomingHttpHeaders {
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => !ofConnection.has(name)))
 }
