@@ -1,4 +1,5 @@
 // Bundles what runs into dist/: one file a program, packages left where npm put them.
+import { execFileSync } from 'node:child_process'
 import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
@@ -6,7 +7,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const stamp = join(root, 'dist', '.built')
 
-/** Name in dist/ -> source. Programs whose source is not written yet are left out. */
+/** Name in dist/ -> source. `client` is for other people's programs: they import it as `armada/client`. */
 const programs = {
   api: 'functions/node.ts',
   runner: 'functions/runners/run.ts',
@@ -14,6 +15,7 @@ const programs = {
   start: 'infra/start.ts',
   reset: 'infra/reset.ts',
   armada: 'infra/armada.ts',
+  client: 'shared/api/client.ts',
 }
 
 const sources = ['functions', 'agent', 'shared', 'infra', 'package.json', 'tsconfig.json']
@@ -67,7 +69,16 @@ export async function build() {
   return entries.map(([name]) => name)
 }
 
+/** The types of `armada/client`, into dist/types: some seconds, so only when a package is made. */
+function declareClient() {
+  const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc')
+  const project = join(root, 'infra', 'clientTypes.json')
+  rmSync(join(root, 'dist', 'types'), { recursive: true, force: true })
+  execFileSync(process.execPath, [tsc, '-p', project], { stdio: 'inherit' })
+}
+
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   if (isBuilt() && !process.argv.includes('--force')) console.log('dist/ is up to date')
   else console.log(`built: ${(await build()).map((name) => `dist/${name}.js`).join(' ') || 'nothing yet'}`)
+  if (process.argv.includes('--types')) declareClient()
 }

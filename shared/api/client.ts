@@ -1,10 +1,12 @@
-// The typed client of the API: agent, runners and CLI all speak through it.
+// The typed client of the API: agent, runners and CLI all speak through it, and others as `armada/client`.
 import { type ClientResponse, hc } from 'hono/client'
 import { Agent, fetch as undiciFetch } from 'undici'
 import { ArmadaError, messageOf } from '../errors.ts'
 import { newTrace, type Trace, traceparentOf } from '../trace.ts'
 import type { Api } from './contract.ts'
 import { problemOf } from './problem.ts'
+
+export { ArmadaError, type ProblemCode }
 
 /** What was seen so far, so that no later answer shows less, whichever ApiServer gives it. */
 export interface Session {

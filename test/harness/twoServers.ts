@@ -23,18 +23,20 @@ export interface TwoServers {
 export interface TwoServersOptions {
   /** Whether `a` and `b` are reached through a load balancer that alternates; else each by its own address. */
   balanced?: boolean
+  queueLimit?: number
 }
 
 /** What one client of `a` or `b` has seen, the others see as well: tests are one person with many tokens. */
-export async function startTwoServers({ balanced = true }: TwoServersOptions = {}): Promise<TwoServers> {
+export async function startTwoServers(options: TwoServersOptions = {}): Promise<TwoServers> {
+  const { balanced = true, queueLimit = 2_000 } = options
   const scratch = await scratchDir()
   const stack = await startStack({ dir: scratch.dir, profile: 'fast', log: createLog('test', 'silent') })
-  const direct = await Promise.all([startApiServer(stack), startApiServer(stack)])
+  const direct = await Promise.all([1, 2].map(() => startApiServer(stack, { queueLimit })))
   const balancer = await LoadBalancer.start(direct.map(({ url }) => url))
   const session = { revision: 0 }
   const [a, b] = direct.map((api) => (balanced ? behind(balancer.url, api, session) : api))
   return {
-    ...{ stack, direct, a: a as ApiServer, b: b as ApiServer },
+    ...{ stack, direct: direct as [ApiServer, ApiServer], a: a as ApiServer, b: b as ApiServer },
     async stop() {
       await balancer.close()
       await Promise.all(direct.map((api) => api.close()))
