@@ -9,6 +9,7 @@ const common: readonly [(method: string, operation: Operation) => boolean, reado
     ['malformed_json', 'body_too_large', 'unsupported_media_type'],
   ],
   [(method) => method === 'post', ['conflict', 'key_reused']],
+  [() => true, ['rate_limited']],
 ]
 
 export function withCommonAnswers(document: Document): Document {

@@ -29,6 +29,7 @@ const log = createLog('test', 'silent')
 const seed = Number(process.env.ARMADA_FUZZ_SEED ?? 20_261_122)
 const wanted = Number(process.env.ARMADA_FUZZ_REQUESTS ?? 10_000)
 const atOnce = 16
+const tokensEach = 8
 
 let scratch: Awaited<ReturnType<typeof scratchDir>>
 let stack: Stack
@@ -84,6 +85,13 @@ async function settle(memory: Memory): Promise<void> {
     memory.note('id', host)
     memory.note('credential', joined.credential)
   }
+  for (const role of ['viewer', 'allocator', 'operator'] as const) {
+    // Some of them will be revoked.
+    for (let i = 0; i < tokensEach; i++) {
+      const made = await answerOf(admin.v1.tokens.$post({ json: { name: `${role}-${i}`, role } }))
+      memory.note(role, made.secret)
+    }
+  }
   const json = { name: 'lobby', blueprint: 'arena', replicas: 3 }
   memory.learn('/v1/fleets', await answerOf(admin.v1.fleets.$post({ json })))
   memory.learn(
@@ -113,10 +121,11 @@ test('no 5xx, no hang, nothing changed by a refusal, every answer as documented'
   const memory = new Memory()
   await settle(memory)
   let turn = 0
-  const credential = () => memory.of('credential')[turn++ % memory.of('credential').length] as string
+  const oneOf = (name: string) => () => memory.of(name)[turn++ % memory.of(name).length] as string
   const gun = new Gun(balancer.url, memory, {
     ...{ nobody: () => undefined, impostor: () => 'armada-host.north.forged', admin: () => adminToken },
-    ...{ runner: () => runnerToken, host: credential, scraper: () => metricsToken },
+    ...{ viewer: oneOf('viewer'), allocator: oneOf('allocator'), operator: oneOf('operator') },
+    ...{ runner: () => runnerToken, host: oneOf('credential'), scraper: () => metricsToken },
   })
   /** What went wrong -> the request that showed it first. */
   const faults = new Map<string, string>()

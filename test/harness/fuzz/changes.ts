@@ -13,7 +13,11 @@ import { until } from '../until.ts'
 const apart = /^\/armada\/(answers|epochs|audit|fuzz-mark)(\/|$)/
 const mark = '/armada/fuzz-mark'
 
+/** A host's new credential takes over when it is first shown, whatever it is shown for. */
+const credentials = new Set(['credentialDigest', 'nextDigest', 'previous'])
+
 export class Changes {
+  readonly #contents = new Map<string, string>()
   readonly #kv: Kv
   readonly #zk: ZooKeeper
   readonly #watch: { close(): Promise<void> }
@@ -25,9 +29,9 @@ export class Changes {
     this.#zk = zk
     this.#watch = kv.watch('/armada/', revision, {
       changes: (changes) => {
-        for (const { key, revision } of changes) {
+        for (const { key, value, revision } of changes) {
           if (key === mark) this.#marked = revision
-          else if (!apart.test(key)) this.#changed.push(key)
+          else if (!apart.test(key) && this.#note(key, value)) this.#changed.push(key)
         }
       },
       connected: () => undefined,
@@ -39,6 +43,16 @@ export class Changes {
     const kv = connectEtcd(etcd)
     const zk = await ZooKeeper.connect({ servers: zookeeper, log })
     return new Changes(kv, zk, await kv.revision())
+  }
+
+  /** Whether something else than a credential has changed. */
+  #note(key: string, value: string | undefined): boolean {
+    const before = this.#contents.get(key)
+    const plain =
+      value && JSON.stringify(JSON.parse(value), (name, one) => (credentials.has(name) ? undefined : one))
+    if (plain === undefined) this.#contents.delete(key)
+    else this.#contents.set(key, plain)
+    return plain === undefined || plain !== before
   }
 
   /** What `act` changed, and nothing that others had changed before it. */

@@ -7,7 +7,10 @@ import { fitting, spoiled } from './values.ts'
 export const kinds = ['right', 'wrong', 'hostile', 'stranger'] as const
 export type Kind = (typeof kinds)[number]
 
-export const callers = ['nobody', 'impostor', 'admin', 'runner', 'host', 'scraper'] as const
+export const callers = [
+  ...(['nobody', 'impostor', 'viewer', 'allocator', 'operator', 'admin'] as const),
+  ...(['runner', 'host', 'scraper'] as const),
+] as const
 export type CallerName = (typeof callers)[number]
 
 /** A part of a path that is sent just so. */
