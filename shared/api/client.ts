@@ -1,7 +1,7 @@
 // The typed client of the API: agent, runners and CLI all speak through it, and others as `armada/client`.
 import { type ClientResponse, hc } from 'hono/client'
 import { Agent, fetch as undiciFetch } from 'undici'
-import { ArmadaError, messageOf } from '../errors.ts'
+import { ArmadaError, messageOf, type ProblemCode } from '../errors.ts'
 import { newTrace, type Trace, traceparentOf } from '../trace.ts'
 import type { Api } from './contract.ts'
 import { problemOf } from './problem.ts'
