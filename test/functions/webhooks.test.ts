@@ -23,7 +23,7 @@ const receivers: Receiver[] = []
 /** A busy machine takes its time. */
 const until = (holds: () => boolean | Promise<boolean>) => untilWithin(holds, 60_000)
 let servers: TwoServers
-let leader: ReturnType<typeof lead>
+let leader: Awaited<ReturnType<typeof lead>>
 let names = 0
 
 /** Events as the stream gives them; the test says what happens. */
@@ -74,7 +74,8 @@ async function happenInTurn(ships: readonly string[]): Promise<string[]> {
   return ids
 }
 
-function lead(epoch: number, api: ApiServer) {
+async function lead(api: ApiServer) {
+  const epoch = await api.lead('controllers')
   const ending = new AbortController()
   const running = keepWebhooks({
     ...{ client: api.runner, epoch, log, guard, signal: ending.signal },
@@ -117,7 +118,7 @@ async function create(to: Receiver, wanted: Wanted = {}) {
 test.before(async () => {
   servers = await startTwoServers()
   happenings = new Happenings()
-  leader = lead(10, servers.a)
+  leader = await lead(servers.a)
 })
 
 test.after(async () => {
@@ -308,7 +309,7 @@ test('events that are no longer kept are told of as a gap, and counted', async (
   await leader.stop()
   await happenings.happen('lost')
   happenings.forgotten = happenings.revision
-  leader = lead(15, servers.a)
+  leader = await lead(servers.a)
   await until(() => to.received.some(({ type }) => type === 'webhook.gap'))
   await happenings.happen('kept')
   await until(() => to.received.at(-1)?.event.ship === 'kept')
@@ -402,7 +403,7 @@ test('another leader goes on from the cursor without loss; the deposed one ends,
   await until(() => to.received.length >= 8)
   const before = (await hook.view()).status.cursor
   const old = leader
-  leader = lead(20, servers.b)
+  leader = await lead(servers.b)
   const error = (await old.ended) as { code?: string }
   assert.equal(error.code, 'stale_epoch')
   assert.ok(
