@@ -25,7 +25,7 @@ let other: Client
 let ship: string
 
 test.before(async () => {
-  two = await startTwoServers()
+  two = await startTwoServers({ balanced: false })
   await publish(two.a, 'arena', { console: 'stdin' })
   const mine = await joinHost(two.a, 'mine')
   host = mine.client

@@ -12,7 +12,7 @@ const test = suite('watch')
 let servers: TwoServers
 
 test.before(async () => {
-  servers = await startTwoServers()
+  servers = await startTwoServers({ balanced: false })
   await publish(servers.a, 'arena')
 })
 test.after(() => servers?.stop())

@@ -52,14 +52,16 @@ export class LoadBalancer {
     this.given[chosen] = (this.given[chosen] ?? 0) + 1
     const gone = new AbortController()
     outgoing.once('close', () => gone.abort())
-    const hasBody = 'content-length' in incoming.headers || 'transfer-encoding' in incoming.headers
     try {
+      // Whole, because a server that answers before it has read everything would end the stream, and with it the
+      // connection that the caller uses again.
+      const body = Buffer.concat(await incoming.toArray())
       const answer = await (this.#targets[chosen] as Pool).request({
         method: incoming.method as Dispatcher.HttpMethod,
         // As it came: URL objects would tidy up what hostile callers send.
         path: incoming.url ?? '/',
         headers: passed(incoming.headers),
-        body: hasBody ? incoming : null,
+        body: body.length > 0 ? body : null,
         signal: gone.signal,
       })
       outgoing.writeHead(answer.statusCode, passed(answer.headers))
