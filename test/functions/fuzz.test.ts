@@ -100,19 +100,20 @@ async function settle(memory: Memory): Promise<void> {
   )
 }
 
-/** All requests, in volleys of one kind that go at every route once. */
-function volleys(document: Document): Shot[][] {
+/**
+ * All requests, in volleys of one kind that go at every route once. Made one volley after another: all at once would
+ * hold up everything else in this process for seconds.
+ */
+function* volleys(document: Document): Generator<Shot[]> {
   const targets = targetsOf(document)
-  const rounds = Math.ceil(wanted / (targets.length * kinds.length))
-  const perKind = kinds.map((kind, k) =>
-    targets.map((target, t) => {
-      const options = { seed: seed + 1_000 * k + t, numRuns: rounds }
-      return fc.sample(shotsAt(target, document, kind), options)
-    }),
-  )
-  return Array.from({ length: rounds }, (_, round) =>
-    perKind.map((shots) => shots.map((ofTarget) => ofTarget[round] as Shot)),
-  ).flat()
+  const arbitraries = kinds.map((kind) => targets.map((target) => shotsAt(target, document, kind)))
+  for (let round = 0; round * targets.length * kinds.length < wanted; round++) {
+    for (const [k, shots] of arbitraries.entries()) {
+      yield shots.flatMap((shot, t) => {
+        return fc.sample(shot, { seed: seed + 1_000_000 * k + 10_000 * t + round, numRuns: 1 })
+      })
+    }
+  }
 }
 
 test('no 5xx, no hang, nothing changed by a refusal, every answer as documented', async () => {

@@ -41,7 +41,7 @@ export class Changes {
 
   static async open(etcd: string, zookeeper: string, log: Log): Promise<Changes> {
     const kv = connectEtcd(etcd)
-    const zk = await ZooKeeper.connect({ servers: zookeeper, log })
+    const zk = await ZooKeeper.connect({ servers: zookeeper, log, sessionTimeoutMs: 10_000 })
     return new Changes(kv, zk, await kv.revision())
   }
 
