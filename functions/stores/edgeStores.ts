@@ -11,7 +11,7 @@ import { etcdKeys } from './keys.ts'
 import type { Lookups, SampleLookups } from './lookups.ts'
 import { connectRedisOnce } from './redis.ts'
 import { readRow } from './rows.ts'
-import { SampleStore } from './samples.ts'
+import { storedSamples } from './storedSamples.ts'
 
 export interface EdgeStores extends Pick<Lookups, 'ships' | 'blueprints'> {
   /** Undefined where Redis cannot be reached from the edge. */
@@ -45,10 +45,10 @@ function samplesByRequest(redis: string, log: Log): SampleLookups {
     textsOfShips: (ids) => once((store) => store.textsOfShips(ids)),
   }
 
-  async function once<T>(ask: (store: SampleStore) => Promise<T>): Promise<T> {
+  async function once<T>(ask: (store: SampleLookups) => Promise<T>): Promise<T> {
     const connection = connectRedisOnce(redis, log)
     try {
-      return await ask(new SampleStore(connection))
+      return await ask(storedSamples(connection))
     } finally {
       connection.disconnect()
     }

@@ -1,36 +1,72 @@
-// What this ApiServer heard last from the agents, so that a Redis that was emptied gets it back at once.
+// What the ApiServers heard last from the agents, in memory: lookups are served from it, and a Redis that was
+// emptied gets it back.
 import type { HostSample } from '../../shared/model/host.ts'
 import type { ShipSample } from '../../shared/model/ship.ts'
 
+/** What one report of a host measured. */
+export interface Report {
+  host: string
+  /** ISO 8601, by the clock of the ApiServer that heard it. */
+  at: string
+  /** null: not this time. */
+  sample: HostSample | null
+  ships: readonly ShipSample[]
+}
+
 export interface HeardHost {
-  /** ISO 8601. */
   at: string
   /** JSON of the last sample; null: it has sent none yet. */
   sample: string | null
 }
 
-export class Heard {
-  readonly #hosts = new Map<string, HeardHost>()
-  readonly #ships = new Map<string, { host: string; text: string }>()
+interface Kept<T> {
+  value: T
+  loading: number
+}
 
-  /** @param sample null: not this time. */
-  note(host: string, at: string, sample: HostSample | null, ships: readonly ShipSample[]): void {
-    const text = sample ? JSON.stringify(sample) : (this.#hosts.get(host)?.sample ?? null)
-    this.#hosts.set(host, { at, sample: text })
-    for (const { ship, ...measured } of ships) this.#ships.set(ship, { host, text: JSON.stringify(measured) })
+export class Heard {
+  readonly #hosts = new Map<string, Kept<HeardHost>>()
+  readonly #ships = new Map<string, Kept<string>>()
+  #loading = 0
+
+  note({ host, at, sample, ships }: Report): void {
+    const loading = this.#loading
+    const text = sample ? JSON.stringify(sample) : (this.host(host)?.sample ?? null)
+    this.#hosts.set(host, { value: { at, sample: text }, loading })
+    for (const { ship, ...measured } of ships)
+      this.#ships.set(ship, { value: JSON.stringify(measured), loading })
+  }
+
+  /** What is noted from now on is newer than what `loadHost` and `loadShip` bring. */
+  beginLoading(): void {
+    this.#loading++
+  }
+
+  loadHost(host: string, value: HeardHost): void {
+    const loading = this.#loading
+    if (this.#hosts.get(host)?.loading !== loading) this.#hosts.set(host, { value, loading: loading - 1 })
+  }
+
+  loadShip(ship: string, value: string): void {
+    const loading = this.#loading
+    if (this.#ships.get(ship)?.loading !== loading) this.#ships.set(ship, { value, loading: loading - 1 })
   }
 
   host(host: string): HeardHost | undefined {
-    return this.#hosts.get(host)
+    return this.#hosts.get(host)?.value
   }
 
-  hosts(): Iterable<[string, HeardHost]> {
-    return this.#hosts
+  *hosts(): Generator<[string, HeardHost]> {
+    for (const [host, { value }] of this.#hosts) yield [host, value]
   }
 
-  /** Samples as JSON, of ships that were last measured by one of these hosts. */
-  *shipsOf(hosts: ReadonlySet<string>): Generator<[string, string]> {
-    for (const [ship, { host, text }] of this.#ships) if (hosts.has(host)) yield [ship, text]
+  /** The ship's last sample as JSON. */
+  ship(ship: string): string | undefined {
+    return this.#ships.get(ship)?.value
+  }
+
+  *ships(): Generator<[string, string]> {
+    for (const [ship, { value }] of this.#ships) yield [ship, value]
   }
 
   forgetHost(host: string): void {

@@ -53,6 +53,8 @@ export const redisKeys = {
   sessionTaken: (host: string, session: string) => `armada:session-taken:${host}:${session}`,
   /** The line of a console session, until its agent takes it. */
   sessionLine: (host: string, session: string) => `armada:session-line:${host}:${session}`,
+  /** Channel of what hosts reported, from ApiServer to ApiServer. */
+  reports: 'armada:reports',
   /** Set by each ApiServer: missing, when Redis was emptied. */
   mark: (server: string) => `armada:mark:${server}`,
 } as const

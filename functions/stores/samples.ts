@@ -1,10 +1,12 @@
-// Cluster state in Redis: what the agents last measured, and which tickets wait.
+// Cluster state in Redis: what the agents last measured, and which tickets wait. Every ApiServer has what was
+// measured in memory as well, and serves lookups of ships from there.
 //
 // INVARIANTS
-// - A Redis that was emptied gets back what each ApiServer heard last; of a host that two of them heard, the
-//   later counts. What none of those alive has heard comes with the agents' next reports.
+// - A Redis that was emptied gets back what the ApiServers heard last, unless it knows something later. What none
+//   of those alive has heard comes with the agents' next reports.
 // - Nobody concludes from what Redis lacks, unless it has kept everything for long enough.
 import type { Redis } from 'ioredis'
+import type { Log } from '../../shared/log.ts'
 import type { HostSample } from '../../shared/model/host.ts'
 import type { ShipSample } from '../../shared/model/ship.ts'
 import { Heard, type HeardHost } from './heard.ts'
@@ -12,7 +14,7 @@ import { redisKeys } from './keys.ts'
 import type { Sample } from './lookups.ts'
 import { answered, answeredAll } from './redis.ts'
 import type { Refill } from './refill.ts'
-import { Together } from './together.ts'
+import { SampleFeed } from './sampleFeed.ts'
 
 export interface HostReport {
   at: string
@@ -22,29 +24,42 @@ export interface HostReport {
 /** What is known of how long Redis has kept everything. */
 type Continuity = Pick<Refill, 'mark' | 'keptMs'>
 
-const neverKept: Continuity = { mark: '', keptMs: 0 }
 const refilledAtOnce = 1_000
 
 export class SampleStore {
   #redis: Redis
   #continuity: Continuity
   #heard = new Heard()
-  #texts = new Together((ids: readonly string[]) =>
-    this.#redis.hmget(redisKeys.ships, ...ids).catch(() => ids.map(() => null)),
-  )
+  #feed: SampleFeed
+  #hostOf: (ship: string) => string | null | undefined
 
-  constructor(redis: Redis, continuity: Continuity = neverKept) {
+  /** @param hostOf the host that a ship is recorded on; undefined when there is no such ship. */
+  constructor(
+    redis: Redis,
+    continuity: Continuity,
+    hostOf: (ship: string) => string | null | undefined,
+    log: Log,
+  ) {
     this.#redis = redis
     this.#continuity = continuity
+    this.#hostOf = hostOf
+    this.#feed = new SampleFeed(redis, this.#heard, (ship) => hostOf(ship) !== undefined, log)
+  }
+
+  /** Follows what other ApiServers hear, until the signal fires. */
+  async follow(signal: AbortSignal): Promise<void> {
+    await this.#feed.run(signal)
   }
 
   /** Notes that a host reported now, with what it measured of itself (null: not this time) and of its ships. */
   async record(host: string, sample: HostSample | null, ships: readonly ShipSample[]): Promise<void> {
     const at = new Date().toISOString()
-    this.#heard.note(host, at, sample, ships)
+    const report = { host, at, sample, ships }
+    this.#heard.note(report)
     const batch = this.#redis.pipeline().hset(redisKeys.hostReports, host, at)
     if (sample) batch.hset(redisKeys.hosts, host, JSON.stringify(sample))
     for (const { ship, ...measured } of ships) batch.hset(redisKeys.ships, ship, JSON.stringify(measured))
+    this.#feed.tell(batch, report)
     await answeredAll(batch)
   }
 
@@ -95,7 +110,8 @@ export class SampleStore {
     }
     await this.#put(redisKeys.hostReports, times)
     await this.#put(redisKeys.hosts, samples)
-    await this.#put(redisKeys.ships, [...this.#heard.shipsOf(hosts)].flat())
+    const aboard = [...this.#heard.ships()].filter(([ship]) => hosts.has(this.#hostOf(ship) ?? ''))
+    await this.#put(redisKeys.ships, aboard.flat())
   }
 
   async #put(key: string, fields: readonly string[]): Promise<void> {
@@ -120,14 +136,15 @@ export class SampleStore {
     )
   }
 
-  /** Last samples of the ships, null where there is none. Decoration: an absent Redis gives none. */
+  /** Last samples of the ships, null where there is none, and while it is unknown what hosts report. */
   async ofShips(ids: readonly string[]): Promise<(Sample | null)[]> {
     return (await this.textsOfShips(ids)).map((text) => (text ? JSON.parse(text) : null))
   }
 
-  /** The same as JSON. Many questions share one command, because a command's write was a fifth of a lookup's CPU. */
-  textsOfShips(ids: readonly string[]): Promise<(string | null)[]> {
-    return this.#texts.ask(ids)
+  /** The same as JSON. */
+  async textsOfShips(ids: readonly string[]): Promise<(string | null)[]> {
+    const { trusted } = this.#feed
+    return ids.map((id) => (trusted && this.#heard.ship(id)) || null)
   }
 
   async dropHost(host: string): Promise<void> {

@@ -92,7 +92,7 @@ export async function openStores(
   const blueprints = new BlueprintStore(kv, redis, theMirror, log)
   const notices = new NoticeStore(kv, theMirror)
   const refill = new Refill(redis, log)
-  const samples = new SampleStore(redis, refill)
+  const samples = new SampleStore(redis, refill, (ship) => ships.table.get(ship)?.value.host, log)
   ships.table.onChange((id, after) => after ?? samples.forgetShip(id))
   hosts.table.onChange((id, after) => after ?? samples.forgetHost(id))
   const quotas = new QuotaStore(kv, theMirror)
@@ -118,7 +118,10 @@ export async function openStores(
   const [zk] = await Promise.all([connectZooKeeper(settings, log, signal, watch), mirror.open(signal)])
   leaders = leadersIn(zk)
   const closed = new AbortController()
-  const refilling = refill.run([() => blueprints.refill(), () => samples.refill()], closed.signal)
+  const redisLoops = Promise.all([
+    refill.run([() => blueprints.refill(), () => samples.refill()], closed.signal),
+    samples.follow(closed.signal),
+  ])
   return {
     kv,
     mirror,
@@ -143,7 +146,7 @@ export async function openStores(
     deadLetters,
     async close() {
       closed.abort()
-      await refilling
+      await redisLoops
       await audit.close()
       await sessions.close()
       await mirror.close()

@@ -6,14 +6,13 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { Redis } from 'ioredis'
-import { redisKeys } from '../../functions/stores/keys.ts'
 import { startApi } from '../../infra/processes.ts'
 import { freePort } from '../../infra/stack/port.ts'
 import { scratchDir } from '../../infra/stack/scratch.ts'
-import { type Stack, startStack } from '../../infra/stack/stack.ts'
+import { startStack } from '../../infra/stack/stack.ts'
 import { answerOf, connect } from '../../shared/api/client.ts'
 import { createLog } from '../../shared/log.ts'
+import type { BareAnswer } from './bare.ts'
 import type { LoadOrder, LoadResult } from './load.ts'
 
 const [rounds = 5, seconds = 4] = process.argv.slice(2, 4).map(Number)
@@ -21,6 +20,8 @@ const accessLog = process.argv[4] ?? 'all'
 const connections = 64
 const batches = 10
 const perBatch = 1_000
+/** Node writes these itself. */
+const perConnection = new Set(['connection', 'keep-alive', 'date'])
 const goal = { perSecond: 15_000, p99Ms: 10 }
 
 const dist = join(import.meta.dirname, '..', '..', 'dist')
@@ -52,7 +53,7 @@ async function measure(pid: number, order: LoadOrder): Promise<Measured> {
 }
 
 /** Ids of ships that were made and measured. */
-async function fill(url: string, stack: Stack): Promise<string[]> {
+async function fill(url: string): Promise<string[]> {
   const { v1 } = connect({ url, token: adminToken, limitMs: 60_000 })
   await answerOf(
     v1.blueprints[':blueprint'].$put({ param: { blueprint: 'arena' }, json: { image: 'game:1' } }),
@@ -64,11 +65,27 @@ async function fill(url: string, stack: Stack): Promise<string[]> {
     )
     ids.push(...ships.map((ship) => ship.id))
   }
-  const redis = new Redis(stack.redis.address)
-  const sample = { players: 3, maxPlayers: 16, map: 'dm1', cpuMillis: 41.5, memoryMiB: 63 }
-  await redis.hset(redisKeys.ships, Object.fromEntries(ids.map((id) => [id, JSON.stringify(sample)])))
-  redis.disconnect()
+  await measureShips(url, ids)
   return ids
+}
+
+/** A host takes them all and says what it measured, as an agent would. */
+async function measureShips(url: string, ids: readonly string[]): Promise<void> {
+  const as = (token: string) => connect({ url, token, limitMs: 60_000 }).v1
+  const host = { id: 'bench', address: '127.0.0.1', ports: { from: 7_000, to: 8_000 }, agentVersion: 'bench' }
+  const capacity = { cpuMillis: 1_000_000, memoryMiB: 1_000_000 }
+  const { token } = await answerOf(as(adminToken).hosts['join-tokens'].$post({ json: { host: host.id } }))
+  const joining = as('').monitor.join.$post({ json: { token, host: { ...host, capacity } } })
+  const { monitor } = as((await answerOf(joining)).credential)
+  const measured = { players: 3, maxPlayers: 16, map: 'dm1', cpuMillis: 41.5, memoryMiB: 63 }
+  for (let i = 0; i < ids.length; i += perBatch) {
+    const some = ids.slice(i, i + perBatch).map((ship) => ({ ship, attempt: 1 }))
+    const claims = some.map((of) => ({ ...of, ports: {} }))
+    await answerOf(monitor.claims.$post({ json: { claims } }))
+    const changes = some.map((of) => ({ ...of, state: 'Ready' as const }))
+    const ships = some.map(({ ship }) => ({ ship, ...measured }))
+    await answerOf(monitor.reports.$post({ json: { changes, holdings: null, host: null, ships } }))
+  }
 }
 
 function median(results: readonly Measured[]): Measured {
@@ -97,9 +114,10 @@ const api = await startApi(
 const bare = start('bare.ts')
 try {
   const url = `http://127.0.0.1:${port}`
-  const paths = (await fill(url, stack)).map((id) => `/v1/ships/${id}`)
+  const paths = (await fill(url)).map((id) => `/v1/ships/${id}`)
   const one = await fetch(url + paths[0], { headers: { authorization: `Bearer ${adminToken}` } })
-  bare.send(await one.text())
+  const headers = Object.fromEntries([...one.headers].filter(([name]) => !perConnection.has(name)))
+  bare.send({ body: await one.text(), headers } satisfies BareAnswer)
   const [barePort] = (await once(bare, 'message')) as [number]
   const order = { token: adminToken, paths, connections, seconds }
   await measure(api.pid as number, { ...order, port, seconds: 2 }) // warms up the compiler
