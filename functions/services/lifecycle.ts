@@ -15,14 +15,15 @@ function move(
   change: Partial<Ship> = {},
 ): Ship | undefined {
   if (!mayMove(ship.state, to, by)) return undefined
-  return remembering({ ...ship, state: to, stateSince: new Date().toISOString(), reason, ...change })
+  const at = new Date().toISOString()
+  return remembering({ ...ship, state: to, stateSince: at, reason, ...change }, { at })
 }
 
 /** The record with what has just become of it in its history. */
 function remembering(ship: Ship, more: Partial<ShipEntry> = {}): Ship {
   const { state, attempt, host, reason } = ship
   const entry = {
-    at: new Date().toISOString(),
+    at: more.at ?? new Date().toISOString(),
     ...{ state, attempt },
     ...(host !== null && { host }),
     ...(reason !== null && { reason }),

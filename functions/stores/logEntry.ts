@@ -54,13 +54,18 @@ export function numbering(): Numbering {
 
 export function entryOf(changed: Changed, number: Numbering): LogEntry {
   const { kind, id, revision } = changed
-  const past = newEvents(changed)
-  const place = number(revision, past.length)
+  const unseen = unseenIn(changed)
+  const place = number(revision, unseen.length)
+  const fleet = fleetOf(changed)
+  let events: ArmadaEvent[] | undefined
   return {
-    ...{ kind, id, revision, place },
-    fleet: fleetOf(changed),
+    ...{ kind, id, revision, place, fleet },
     hosts: changed.kind === 'ships' ? hostsOf(changed.before, changed.after) : [],
-    events: past.map((event, i) => ({ id: `${revision}-${place + i}`, ...event })),
+    // Most changes happen while nobody reads events. The record itself is not kept for it.
+    get events() {
+      events ??= unseen.map((entry, i) => ({ id: `${revision}-${place + i}`, ...eventOf(entry, id, fleet) }))
+      return events
+    },
   }
 }
 
@@ -75,31 +80,37 @@ export function readEntry(change: Change, number: Numbering): LogEntry | undefin
   return undefined
 }
 
+type Entry = ShipEntry | FleetEntry
+
 /** What the record's history has that it had not before. */
-function newEvents(changed: Changed): PastEvent[] {
-  if (changed.kind === 'hosts' || !changed.after) return []
-  const { before, after } = changed
+function unseenIn({ kind, after, before }: Changed): readonly Entry[] {
+  if (kind === 'hosts' || !after || !('createdAt' in after)) return []
+  const past = before as Ship | Fleet | undefined
   // A record that was made anew under the same name counts from the beginning.
-  const seen = before?.createdAt === after.createdAt ? (before.history?.at(-1)?.n ?? 0) : 0
-  const all = changed.kind === 'ships' ? shipEvents(changed.after) : fleetEvents(changed.after)
-  return all.filter(({ number }) => number > seen)
+  const seen = past?.createdAt === after.createdAt ? (past.history?.at(-1)?.n ?? 0) : 0
+  const history: readonly Entry[] = after.history ?? []
+  let from = history.length
+  while (from > 0 && (history[from - 1] as Entry).n > seen) from--
+  return history.slice(from)
 }
 
 export function shipEvents({ id, fleet, history = [] }: Ship): PastEvent[] {
-  return history.map(({ n, at, state, attempt, host, reason, refused }: ShipEntry) => ({
-    type: refused ? 'ship.refused' : `ship.${state.toLowerCase()}`,
-    ...{ at, ship: id, fleet, number: n, attempt, state },
-    host: host ?? null,
-    reason: reason ?? null,
-  }))
+  return history.map((entry) => eventOf(entry, id, fleet))
 }
 
 export function fleetEvents({ name, history = [] }: Fleet): PastEvent[] {
-  return history.map(({ n, at, what, reason }: FleetEntry) => ({
-    type: `fleet.${what}`,
-    ...{ at, ship: null, fleet: name, number: n, attempt: null, state: null, host: null },
-    reason: reason ?? null,
-  }))
+  return history.map((entry) => eventOf(entry, name, name))
+}
+
+function eventOf(entry: Entry, id: string, fleet: string | null): PastEvent {
+  const { n: number, at, reason = null } = entry
+  if ('what' in entry) {
+    const type = `fleet.${entry.what}`
+    return { type, at, ship: null, fleet, number, attempt: null, state: null, host: null, reason }
+  }
+  const { state, attempt, host = null, refused } = entry
+  const type = refused ? 'ship.refused' : `ship.${state.toLowerCase()}`
+  return { type, at, ship: id, fleet, number, attempt, state, host, reason }
 }
 
 function fleetOf({ kind, id, after, before }: Changed): string | null {
@@ -108,5 +119,7 @@ function fleetOf({ kind, id, after, before }: Changed): string | null {
 }
 
 function hostsOf(before: Ship | undefined, after: Ship | undefined): string[] {
-  return [...new Set([before?.host, after?.host])].filter((host): host is string => Boolean(host))
+  const [was, is] = [before?.host, after?.host]
+  if (was && is && was !== is) return [was, is]
+  return was ? [was] : is ? [is] : []
 }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { suite } from 'uvu'
 import { answerOf } from '../../shared/api/client.ts'
 import { type ApiServer, startApiServer } from '../harness/apiServer.ts'
-import { compact, type Reading, read } from '../harness/stream.ts'
+import { compact, type Reading, read, stopReading } from '../harness/stream.ts'
 import { TcpProxy } from '../harness/tcpProxy.ts'
 import { claim, joinHost, publish, report, startTwoServers, type TwoServers } from '../harness/twoServers.ts'
 import { until } from '../harness/until.ts'
@@ -15,7 +15,10 @@ test.before(async () => {
   servers = await startTwoServers({ balanced: false })
   await publish(servers.a, 'arena')
 })
-test.after(() => servers?.stop())
+test.after(async () => {
+  stopReading()
+  await servers?.stop()
+})
 
 async function create(api: ApiServer, labels: Record<string, string>, count = 1): Promise<string[]> {
   const json = { blueprint: 'arena', count, labels }

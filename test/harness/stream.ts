@@ -17,6 +17,13 @@ export interface Reading {
   failed(code: ProblemCode): Promise<void>
 }
 
+const running = new Set<AbortController>()
+
+/** Stops what failed tests have left. */
+export function stopReading(): void {
+  for (const reading of running) reading.abort()
+}
+
 /** Reads a path of one ApiServer, or by turns of several, until it is stopped. */
 export function read(
   apis: ApiServer | readonly ApiServer[],
@@ -24,6 +31,7 @@ export function read(
   options: Partial<FollowOptions> = {},
 ): Reading {
   const stopping = new AbortController()
+  running.add(stopping)
   const got: StreamEvent[] = []
   const url = (Array.isArray(apis) ? apis : [apis]).map((api: ApiServer) => api.url + path)
   let lastId = options.lastEventId
