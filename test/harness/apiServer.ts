@@ -43,7 +43,8 @@ export async function startApiServer(
       redis: stack.redis.address,
       zookeeper: stack.zookeeper.address,
       zookeeperSecret: undefined,
-      sessionMs: 4_000,
+      // As long as ZooKeeper grants here: a busy machine stands still for seconds, and no test is about these sessions.
+      sessionMs: 10_000,
       queueLimit: options.queueLimit ?? 2_000,
       auditDays: 30,
       auditMiB: 64,
