@@ -16,6 +16,16 @@ const pageSize = 1_000
 /** Agents report every 5 s: what was not heard of for so long is no measurement any more. */
 const trustMs = 15_000
 
+export interface SampleFeedOptions {
+  redis: Redis
+  /** A connection for this alone; closed at the end. */
+  subscriber: Redis
+  heard: Heard
+  /** Whether there is such a ship: what is told of others is not kept. */
+  knows: (ship: string) => boolean
+  log: Log
+}
+
 export class SampleFeed {
   readonly #redis: Redis
   readonly #subscriber: Redis
@@ -27,14 +37,12 @@ export class SampleFeed {
   #live = false
   #liveAtMs = Number.NEGATIVE_INFINITY
 
-  /** @param knows whether there is such a ship; what is told of others is not kept. */
-  constructor(redis: Redis, heard: Heard, knows: (ship: string) => boolean, log: Log) {
+  constructor({ redis, subscriber, heard, knows, log }: SampleFeedOptions) {
     this.#redis = redis
     this.#heard = heard
     this.#knows = knows
     this.#log = log
-    this.#subscriber = redis.duplicate({ autoResubscribe: false, enableAutoPipelining: false })
-    this.#subscriber.on('error', () => undefined) // the other connection tells of it
+    this.#subscriber = subscriber
     this.#subscriber.on('ready', this.#bell.ring)
     this.#subscriber.on('close', () => {
       this.#live = false

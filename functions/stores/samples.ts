@@ -24,6 +24,16 @@ export interface HostReport {
 /** What is known of how long Redis has kept everything. */
 type Continuity = Pick<Refill, 'mark' | 'keptMs'>
 
+export interface SampleStoreOptions {
+  redis: Redis
+  /** A connection for this alone; closed when it no longer follows. */
+  subscriber: Redis
+  continuity: Continuity
+  /** The host that a ship is recorded on, if on one; undefined when there is no such ship. */
+  hostOf: (ship: string) => string | null | undefined
+  log: Log
+}
+
 const refilledAtOnce = 1_000
 
 export class SampleStore {
@@ -33,17 +43,12 @@ export class SampleStore {
   #feed: SampleFeed
   #hostOf: (ship: string) => string | null | undefined
 
-  /** @param hostOf the host that a ship is recorded on; undefined when there is no such ship. */
-  constructor(
-    redis: Redis,
-    continuity: Continuity,
-    hostOf: (ship: string) => string | null | undefined,
-    log: Log,
-  ) {
+  constructor({ redis, subscriber, continuity, hostOf, log }: SampleStoreOptions) {
     this.#redis = redis
     this.#continuity = continuity
     this.#hostOf = hostOf
-    this.#feed = new SampleFeed(redis, this.#heard, (ship) => hostOf(ship) !== undefined, log)
+    const knows = (ship: string) => hostOf(ship) !== undefined
+    this.#feed = new SampleFeed({ redis, subscriber, heard: this.#heard, knows, log })
   }
 
   /** Follows what other ApiServers hear, until the signal fires. */

@@ -92,7 +92,13 @@ export async function openStores(
   const blueprints = new BlueprintStore(kv, redis, theMirror, log)
   const notices = new NoticeStore(kv, theMirror)
   const refill = new Refill(redis, log)
-  const samples = new SampleStore(redis, refill, (ship) => ships.table.get(ship)?.value.host, log)
+  const samples = new SampleStore({
+    redis,
+    subscriber: connectSubscriber(settings.redis),
+    continuity: refill,
+    hostOf: (ship) => ships.table.get(ship)?.value.host,
+    log,
+  })
   ships.table.onChange((id, after) => after ?? samples.forgetShip(id))
   hosts.table.onChange((id, after) => after ?? samples.forgetHost(id))
   const quotas = new QuotaStore(kv, theMirror)
