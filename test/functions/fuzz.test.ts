@@ -13,7 +13,9 @@ import { scratchDir } from '../../infra/stack/scratch.ts'
 import type { Server } from '../../infra/stack/server.ts'
 import { type Stack, startStack } from '../../infra/stack/stack.ts'
 import { allOf, answerOf, connect } from '../../shared/api/client.ts'
+import { OfficeName } from '../../shared/api/offices.ts'
 import { createLog } from '../../shared/log.ts'
+import { ZooKeeper } from '../../shared/zookeeper/client.ts'
 import { each } from '../../shared/zookeeper/persistence.ts'
 import { adminToken, metricsToken, runnerToken } from '../harness/apiServer.ts'
 import { Changes } from '../harness/fuzz/changes.ts'
@@ -22,6 +24,7 @@ import { Memory } from '../harness/fuzz/memory.ts'
 import { describe, Gun, type Outcome } from '../harness/fuzz/send.ts'
 import { kinds, type Shot, shotsAt, targetsOf } from '../harness/fuzz/shots.ts'
 import { LoadBalancer } from '../harness/loadBalancer.ts'
+import { takeOver } from '../harness/office.ts'
 import { describeHost } from '../harness/twoServers.ts'
 
 const test = suite('fuzz')
@@ -36,6 +39,7 @@ let stack: Stack
 let servers: { url: string; server: Server }[] = []
 let balancer: LoadBalancer
 let changes: Changes
+let zk: ZooKeeper
 
 test.before(async () => {
   scratch = await scratchDir()
@@ -57,10 +61,12 @@ test.before(async () => {
     }),
   )
   balancer = await LoadBalancer.start(servers.map(({ url }) => url))
+  zk = await ZooKeeper.connect({ servers: zookeeper.address, log })
   changes = await Changes.open(etcd.address, zookeeper.address, log)
 })
 test.after(async () => {
   await changes?.close()
+  await zk?.close()
   await balancer?.close()
   for (const { server } of servers) await server.kill()
   await stack?.stop()
@@ -92,6 +98,8 @@ async function settle(memory: Memory): Promise<void> {
       memory.note(role, made.secret)
     }
   }
+  const runner = connect({ url: balancer.url, token: runnerToken })
+  for (const office of OfficeName.options) memory.note('epoch', await takeOver(zk, office, runner))
   const json = { name: 'lobby', blueprint: 'arena', replicas: 3 }
   memory.learn('/v1/fleets', await answerOf(admin.v1.fleets.$post({ json })))
   memory.learn(

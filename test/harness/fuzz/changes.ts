@@ -6,11 +6,8 @@ import { ZooKeeper } from '../../../shared/zookeeper/client.ts'
 import { paths } from '../../../shared/zookeeper/paths.ts'
 import { until } from '../until.ts'
 
-/**
- * What is no resource: answers under an Idempotency-Key are noted also when they are refusals, the newest epoch is
- * what refuses older leaders, and the audit log tells of refusals.
- */
-const apart = /^\/armada\/(answers|epochs|audit|fuzz-mark)(\/|$)/
+/** What is no resource: refusals are answers under an Idempotency-Key as well, and the audit log tells of them. */
+const apart = /^\/armada\/(answers|audit|fuzz-mark)(\/|$)/
 const mark = '/armada/fuzz-mark'
 
 /** A host's new credential takes over when it is first shown, whatever it is shown for. */
@@ -48,8 +45,7 @@ export class Changes {
   /** Whether something else than a credential has changed. */
   #note(key: string, value: string | undefined): boolean {
     const before = this.#contents.get(key)
-    const plain =
-      value && JSON.stringify(JSON.parse(value), (name, one) => (credentials.has(name) ? undefined : one))
+    const plain = value && key.startsWith('/armada/hosts/') ? withoutCredentials(value) : value
     if (plain === undefined) this.#contents.delete(key)
     else this.#contents.set(key, plain)
     return plain === undefined || plain !== before
@@ -93,4 +89,8 @@ export class Changes {
     }
     return nodes
   }
+}
+
+function withoutCredentials(host: string): string {
+  return JSON.stringify(JSON.parse(host), (name, value) => (credentials.has(name) ? undefined : value))
 }

@@ -1,5 +1,6 @@
 // Sends one shot as it is, and tells what came of it.
 import { type Dispatcher, Pool } from 'undici'
+import { sleep } from '../../../shared/loop.ts'
 import type { Memory } from './memory.ts'
 import { type CallerName, Raw, type Shot } from './shots.ts'
 
@@ -22,8 +23,8 @@ export interface Sent {
 
 /** No answer may take longer, however busy the machine is. */
 export const hangMs = 20_000
-/** Of a stream, its beginning is enough. */
-const streamBytes = 1
+/** What is no JSON may be a stream, in which nothing happens for as long as nothing happens. */
+const beginningMs = 500
 
 export class Gun {
   readonly #pool: Pool
@@ -50,9 +51,9 @@ export class Gun {
         signal: AbortSignal.timeout(hangMs),
       })
       const contentType = String(answer.headers['content-type'] ?? '')
-      const text = contentType.startsWith('text/event-stream')
-        ? await begun(answer.body)
-        : await answer.body.text()
+      const text = /\bjson\b|^$|\+json/.test(contentType)
+        ? await answer.body.text()
+        : await begun(answer.body)
       return { shot, status: answer.statusCode, contentType, text, ms: performance.now() - startedAt, sent }
     } catch (error) {
       throw new Error(`no answer to ${describe(sent)}: ${error}`, { cause: error })
@@ -83,12 +84,10 @@ export class Gun {
   }
 }
 
-async function begun(stream: AsyncIterable<Uint8Array>): Promise<string> {
-  let bytes = 0
-  for await (const chunk of stream) {
-    bytes += chunk.length
-    if (bytes >= streamBytes) break
-  }
+async function begun(stream: Dispatcher.ResponseData['body']): Promise<string> {
+  const ended = stream.dump({ limit: 1_000_000, signal: AbortSignal.timeout(hangMs) }).catch(() => undefined)
+  await Promise.race([ended, sleep(beginningMs)])
+  stream.destroy()
   return ''
 }
 
