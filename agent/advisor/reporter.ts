@@ -5,7 +5,8 @@
 // - A change is sent again until it was acknowledged. Measurements are not: the next ones are better.
 // - A report stays far below the ApiServer's limit on bodies. Refused, it is made smaller, down to one change:
 //   that one is dropped when it can never be taken, else it is kept and lets the others go first.
-// - Holdings are sent when they, or whether the host is well, changed, and until they were taken.
+// - Holdings are sent when they, or whether the host is well, changed, and until they were taken; with them the
+//   ships that have left, whose room is free.
 import { answerOf, type Client } from '../../shared/api/client.ts'
 import type { ShipReport } from '../../shared/api/monitor.ts'
 import { ArmadaError, type ProblemCode } from '../../shared/errors.ts'
@@ -13,7 +14,7 @@ import type { Log } from '../../shared/log.ts'
 import { Bell, loop } from '../../shared/loop.ts'
 import type { Holding } from '../../shared/model/holding.ts'
 import type { HostSample } from '../../shared/model/host.ts'
-import type { ShipSample } from '../../shared/model/ship.ts'
+import { hostPortsOf, type ShipSample } from '../../shared/model/ship.ts'
 import type { Contact } from '../contact.ts'
 import type { Outbox } from '../outbox.ts'
 import type { Aboard, Roster, ShipAttempt } from '../roster.ts'
@@ -22,6 +23,8 @@ const sampleEveryMs = 5_000
 /** How often it is looked whether there is something to send that nobody rang for. */
 const lookEveryMs = 1_000
 const mostChanges = 1_000
+/** Of more the scheduler learns by asking. */
+const mostLeft = 5_000
 /** A quarter of what the ApiServer takes: holdings and measurements go along. */
 const mostBytes = 500_000
 
@@ -49,6 +52,10 @@ export class Reporter {
   #sampledAtMs = Number.NEGATIVE_INFINITY
   /** Roster version and degradation that the ApiServer knows of. */
   #told = ''
+  /** What the ApiServer was told before is not known to this process. */
+  #anew = true
+  /** Ships that have left since the last report that was taken. */
+  #left: ShipAttempt[] = []
   /** Halved by refusals and doubled by each report that is taken. */
   #most = mostChanges
   #refusals = 0
@@ -58,6 +65,8 @@ export class Reporter {
     const { outbox, roster } = options
     outbox.onPut(this.#bell.ring)
     roster.onChange((now, before) => {
+      if (!now && before) this.#left.push({ ship: before.grant.ship, attempt: before.grant.attempt })
+      if (this.#left.length > mostLeft) this.#left.shift()
       if (!now || !before) this.#bell.ring()
     })
   }
@@ -65,6 +74,7 @@ export class Reporter {
   /** Holdings are sent anew: the ApiServer may have forgotten them. */
   sendAll = (): void => {
     this.#told = ''
+    this.#anew = true
     this.#bell.ring()
   }
 
@@ -78,20 +88,34 @@ export class Reporter {
     const { api, roster, outbox, contact, degraded, onStale } = this.#options
     const changes = outbox.peek(this.#most, mostBytes)
     const state = `${roster.version} ${degraded() ?? ''}`
-    const news = state !== this.#told
+    // A ship that found no room here: what the scheduler believes of this host is wrong.
+    const news = state !== this.#told || changes.some((change) => change.state === 'Returned' && change.fault)
     // With ZooKeeper away these reports are all that says that this host is alive.
     const due = !contact.connected || performance.now() - this.#sampledAtMs >= sampleEveryMs
     if (changes.length === 0 && !news && !due) return
+    const sample = due || news ? await this.#options.sampleHost() : null
+    const left = news ? this.#left : []
+    const anew = this.#anew
+    if (news) {
+      this.#left = []
+      this.#anew = false
+    }
     const json = {
       changes,
+      left,
+      anew,
       holdings: news ? roster.list().map(holdingOf) : null,
-      host: due || news ? await this.#options.sampleHost() : null,
+      host: sample,
       ships: due ? this.#options.sampleShips() : [],
     }
     const sentAtMs = performance.now()
-    const { stale, resendHoldings } = await answerOf(api.v1.monitor.reports.$post({ json })).catch((error) =>
-      this.#refused(error, changes),
+    const { stale, resendHoldings } = await answerOf(api.v1.monitor.reports.$post({ json })).catch(
+      (error) => {
+        this.#sayAgain(left, anew)
+        return this.#refused(error, changes)
+      },
     )
+    if (resendHoldings) this.#sayAgain(left, true)
     if (due) this.#sampledAtMs = sentAtMs
     if (news) this.#told = state
     if (resendHoldings) this.#told = ''
@@ -101,6 +125,11 @@ export class Reporter {
     outbox.acknowledge(changes)
     if (stale.length > 0) onStale(stale)
     if (outbox.size > 0) this.#bell.ring()
+  }
+
+  #sayAgain(left: readonly ShipAttempt[], anew: boolean): void {
+    this.#left = [...left, ...this.#left].slice(-mostLeft)
+    this.#anew ||= anew
   }
 
   #refused(error: unknown, changes: readonly ShipReport[]): never {
@@ -124,6 +153,5 @@ export class Reporter {
 
 function holdingOf({ grant }: Aboard): Holding {
   const { ship, attempt, fleet, spec, ports } = grant
-  const hostPorts = ports.flatMap(({ hostPort }) => hostPort ?? [])
-  return { ship, attempt, fleet, resources: spec.resources, hostPorts }
+  return { ship, attempt, fleet, resources: spec.resources, hostPorts: hostPortsOf({ ports }) }
 }

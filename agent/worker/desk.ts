@@ -9,15 +9,15 @@ import { answerOf } from '../../shared/api/client.ts'
 import { messageOf } from '../../shared/errors.ts'
 import { backoffMs, sleep } from '../../shared/loop.ts'
 import type { Grant } from '../../shared/model/grant.ts'
-import type { Job } from '../../shared/model/job.ts'
+import type { Order } from '../../shared/model/job.ts'
 import { fits, subtract } from '../../shared/model/resources.ts'
 import { keyOf, type ShipAttempt } from '../roster.ts'
 import type { Crew } from './crew.ts'
 import { discard, endShip } from './end.ts'
 import { startShip } from './start.ts'
 
-type StartJob = Extract<Job, { kind: 'start' }>
-type StopJob = Extract<Job, { kind: 'stop' }>
+type StartOrder = Extract<Order, { kind: 'start' }>
+type StopOrder = Extract<Order, { kind: 'stop' }>
 
 const rememberedStops = 5_000
 const mostClaims = 1_000
@@ -33,7 +33,7 @@ export class Desk {
   }
 
   /** Resolves when the claims are answered and the starts have begun, or when the signal fires. */
-  async take(jobs: readonly Job[]): Promise<void> {
+  async take(jobs: readonly Order[]): Promise<void> {
     const { gate, engine, signal } = this.#crew
     await gate.passed(signal)
     await engine.answers(signal)
@@ -44,11 +44,6 @@ export class Desk {
     for (let i = 0; i < news.length; i += mostClaims) {
       for (const grant of await this.#claim(news.slice(i, i + mostClaims))) this.#begin(grant)
     }
-  }
-
-  /** Resolves when what was taken has taken effect: each ship's container is there, or why not is reported. */
-  async effect(jobs: readonly Job[]): Promise<void> {
-    await Promise.all(jobs.map((job) => this.#starting.get(keyOf(job))))
   }
 
   /** Starts a granted ship unless it is aboard. */
@@ -91,7 +86,7 @@ export class Desk {
     await this.#starting.get(keyOf(of))
   }
 
-  #stop(job: StopJob): void {
+  #stop(job: StopOrder): void {
     const { roster, outbox, ask } = this.#crew
     const { ship, attempt } = job
     this.#stops.delete(keyOf(job))
@@ -107,7 +102,7 @@ export class Desk {
     if (roster.get(ship)) ask.ring()
   }
 
-  #isNews(job: StartJob): boolean {
+  #isNews(job: StartOrder): boolean {
     const { roster } = this.#crew
     const entry = roster.get(job.ship)
     if (roster.hasLeft(job)) return false
@@ -118,8 +113,8 @@ export class Desk {
     )
   }
 
-  /** Asks until there is an answer: the jobs stay in the queue meanwhile. */
-  async #claim(jobs: readonly StartJob[]): Promise<Grant[]> {
+  /** Asks until there is an answer: the jobs stay in the box meanwhile. */
+  async #claim(jobs: readonly StartOrder[]): Promise<Grant[]> {
     const { api, contact, gate, signal, log } = this.#crew
     const claims = jobs.map(({ ship, attempt, ports }) => ({ ship, attempt, ports }))
     for (let failures = 0; claims.length > 0 && !signal.aborted; ) {

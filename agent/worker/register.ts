@@ -1,4 +1,4 @@
-// The host in ZooKeeper: what it is, that it is alive, and the queue its jobs come through.
+// The host in ZooKeeper: what it is, that it is alive, and the box its jobs come through.
 //
 // INVARIANTS
 // - The host is described before it is present, and present before it takes jobs. Each new session describes
@@ -6,11 +6,11 @@
 // - While ZooKeeper cannot be reached its ships run on, and all this is tried again.
 import { ArmadaError, messageOf } from '../../shared/errors.ts'
 import { Bell, backoffMs, loop, sleep } from '../../shared/loop.ts'
-import { decodeJobs, type Job } from '../../shared/model/job.ts'
+import { decodeJobs, jobKey } from '../../shared/model/job.ts'
 import type { ZooKeeper } from '../../shared/zookeeper/client.ts'
+import { mail } from '../../shared/zookeeper/mailbox.ts'
 import { paths } from '../../shared/zookeeper/paths.ts'
 import { keepPresent } from '../../shared/zookeeper/presence.ts'
-import { type Entry, QueueConsumer } from '../../shared/zookeeper/queue.ts'
 import type { Crew } from './crew.ts'
 import type { Desk } from './desk.ts'
 
@@ -97,17 +97,11 @@ async function keepDescribed(crew: Crew, zk: ZooKeeper, first: string, signal: A
   }).finally(stop)
 }
 
+/** Nothing is removed from the box: whoever writes to it leaves out what is done, and doubles are recognised. */
 async function takeJobs(crew: Crew, desk: Desk, zk: ZooKeeper, signal: AbortSignal): Promise<void> {
   const { host, hands, log } = crew
-  const queue = new QueueConsumer<Job>(zk, paths.workerQueue(host.id), { decode: decodeJobs, log })
-  const finish = async (entry: Entry<Job>): Promise<void> => {
-    await desk.effect(entry.items)
-    if (!signal.aborted) await queue.remove([entry.name], signal)
-  }
-  for await (const entries of queue.entries(signal)) {
-    hands.run('jobs', async () => {
-      await desk.take(entries.flatMap((entry) => entry.items))
-      await Promise.all(entries.map(finish))
-    })
+  const format = { decode: decodeJobs, keyOf: jobKey, log }
+  for await (const jobs of mail(zk, paths.workerQueue(host.id), signal, format)) {
+    hands.run('jobs', () => desk.take(jobs))
   }
 }

@@ -1,4 +1,4 @@
-// The Worker, put together: watches its queue, claims, drives Docker, and puts every outcome into the outbox.
+// The Worker, put together: watches its box, claims, drives Docker, and puts every outcome into the outbox.
 import type { Client } from '../../shared/api/client.ts'
 import type { Log } from '../../shared/log.ts'
 import { Bell, sleep } from '../../shared/loop.ts'

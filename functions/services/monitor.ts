@@ -6,9 +6,10 @@ import type { BlueprintSpec } from '../../shared/model/blueprint.ts'
 import type { Grant } from '../../shared/model/grant.ts'
 import type { Holding } from '../../shared/model/holding.ts'
 import { isEmpty } from '../../shared/model/session.ts'
-import type { Ship } from '../../shared/model/ship.ts'
+import { hostPortsOf, type Ship } from '../../shared/model/ship.ts'
 import { isAboard, isFinished } from '../../shared/model/shipState.ts'
 import { guarded } from '../middleware/authenticate.ts'
+import type { Said } from '../stores/advice.ts'
 import type { Stores } from '../stores/stores.ts'
 import type { AgentStreams } from './agentStreams.ts'
 import { noSuchHost } from './hosts.ts'
@@ -81,12 +82,19 @@ export function monitorService(stores: Stores, streams: AgentStreams) {
     })
     .openapi(guarded(routes.report), async (c) => {
       const me = c.get('caller').name
-      const { changes, holdings, host, ships: measured } = c.req.valid('json')
+      const { changes, holdings, left, anew, host, ships: measured } = c.req.valid('json')
       const mine = measured.filter(({ ship }) => ships.table.get(ship)?.value.host === me)
       const stale = await applyChanges(me, changes)
       // State changes count also while Redis or ZooKeeper is away; what these miss comes with a later report.
       await samples.record(me, host, mine).catch(() => undefined)
-      const advised = await advise(me, holdings, host?.degraded ?? null)
+      const outdated = new Set(stale.map(({ ship }) => ship))
+      const ends = changes.filter((change) => isFinal(change) && !outdated.has(change.ship))
+      const advised = await advise(me, {
+        degraded: host || holdings ? (host?.degraded ?? null) : undefined,
+        ended: [...left, ...ends.map(({ ship, attempt }) => ({ ship, attempt }))],
+        ...{ holdings, anew: anew && holdings !== null },
+        asPlaced: (holding) => isAsRecorded(me, holding, ships.table.get(holding.ship)?.value),
+      })
       return c.json({ stale, resendHoldings: !advised }, 200)
     })
     .openapi(guarded(routes.stream), (c) => {
@@ -116,16 +124,16 @@ export function monitorService(stores: Stores, streams: AgentStreams) {
     return !row || row.value.host !== me || row.value.attempt !== attempt || !belongsAboard(row.value)
   }
 
-  async function advise(me: string, holdings: Holding[] | null, degraded: string | null): Promise<boolean> {
+  async function advise(me: string, said: Said): Promise<boolean> {
     const row = hosts.table.get(me)
-    if (holdings === null) {
-      if (row) await hostNodes.catchUp(row).catch(() => undefined)
-      return true
-    }
-    return hostNodes.report(me, { degraded, holdings }).then(
+    const reported =
+      said.holdings === null && said.ended.length === 0 ? undefined : hostNodes.report(me, said)
+    const advised = await Promise.resolve(reported).then(
       () => true,
       () => false,
     )
+    if (row) await hostNodes.catchUp(row).catch(() => undefined)
+    return advised
   }
 
   async function applyChanges(me: string, changes: readonly routes.ShipReport[]) {
@@ -190,6 +198,22 @@ function next(ship: Ship, change: routes.ShipReport, spec: BlueprintSpec | undef
     case 'Returned':
       return giveBack(ship, change.reason, change.fault, change.exit, spec?.lifecycle.startAttempts ?? 1)
   }
+}
+
+function isFinal({ state }: routes.ShipReport): boolean {
+  return state !== 'Ready' && state !== 'Unhealthy'
+}
+
+/** The scheduler, from whose job the record was made, counts the ship just so. */
+function isAsRecorded(me: string, holding: Holding, ship: Ship | undefined): boolean {
+  return (
+    ship?.host === me &&
+    ship.attempt === holding.attempt &&
+    ship.fleet === holding.fleet &&
+    ship.resources.cpuMillis === holding.resources.cpuMillis &&
+    ship.resources.memoryMiB === holding.resources.memoryMiB &&
+    hostPortsOf(ship).join() === holding.hostPorts.join()
+  )
 }
 
 function notYou(me: string, said: string): ArmadaError {

@@ -1,7 +1,9 @@
 // Placements: the leading scheduler says what it decided.
 import * as routes from '../../shared/api/placements.ts'
+import type { Holding } from '../../shared/model/holding.ts'
 import { assignPorts, type Port } from '../../shared/model/port.ts'
-import type { Ship } from '../../shared/model/ship.ts'
+import { hostPortsOf, type Ship } from '../../shared/model/ship.ts'
+import { isAboard, isFinished } from '../../shared/model/shipState.ts'
 import type { Meters } from '../metrics/meters.ts'
 import { guarded } from '../middleware/authenticate.ts'
 import type { Stores } from '../stores/stores.ts'
@@ -9,11 +11,12 @@ import { place, refuse } from './lifecycle.ts'
 import { serviceApp } from './serviceApp.ts'
 
 export function placementService(stores: Stores, meters: Meters) {
-  const { ships, samples, epochs, blueprints } = stores
+  const { ships, samples, epochs, blueprints, hostNodes } = stores
   return serviceApp().openapi(guarded(routes.reportPlacements), async (c) => {
-    const { epoch, placed, refused, waiting } = c.req.valid('json')
+    const { epoch, placed, refused, waiting, assumed } = c.req.valid('json')
     const fence = await epochs.fence('scheduler', epoch)
     const stale = new Set<string>()
+    const elsewhere = new Map<string, Ship>()
 
     meters.waiting(waiting.length)
     const placements = new Map(placed.map((entry) => [entry.ship, entry]))
@@ -23,7 +26,10 @@ export function placementService(stores: Stores, meters: Meters) {
       (ship) => {
         const { attempt, host } = placements.get(ship.id) as (typeof placed)[number]
         note(ship, attempt)
-        return place(ship, attempt, host, ports.get(ship.id) ?? [])
+        const chosen = ports.get(ship.id) ?? []
+        if (isElsewhere(ship, attempt, host, chosen)) elsewhere.set(ship.id, ship)
+        else elsewhere.delete(ship.id)
+        return place(ship, attempt, host, chosen)
       },
       fence,
     )
@@ -39,12 +45,21 @@ export function placementService(stores: Stores, meters: Meters) {
       fence,
     )
 
+    const gone: string[] = []
+    for (const { ship: id, attempt, host } of assumed) {
+      const ship = await assumedShip(id, attempt, host)
+      if (ship && isThere(ship, attempt, host)) continue
+      gone.push(id)
+      if (ship && isElsewhere(ship, attempt, host)) elsewhere.set(id, ship)
+    }
+    await showWhereabouts([...elsewhere.values()])
+
     for (const id of waiting) if (!(await isQueued(id))) stale.add(id)
     await samples.holdTickets(waiting)
     meters.placements('placed', placed.length)
     meters.placements('refused', refused.length)
     meters.placements('stale', stale.size)
-    return c.json({ stale: [...stale] }, 200)
+    return c.json({ stale: [...stale], gone }, 200)
 
     function note(ship: Ship, attempt: number): void {
       if (isStale(ship, attempt)) stale.add(ship.id)
@@ -55,6 +70,24 @@ export function placementService(stores: Stores, meters: Meters) {
   /** Memory may lag behind, and a ticket that is dropped wrongly costs its ship much time. */
   async function isQueued(id: string): Promise<boolean> {
     return ships.table.get(id)?.value.state === 'Queued' || (await ships.read(id))?.value.state === 'Queued'
+  }
+
+  /** Memory may lag behind, and room that is freed wrongly is given twice. */
+  async function assumedShip(id: string, attempt: number, host: string): Promise<Ship | undefined> {
+    const known = ships.table.get(id)?.value
+    return known && isThere(known, attempt, host) ? known : (await ships.read(id))?.value
+  }
+
+  /** A job was written twice, and its ship is not where the leader believes: the Advice of its host says so. */
+  async function showWhereabouts(there: readonly Ship[]): Promise<void> {
+    const byHost = new Map<string, Holding[]>()
+    for (const ship of there) {
+      const { id, attempt, fleet, resources, host } = ship
+      if (host === null) continue
+      const holding = { ship: id, attempt, fleet, resources, hostPorts: hostPortsOf(ship) }
+      byHost.set(host, [...(byHost.get(host) ?? []), holding])
+    }
+    for (const [host, holdings] of byHost) await hostNodes.show(host, holdings)
   }
 
   async function portsOf(placed: routes.PlacementReport['placed']): Promise<Map<string, Port[]>> {
@@ -68,6 +101,17 @@ export function placementService(stores: Stores, meters: Meters) {
     }
     return ports
   }
+}
+
+/** It is on that host, or may still come to it. */
+function isThere(ship: Ship, attempt: number, host: string): boolean {
+  return ship.attempt === attempt && !isFinished(ship.state) && (ship.host === null || ship.host === host)
+}
+
+/** Another host, or the same with other ports, has claimed this attempt. */
+function isElsewhere(ship: Ship, attempt: number, host: string, ports: Port[] = ship.ports): boolean {
+  if (ship.attempt !== attempt || !isAboard(ship.state) || ship.state === 'Scheduled') return false
+  return ship.host !== host || hostPortsOf({ ports }).join() !== hostPortsOf(ship).join()
 }
 
 /** Its ticket can be dropped: a later attempt exists, or the ship needs no host any more. */

@@ -2,11 +2,12 @@
 import { ArmadaError, messageOf } from '../../shared/errors.ts'
 import type { Log } from '../../shared/log.ts'
 import { within } from '../../shared/loop.ts'
-import { encodeJobs, type Job } from '../../shared/model/job.ts'
+import { decodeJobs, encodeJobs, isOldStop, type Job, jobKey } from '../../shared/model/job.ts'
 import { encodeTickets, type Ticket } from '../../shared/model/ticket.ts'
 import type { ZooKeeper } from '../../shared/zookeeper/client.ts'
+import { Mailboxes } from '../../shared/zookeeper/mailbox.ts'
 import { paths } from '../../shared/zookeeper/paths.ts'
-import { enqueue, QueueProducer } from '../../shared/zookeeper/queue.ts'
+import { QueueProducer } from '../../shared/zookeeper/queue.ts'
 import type { StoreWatch } from './storeWatch.ts'
 
 /** People wait for the answers: what is not queued by then goes on in the background. */
@@ -16,6 +17,7 @@ const queueWaitMs = 4_000
 export class Dispatch {
   #zk: ZooKeeper
   #tickets: QueueProducer<Ticket>
+  #boxes: Mailboxes<Job>
   #limit: number
   #log: Log
 
@@ -29,6 +31,12 @@ export class Dispatch {
       encode: encodeTickets,
       prefix: 'e',
       onWritten: (tickets) => watch.ticketsWritten(tickets),
+    })
+    this.#boxes = new Mailboxes<Job>(zk, {
+      pathOf: paths.workerQueue,
+      ...{ encode: encodeJobs, decode: decodeJobs, keyOf: jobKey, log },
+      // Start jobs are the scheduler's.
+      keep: (job) => !isOldStop(job),
     })
   }
 
@@ -88,15 +96,15 @@ export class Dispatch {
     const byHost = new Map<string, Job[]>()
     for (const { id, attempt, host } of ships) {
       const jobs = byHost.get(host) ?? []
-      jobs.push({ kind: 'stop', ship: id, attempt })
+      jobs.push({ kind: 'stop', ship: id, attempt, atMs: Date.now() })
       byHost.set(host, jobs)
     }
     await Promise.all(
       [...byHost].map(async ([host, jobs]) => {
-        await enqueue(this.#zk, paths.workerQueue(host), 'j', encodeJobs(jobs)).catch((error) => {
+        await this.#boxes.post(host, jobs).catch((error) => {
           this.#log.warn(
             { error: messageOf(error), host },
-            'a stop job could not be queued; the stream will tell',
+            'a stop job could not be written; the stream will tell',
           )
         })
       }),

@@ -134,6 +134,17 @@ export const report = createRoute({
           .max(2_500)
           .nullable()
           .describe('All ships aboard; null when neither they nor `host.degraded` changed'),
+        left: z
+          .array(ShipAttempt)
+          .max(5_000)
+          .default([])
+          .describe('Ships that were aboard and are not any more, since the last report that was taken'),
+        anew: z
+          .boolean()
+          .default(true)
+          .describe(
+            'The agent cannot tell what earlier reports said: the holdings are compared with the advice',
+          ),
         host: HostSample.nullable(),
         ships: z.array(ShipSample).max(5_000),
       }),

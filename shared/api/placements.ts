@@ -13,7 +13,7 @@ export const PlacementReport = z.strictObject({
   placed: z
     .array(z.strictObject({ ship: Name, attempt, host: Name, ports: PortChoice }))
     .max(2_000)
-    .describe('Ships that were put on the queue of a host'),
+    .describe('Ships that were put into the box of a host'),
   refused: z
     .array(z.strictObject({ ship: Name, attempt, reason: z.string().max(1_000) }))
     .max(2_000)
@@ -22,6 +22,11 @@ export const PlacementReport = z.strictObject({
     .array(Name)
     .max(100_000)
     .describe('All ships whose tickets the scheduler holds unplaced; it says so at least every 15 s'),
+  assumed: z
+    .array(z.strictObject({ ship: Name, attempt, host: Name }))
+    .max(2_000)
+    .default([])
+    .describe('Ships that were placed a while ago and that no advice shows: are they there?'),
 })
 export type PlacementReport = z.infer<typeof PlacementReport>
 
@@ -35,7 +40,10 @@ export const reportPlacements = createRoute({
   request: { body: body(PlacementReport) },
   responses: {
     200: answer(
-      z.strictObject({ stale: z.array(Name).describe('Ships that have moved on: drop their tickets') }),
+      z.strictObject({
+        stale: z.array(Name).describe('Ships that have moved on: drop their tickets'),
+        gone: z.array(Name).describe('Of `assumed`: this attempt is not on that host and will not be'),
+      }),
       'Recorded',
     ),
     ...failures('stale_epoch'),

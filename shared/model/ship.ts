@@ -46,6 +46,11 @@ export const Ship = z.strictObject({
 /** The record in etcd. */
 export type Ship = z.infer<typeof Ship>
 
+/** The numbers it takes on its host. */
+export function hostPortsOf({ ports }: Pick<Ship, 'ports'>): number[] {
+  return ports.flatMap(({ hostPort }) => hostPort ?? [])
+}
+
 export const ShipSample = z.strictObject({
   ship: Name,
   players: z.int().min(0).nullable(),

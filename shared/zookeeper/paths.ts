@@ -15,7 +15,7 @@ export const paths = {
   workers: '/armada/worker',
   /** What the host's agent registered: capacity, labels, version. */
   worker: (id: string) => `/armada/worker/${checked(id)}`,
-  /** Sequential nodes, each a batch of jobs for this host. */
+  /** A mailbox: its value is the jobs of this host. */
   workerQueue: (id: string) => `/armada/worker/${checked(id)}/queue`,
   /** Ephemeral: the host's agent is alive. */
   workerPresence: (id: string) => `/armada/worker/${checked(id)}/presence`,

@@ -10,10 +10,10 @@ import { type Scratch, scratchDir } from '../../infra/stack/scratch.ts'
 import type { Server } from '../../infra/stack/server.ts'
 import { startZooKeeper } from '../../infra/stack/zookeeper.ts'
 import { createLog } from '../../shared/log.ts'
-import { encodeJobs, type Job } from '../../shared/model/job.ts'
+import { decodeJobs, encodeJobs, type Job, jobKey, type Order } from '../../shared/model/job.ts'
 import { ZooKeeper } from '../../shared/zookeeper/client.ts'
+import { Mailboxes } from '../../shared/zookeeper/mailbox.ts'
 import { paths } from '../../shared/zookeeper/paths.ts'
-import { enqueue } from '../../shared/zookeeper/queue.ts'
 import { until } from '../harness/until.ts'
 import { type FakeMonitor, startFakeMonitor } from './fakeMonitor.ts'
 
@@ -47,8 +47,7 @@ export interface Dock {
   monitor: FakeMonitor
   /** Starts an agent; resolves once it has said hello. */
   startAgent(id: string, env?: Record<string, string>): Promise<Agent>
-  sendJobs(host: string, jobs: Job[]): Promise<void>
-  queueLength(host: string): Promise<number>
+  sendJobs(host: string, jobs: readonly Order[]): Promise<void>
   containers(
     all?: boolean,
   ): Promise<{ Id: string; Names: string[]; State: string; Labels: Record<string, string> }[]>
@@ -66,6 +65,11 @@ export async function openDock(): Promise<Dock> {
   ])
   const zk = await ZooKeeper.connect({ servers: zookeeper.address, log })
   await importBusybox(docker, scratch)
+  const boxes = new Mailboxes<Job>(zk, {
+    pathOf: paths.workerQueue,
+    ...{ encode: encodeJobs, decode: decodeJobs, keyOf: jobKey, log },
+    keep: () => true,
+  })
   const agents: Agent[] = []
   const engine: Dock['engine'] = (method, path, json) =>
     tellEngine(docker.engine, { method, path, json, limitMs: 30_000 })
@@ -93,9 +97,9 @@ export async function openDock(): Promise<Dock> {
       return agent
     },
     sendJobs: async (host, jobs) => {
-      await enqueue(zk, paths.workerQueue(host), 'j-', encodeJobs(jobs), { ensurePath: true })
+      await zk.ensurePath(paths.workerQueue(host))
+      await boxes.post(host, jobs.map(jobOf))
     },
-    queueLength: async (host) => (await zk.children(paths.workerQueue(host)))?.length ?? 0,
     containers: async (all = true) => JSON.parse(await engine('GET', `/containers/json?all=${all}`)),
     inspect: async (name) => {
       const { status, body } = await askEngine(docker.engine, { path: `/containers/${name}/json` })
@@ -108,6 +112,11 @@ export async function openDock(): Promise<Dock> {
       await scratch.remove()
     },
   }
+}
+
+function jobOf(order: Order): Job {
+  if (order.kind === 'stop') return { ...order, atMs: Date.now() }
+  return { ...order, fleet: null, resources: { cpuMillis: 500, memoryMiB: 512 } }
 }
 
 /** As a source file, or as ARMADA_TEST_AGENT says: Node's options and the built program. */

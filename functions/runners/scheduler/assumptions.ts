@@ -1,17 +1,17 @@
-// Assumptions: ships that were put on a host's queue and that the host's Advice does not show yet.
+// Assumptions: ships whose jobs were put into a host's box and that no Advice shows yet.
 import type { Holding } from '../../../shared/model/holding.ts'
 
 export interface Assumption {
   readonly host: string
   readonly holding: Holding
-  readonly atMs: number
+  /** When it was made, or last confirmed. */
+  atMs: number
   /** Neighbours among those on the same host. A chain, because a set for each host costs more than the rest. */
   before: Assumption | undefined
   after: Assumption | undefined
 }
 
 export class Assumptions {
-  /** Oldest first, because a renewed one is put in anew. */
   readonly #byShip = new Map<string, Assumption>()
   /** The latest of each host. */
   readonly #latest = new Map<string, Assumption>()
@@ -44,18 +44,10 @@ export class Assumptions {
     return holdings
   }
 
-  /** Ships assumed at `atMs` or before. */
-  until(atMs: number): string[] {
-    const ships: string[] = []
-    for (const [ship, assumption] of this.#byShip) {
-      if (assumption.atMs > atMs) break
-      ships.push(ship)
-    }
-    return ships
-  }
-
-  /** When the oldest was made. */
-  get oldestAtMs(): number | undefined {
-    return this.#byShip.values().next().value?.atMs
+  /** Those made, or last confirmed, at `atMs` or before. */
+  until(atMs: number): Assumption[] {
+    const old: Assumption[] = []
+    for (const assumption of this.#byShip.values()) if (assumption.atMs <= atMs) old.push(assumption)
+    return old
   }
 }

@@ -3,9 +3,10 @@
 // INVARIANTS
 // - What is left of a host = its capacity - its holdings (from its Advice) - what was assumed and not yet seen.
 // - A ship is assumed on one host at most. The assumption ends when any Advice shows that attempt or a later
-//   one, when it is dropped, or when it expires.
+//   one, or says that it has ended, or when it is dropped; never by itself, because a ship that boarded as it
+//   was placed may go unsaid for long.
 // - Every change of a host is noted in the change log; nothing changes while a decision is being made but by it.
-import type { Holding } from '../../../shared/model/holding.ts'
+import type { Advice, Holding } from '../../../shared/model/holding.ts'
 import { Assumptions } from './assumptions.ts'
 import { ChangeLog } from './changeLog.ts'
 import { type HostPicture, HostRow } from './hostRow.ts'
@@ -71,8 +72,8 @@ export class Board {
     this.changes.note(row.slot)
   }
 
-  /** The host's Advice shows exactly these ships on it. */
-  see(id: string, holdings: readonly Holding[]): void {
+  /** The host's Advice shows exactly these ships on it, and that those others have ended. */
+  see(id: string, holdings: readonly Holding[], ended: Advice['ended'] = []): void {
     const before = this.#seen.get(id) ?? new Map<string, Holding>()
     const now = new Map(holdings.map((holding) => [holding.ship, holding]))
     this.#seen.set(id, now)
@@ -94,6 +95,7 @@ export class Board {
       if (assumed && assumed.holding.attempt <= holding.attempt) this.drop(ship)
     }
     if (row && changed) this.changes.note(row.slot)
+    for (const { ship, attempt } of ended) this.drop(ship, attempt)
   }
 
   /** A ship was put on a host, whose port numbers were taken while they were chosen. */
@@ -102,6 +104,23 @@ export class Board {
     row.add(holding, true)
     this.#assumptions.put(row.id, holding, atMs)
     this.changes.note(row.slot)
+  }
+
+  /** An earlier leader put a ship on a host. @returns whether that was news. */
+  recall(id: string, holding: Holding, atMs: number): boolean {
+    if (this.attemptOf(holding.ship) >= holding.attempt) return false
+    this.drop(holding.ship)
+    this.#assumptions.put(id, holding, atMs)
+    const row = this.#byId.get(id)
+    row?.add(holding)
+    if (row) this.changes.note(row.slot)
+    return true
+  }
+
+  /** Whether this attempt of the ship is assumed on this host. */
+  assumes(host: string, ship: string, attempt: number): boolean {
+    const assumed = this.#assumptions.get(ship)
+    return assumed?.host === host && assumed.holding.attempt === attempt
   }
 
   /** Ends an assumption, unless it is of a later attempt. */
@@ -115,13 +134,17 @@ export class Board {
     this.changes.note(row.slot)
   }
 
-  /** Ends the assumptions made at `atMs` or before. */
-  expire(atMs: number): void {
-    for (const ship of this.#assumptions.until(atMs)) this.drop(ship)
+  /** The assumptions that were made, or last confirmed, at `atMs` or before. */
+  assumedBefore(atMs: number): { ship: string; attempt: number; host: string }[] {
+    return this.#assumptions
+      .until(atMs)
+      .map(({ host, holding: { ship, attempt } }) => ({ ship, attempt, host }))
   }
 
-  get oldestAssumptionAtMs(): number | undefined {
-    return this.#assumptions.oldestAtMs
+  /** The assumption still holds. */
+  confirm(ship: string, attempt: number, atMs: number): void {
+    const assumed = this.#assumptions.get(ship)
+    if (assumed?.holding.attempt === attempt) assumed.atMs = atMs
   }
 
   /** The attempt of a ship that is known to have a host; 0 when there is none. */

@@ -4,16 +4,17 @@
 // that dies in between leaves doubles, which claims make harmless, and never a gap.
 import { messageOf } from '../../../shared/errors.ts'
 import type { Log } from '../../../shared/log.ts'
-import { encodeJobs, type Job } from '../../../shared/model/job.ts'
+import type { Job, StartJob } from '../../../shared/model/job.ts'
 import { encodeTickets, type Ticket } from '../../../shared/model/ticket.ts'
 import type { ZooKeeper } from '../../../shared/zookeeper/client.ts'
 import { enqueue } from '../../../shared/zookeeper/enqueue.ts'
+import type { Mailboxes } from '../../../shared/zookeeper/mailbox.ts'
 import { paths } from '../../../shared/zookeeper/paths.ts'
 import { each } from '../../../shared/zookeeper/persistence.ts'
 import type { Placed } from './decide.ts'
 
 const requestsInFlight = 64
-const jobsInNode = 500
+const jobsAtOnce = 1_000
 const ticketsInNode = 1_000
 const bytesInNode = 200 * 1024
 
@@ -23,29 +24,31 @@ export interface Writer {
   log: Log
 }
 
-/** Writes a start job for every placement, one node a host. Returns the placements that could not be written. */
-export async function writeJobs(placed: readonly Placed[], { zk, signal, log }: Writer): Promise<Placed[]> {
+/** Puts a start job for every placement into its host's box. Returns the placements that could not be written. */
+export async function writeJobs(
+  placed: readonly Placed[],
+  boxes: Mailboxes<Job>,
+  { signal, log }: Writer,
+): Promise<Placed[]> {
   const byHost = new Map<string, Placed[]>()
   for (const one of placed) {
     const others = byHost.get(one.host)
     if (others) others.push(one)
     else byHost.set(one.host, [one])
   }
-  const batches = [...byHost].flatMap(([host, all]) => split(all, jobsInNode).map((part) => ({ host, part })))
-  const failed = await each(batches, requestsInFlight, async ({ host, part }) => {
-    try {
-      await enqueue(zk, paths.workerQueue(host), 'j-', encodeJobs(part.map(startJob)), {
-        signal,
-        limitMs: 5_000,
-      })
-      return []
-    } catch (error) {
-      if (!signal.aborted) {
+  const failed = await each([...byHost], requestsInFlight, async ([host, all]) => {
+    const unwritten: Placed[] = []
+    for (const part of split(all, jobsAtOnce)) {
+      try {
+        await boxes.post(host, part.map(startJob), signal)
+      } catch (error) {
+        unwritten.push(...part)
+        if (signal.aborted) continue
         const fields = { host, ships: part.length, error: messageOf(error) }
         log.warn(fields, 'jobs could not be written; their ships are placed anew')
       }
-      return part
     }
+    return unwritten
   })
   return failed.flat()
 }
@@ -62,8 +65,9 @@ export async function writeTickets<T extends { ticket: Ticket }>(
   }))
 }
 
-function startJob({ entry, ports }: Placed): Job {
-  return { kind: 'start', ship: entry.ticket.ship, attempt: entry.ticket.attempt, ports }
+function startJob({ entry, ports }: Placed): StartJob {
+  const { ship, attempt, demand } = entry.ticket
+  return { kind: 'start', ship, attempt, ports, fleet: demand.fleet, resources: demand.resources }
 }
 
 /** Halves the tickets until each part fits into a node. */

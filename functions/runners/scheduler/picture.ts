@@ -3,6 +3,8 @@
 // INVARIANTS
 // - Every node of which something is on the board has a watch; reading it leaves the next one.
 // - Watches end with the connection: after every reconnection everything is read again.
+// - What is in a host's box is read when its agent is found present, and not watched: from then on only this
+//   leader puts ships into it.
 // - A host is on the board while its agent's presence node stands and its description can be read.
 // - Changes that come while others are being read are read together, a few requests at a time.
 import { messageOf } from '../../../shared/errors.ts'
@@ -10,8 +12,10 @@ import type { Log } from '../../../shared/log.ts'
 import { Bell, loop } from '../../../shared/loop.ts'
 import { Advice } from '../../../shared/model/holding.ts'
 import { HostDescription } from '../../../shared/model/host.ts'
+import { holdingOf, type Job, type StartJob } from '../../../shared/model/job.ts'
 import { namePattern } from '../../../shared/model/name.ts'
 import type { ZooKeeper } from '../../../shared/zookeeper/client.ts'
+import type { Mailboxes } from '../../../shared/zookeeper/mailbox.ts'
 import { paths } from '../../../shared/zookeeper/paths.ts'
 import { each, persistently } from '../../../shared/zookeeper/persistence.ts'
 import type { Board } from './board.ts'
@@ -26,6 +30,8 @@ interface Known {
   description: HostDescription | undefined
   present: boolean
   advice: Advice | undefined
+  /** Jobs of its box that are not on the board yet. */
+  starts: readonly StartJob[]
   /** The description with the labels that people gave; the same object as long as neither changes. */
   labelled: { of: HostDescription; own: string; description: HostDescription } | undefined
   /** What is wrong with its nodes. */
@@ -35,7 +41,10 @@ interface Known {
 export interface PictureOptions {
   zk: ZooKeeper
   board: Board
+  boxes: Mailboxes<Job>
   log: Log
+  /** Ships were found in a box that no advice shows; they may be long gone. */
+  onRecalled: () => void
   /** Called after every change of the board. */
   onChange: () => void
 }
@@ -113,7 +122,7 @@ export class Picture {
   }
 
   async #list(signal: AbortSignal): Promise<void> {
-    const { zk, board } = this.#options
+    const { zk, board, boxes } = this.#options
     this.#listStale = false
     try {
       const names = (await persistently(zk, { signal }, () => zk.children(paths.workers, true))) ?? []
@@ -124,6 +133,7 @@ export class Picture {
           description: undefined,
           present: false,
           advice: undefined,
+          starts: [],
           labelled: undefined,
           unreadable: undefined,
         })
@@ -140,6 +150,7 @@ export class Picture {
           this.#watched.delete(path)
         }
         board.remove(id)
+        boxes.forget(id)
       }
     } catch (error) {
       this.#listStale = true
@@ -148,13 +159,18 @@ export class Picture {
   }
 
   async #read(id: string, parts: ReadonlySet<Part>, signal: AbortSignal): Promise<void> {
-    const { zk, log } = this.#options
+    const { zk, boxes, log } = this.#options
     const known = this.#hosts.get(id)
     if (!known) return
     const value = (path: string) => persistently(zk, { signal }, () => zk.get(path, true))
     if (parts.has('presence')) {
       const path = paths.workerPresence(id)
-      known.present = (await persistently(zk, { signal }, () => zk.exists(path, true))) !== undefined
+      const present = (await persistently(zk, { signal }, () => zk.exists(path, true))) !== undefined
+      if (present && !known.present) {
+        const jobs = (await boxes.read(id, signal)) ?? []
+        known.starts = jobs.filter((job) => job.kind === 'start')
+      }
+      known.present = present
     }
     if (parts.has('description')) {
       const found = await value(paths.worker(id))
@@ -173,7 +189,7 @@ export class Picture {
   }
 
   #show(id: string, known: Known): void {
-    const { board } = this.#options
+    const { board, onRecalled } = this.#options
     const { present, advice, unreadable } = known
     const description = labelled(known)
     if (!present || !description) {
@@ -186,7 +202,15 @@ export class Picture {
     if (shown?.description !== description || shown.degraded !== degraded)
       board.put({ description, degraded })
     // Unreadable advice leaves what was last known of the host's use.
-    if (!unreadable) board.see(id, advice?.holdings ?? [])
+    if (!unreadable) board.see(id, advice?.holdings ?? [], advice?.ended)
+    const ended = new Map(advice?.ended.map(({ ship, attempt }) => [ship, attempt]))
+    let recalled = false
+    for (const start of known.starts) {
+      if ((ended.get(start.ship) ?? 0) >= start.attempt) continue
+      recalled = board.recall(id, holdingOf(start), Number.NEGATIVE_INFINITY) || recalled
+    }
+    known.starts = []
+    if (recalled) onRecalled()
   }
 
   #parse<T>(

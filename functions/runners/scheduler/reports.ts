@@ -4,6 +4,8 @@
 // - One report at a time; what is decided meanwhile goes into the next one. Nothing is dropped but what a
 //   newer decision on the same ship replaces, and what the ApiServer says is wrong.
 // - While tickets wait, all of them are named at least every `heldEveryMs`; with none, silence.
+// - Whoever was assumed on a host for `trustedMs` is asked about, and again each `trustedMs`: what was freed and
+//   told to nobody comes back this way.
 // - A newer leader's epoch ends this leadership.
 
 import { answerOf, type Client } from '../../../shared/api/client.ts'
@@ -12,21 +14,26 @@ import { ArmadaError, messageOf } from '../../../shared/errors.ts'
 import type { Log } from '../../../shared/log.ts'
 import { Bell } from '../../../shared/loop.ts'
 import { ledLoop } from '../ledLoop.ts'
+import type { Board } from './board.ts'
 import type { Placed } from './decide.ts'
 import type { Entry, Pile } from './pile.ts'
 
 const heldEveryMs = 10_000
+/** By then the agent has claimed the ship, or it never will. */
+const trustedMs = 60_000
 const entriesInReport = 2_000
 const namesInReport = 10_000
 
 type PlacedRow = PlacementReport['placed'][number]
 type RefusedRow = PlacementReport['refused'][number]
+type Assumed = { ship: string; attempt: number; host: string }
 
 export interface ReportsOptions {
   client: Client
   epoch: number
   log: Log
   pile: Pile
+  board: Board
   /** The ship has moved on from this attempt, and what was decided for it is void. */
   onStale: (ship: string, attempt: number) => void
   /** The ship does not wait for a host. */
@@ -39,6 +46,7 @@ export class Reports {
   readonly #refused = new Map<string, RefusedRow>()
   readonly #bell = new Bell()
   #heldAtMs = performance.now()
+  #doubtedAtMs = performance.now()
 
   constructor(options: ReportsOptions) {
     this.#options = options
@@ -58,6 +66,12 @@ export class Reports {
     this.#bell.ring()
   }
 
+  /** Some of what is assumed may be out of date: it is asked about at once. */
+  doubt = (): void => {
+    this.#doubtedAtMs = Number.NEGATIVE_INFINITY
+    this.#bell.ring()
+  }
+
   /** Reports until the signal fires. @throws ArmadaError stale_epoch when a newer leader has taken over. */
   async run(signal: AbortSignal): Promise<void> {
     const options = {
@@ -72,32 +86,56 @@ export class Reports {
 
   async #turn(signal: AbortSignal): Promise<void> {
     while (this.#placed.size > 0 || this.#refused.size > 0) {
-      await this.#send(first(this.#placed), first(this.#refused), [], signal)
+      await this.#send({ placed: first(this.#placed), refused: first(this.#refused) }, signal)
     }
+    await this.#askAboutAssumed(signal)
     if (performance.now() - this.#heldAtMs < heldEveryMs - 100) return
     const held = [...this.#options.pile.ships]
     for (let i = 0; i < held.length; i += namesInReport) {
-      await this.#send([], [], held.slice(i, i + namesInReport), signal)
+      await this.#send({ waiting: held.slice(i, i + namesInReport) }, signal)
     }
     this.#heldAtMs = performance.now()
   }
 
+  async #askAboutAssumed(signal: AbortSignal): Promise<void> {
+    const nowMs = performance.now()
+    if (nowMs - this.#doubtedAtMs < heldEveryMs - 100) return
+    this.#doubtedAtMs = nowMs
+    const old = this.#options.board.assumedBefore(nowMs - trustedMs)
+    try {
+      for (let i = 0; i < old.length; i += entriesInReport) {
+        await this.#send({ assumed: old.slice(i, i + entriesInReport) }, signal)
+      }
+    } catch (error) {
+      this.#doubtedAtMs = Number.NEGATIVE_INFINITY
+      throw error
+    }
+  }
+
   async #send(
-    placed: PlacedRow[],
-    refused: RefusedRow[],
-    waiting: string[],
+    {
+      placed = [],
+      refused = [],
+      waiting = [],
+      assumed = [],
+    }: { placed?: PlacedRow[]; refused?: RefusedRow[]; waiting?: string[]; assumed?: Assumed[] },
     signal: AbortSignal,
   ): Promise<void> {
-    const { client, epoch, pile, onStale, onNeedless, log } = this.#options
+    const { client, epoch, pile, board, onStale, onNeedless, log } = this.#options
     const decided = new Map([...refused, ...placed].map(({ ship, attempt }) => [ship, attempt]))
     const held = new Map(waiting.map((ship) => [ship, pile.get(ship)?.ticket.attempt ?? 0]))
     try {
-      const json = { epoch, placed, refused, waiting }
-      const { stale } = await answerOf(client.v1.placements.$post({ json }, { init: { signal } }))
+      const json = { epoch, placed, refused, waiting, assumed }
+      const { stale, gone } = await answerOf(client.v1.placements.$post({ json }, { init: { signal } }))
       for (const ship of stale) {
         const attempt = decided.get(ship)
         if (attempt === undefined) onNeedless(ship, held.get(ship) ?? 0)
         else onStale(ship, attempt)
+      }
+      const over = new Set(gone)
+      for (const { ship, attempt } of assumed) {
+        if (over.has(ship)) onStale(ship, attempt)
+        else board.confirm(ship, attempt, performance.now())
       }
     } catch (error) {
       const lasting = error instanceof ArmadaError && error.code === 'invalid_request'

@@ -3,14 +3,17 @@
 // INVARIANTS
 // - Everything is rebuilt from ZooKeeper when leadership begins; nothing outlives it.
 // - A turn decides on all tickets at hand, writes the jobs, then tidies the queue; turns never overlap.
-// - An idle scheduler makes no request: turns come from new tickets, changed hosts, and times that are due.
+// - An idle scheduler asks nothing of ZooKeeper: turns come from new tickets, changed hosts, and times that are
+//   due.
 // - The end of one part (because of a newer leader's epoch, above all) is the end of the leadership.
 import type { Client } from '../../../shared/api/client.ts'
 import { ArmadaError } from '../../../shared/errors.ts'
 import type { Log } from '../../../shared/log.ts'
 import { Bell, loop } from '../../../shared/loop.ts'
+import { decodeJobs, encodeJobs, isOldStop, type Job, jobKey } from '../../../shared/model/job.ts'
 import { decodeTickets, type Ticket } from '../../../shared/model/ticket.ts'
 import type { ZooKeeper } from '../../../shared/zookeeper/client.ts'
+import { Mailboxes } from '../../../shared/zookeeper/mailbox.ts'
 import { paths } from '../../../shared/zookeeper/paths.ts'
 import { QueueConsumer, type Entry as QueueEntry } from '../../../shared/zookeeper/queue.ts'
 import type { Leadership } from '../leadership.ts'
@@ -26,8 +29,6 @@ import { QueueNodes } from './queueNodes.ts'
 import { Reports } from './reports.ts'
 
 const placementsInTurn = 4_000
-/** By then the agent has claimed the ship and the Advice shows it, or it never will. */
-const assumedForMs = 60_000
 const idleTurnMs = 600_000
 
 export interface SchedulerOptions {
@@ -48,8 +49,14 @@ export async function schedule(
   const board = new Board(epoch)
   const classes = new DemandClasses(board)
   const queue = new QueueConsumer<Ticket>(zk, paths.schedulerQueue, { decode: decodeTickets, log })
-  const reports = new Reports({ client, epoch, log, pile, onStale: moveOn, onNeedless: dropTicket })
-  const picture = new Picture({ zk, board, log, onChange: bell.ring })
+  const boxes = new Mailboxes<Job>(zk, {
+    pathOf: paths.workerQueue,
+    ...{ encode: encodeJobs, decode: decodeJobs, keyOf: jobKey, log },
+    // A start job stays as long as no advice shows its ship: a new leader learns from it that the room is taken.
+    keep: (job, host) => (job.kind === 'stop' ? !isOldStop(job) : board.assumes(host, job.ship, job.attempt)),
+  })
+  const reports = new Reports({ client, epoch, log, pile, board, onStale: moveOn, onNeedless: dropTicket })
+  const picture = new Picture({ zk, board, boxes, log, onRecalled: reports.doubt, onChange: bell.ring })
   let pileChanged = true
   let decidedVersion = -1
   /** When a reason may be too old to be left standing. */
@@ -105,14 +112,12 @@ export async function schedule(
 
   async function turn(signal: AbortSignal, alarm: Alarm): Promise<void> {
     const nowMs = performance.now()
-    board.expire(nowMs - assumedForMs)
     if (pile.ripen(nowMs)) pileChanged = true
     const boardChanged = board.changes.version !== decidedVersion
     if (pileChanged || boardChanged || nowMs >= recheckAtMs) await decideAndWrite(signal, nowMs)
     await tidy(signal)
     alarm.set(pile.nextDueMs)
     alarm.set(recheckAtMs)
-    if (pile.size > 0 && board.oldestAssumptionAtMs) alarm.set(board.oldestAssumptionAtMs + assumedForMs)
   }
 
   async function decideAndWrite(signal: AbortSignal, nowMs: number): Promise<void> {
@@ -132,7 +137,7 @@ export async function schedule(
   }
 
   async function write(placed: readonly Placed[], signal: AbortSignal): Promise<void> {
-    const failed = new Set(await writeJobs(placed, { zk, signal, log }))
+    const failed = new Set(await writeJobs(placed, boxes, { zk, signal, log }))
     signal.throwIfAborted()
     for (const one of placed) {
       if (!failed.has(one)) pile.remove(one.entry)

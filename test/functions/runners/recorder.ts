@@ -12,6 +12,8 @@ export class Recorder {
   readonly reports: (PlacementReport & { atMs: number })[] = []
   /** Ships that the next reports call stale. */
   readonly stale = new Set<string>()
+  /** Ships that are not where they were put. */
+  readonly gone = new Set<string>()
   /** Epochs below it are refused. */
   leastEpoch = 0
   /** Answer 503 so many times. */
@@ -32,7 +34,9 @@ export class Recorder {
       this.leastEpoch = Math.max(this.leastEpoch, report.epoch)
       this.reports.push({ ...report, atMs: performance.now() })
       const named = [...report.placed, ...report.refused].map(({ ship }) => ship)
-      return c.json({ stale: [...named, ...report.waiting].filter((ship) => this.stale.has(ship)) }, 200)
+      const stale = [...named, ...report.waiting].filter((ship) => this.stale.has(ship))
+      const gone = report.assumed.map(({ ship }) => ship).filter((ship) => this.gone.has(ship))
+      return c.json({ stale, gone }, 200)
     })
     this.#server = serve({ fetch: app.fetch, port: 0, hostname: '127.0.0.1' }) as Server
     await once(this.#server, 'listening')

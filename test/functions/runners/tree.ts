@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Log } from '../../../shared/log.ts'
 import { createLog } from '../../../shared/log.ts'
-import type { Holding } from '../../../shared/model/holding.ts'
+import type { Advice, Holding } from '../../../shared/model/holding.ts'
 import type { HostDescription } from '../../../shared/model/host.ts'
 import { decodeJobs, type Job } from '../../../shared/model/job.ts'
 import { Placement } from '../../../shared/model/placement.ts'
@@ -68,10 +68,15 @@ export class Tree {
     await this.zk.delete(paths.workerPresence(host))
   }
 
-  async advise(host: string, holdings: Holding[], degraded: string | null = null): Promise<void> {
+  async advise(
+    host: string,
+    holdings: Holding[],
+    degraded: string | null = null,
+    ended: Advice['ended'] = [],
+  ): Promise<void> {
     const path = paths.advisor(host)
     await this.zk.ensurePath(path)
-    await this.zk.set(path, JSON.stringify({ v: 1, degraded, holdings }))
+    await this.zk.set(path, JSON.stringify({ v: 1, degraded, holdings, ended }))
   }
 
   queue(tickets: readonly Ticket[]): Promise<string> {
@@ -82,15 +87,12 @@ export class Tree {
     return (await this.zk.children(paths.schedulerQueue)) ?? []
   }
 
-  /** All jobs in the queues of these hosts. */
+  /** All jobs in the boxes of these hosts. */
   async jobs(hosts: readonly string[]): Promise<(Job & { host: string })[]> {
     const perHost = await Promise.all(
       hosts.map(async (host) => {
-        const names = (await this.zk.children(paths.workerQueue(host))) ?? []
-        const nodes = await Promise.all(
-          names.map((name) => this.zk.get(`${paths.workerQueue(host)}/${name}`)),
-        )
-        return nodes.flatMap((node) => (node ? decodeJobs(node.data) : [])).map((job) => ({ ...job, host }))
+        const box = await this.zk.get(paths.workerQueue(host))
+        return (box ? decodeJobs(box.data) : []).map((job) => ({ ...job, host }))
       }),
     )
     return perHost.flat()

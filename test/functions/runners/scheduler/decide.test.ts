@@ -187,7 +187,7 @@ engine('ports: a number just freed is not given again at once; static is exactly
   ])
 })
 
-engine('an assumption counts until the Advice shows the ship, anywhere; then the Advice counts', () => {
+engine('an assumption counts until the Advice shows the ship, anywhere, or that it has ended', () => {
   const host = hostNamed('a', { capacity: { cpuMillis: 64_000, memoryMiB: 1_024 } })
   const scene = new Scene([host, hostNamed('b', { capacity: { cpuMillis: 0, memoryMiB: 0 } })])
   scene.decide([ticket('x')])
@@ -202,7 +202,7 @@ engine('an assumption counts until the Advice shows the ship, anywhere; then the
   scene.board.see('b', [{ ...holding, ship: 'y', attempt: 2 }])
   assert.is(scene.board.host('a')?.freeMemoryMiB, 1_024)
   scene.decide([ticket('z')])
-  scene.board.expire(scene.nowMs)
+  scene.board.see('a', [], [{ ship: 'z', attempt: 1 }])
   assert.is(scene.board.host('a')?.freeMemoryMiB, 1_024)
 })
 
