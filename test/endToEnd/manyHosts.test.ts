@@ -1,0 +1,135 @@
+// Many hosts with real ZooKeeper sessions, a burst of ships, and the leading scheduler killed in the middle of it.
+//
+// In full: `npm run build && node --import tsx test/endToEnd/manyHosts.test.ts 1000 20000`.
+import { join } from 'node:path'
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { startApi, startRunner } from '../../infra/processes.ts'
+import { freePort } from '../../infra/stack/port.ts'
+import { type Scratch, scratchDir } from '../../infra/stack/scratch.ts'
+import type { Server } from '../../infra/stack/server.ts'
+import { type Stack, startStack } from '../../infra/stack/stack.ts'
+import { answerOf, type Client, connect } from '../../shared/api/client.ts'
+import { createLog } from '../../shared/log.ts'
+import { ZooKeeper } from '../../shared/zookeeper/client.ts'
+import { paths } from '../../shared/zookeeper/paths.ts'
+import { adminToken, runnerToken } from '../harness/apiServer.ts'
+import { countersOf, since } from '../harness/serverCounters.ts'
+import { type SimulatedHost, startHosts } from '../harness/simulatedHost.ts'
+import { until } from '../harness/until.ts'
+
+const given = process.argv.slice(2).map(Number)
+const [hostCount = 200, shipCount = 4_000] = given
+const perPost = Math.ceil(shipCount / 20)
+const sessionMs = 4_000
+
+const log = createLog('test', process.env.ARMADA_LOG ?? 'silent')
+const dist = join(import.meta.dirname, '..', '..', 'dist')
+const test = suite('many hosts')
+const servers: Server[] = []
+let scratch: Scratch
+let stack: Stack
+let zk: ZooKeeper
+let admin: Client
+let hosts: SimulatedHost[] = []
+let startScheduler: (name: string) => Promise<Server>
+
+interface Grant {
+  host: string
+  attempt: number
+  atMs: number
+}
+
+/** What hosts were granted, whatever the product says of it. */
+const grants = new Map<string, Grant[]>()
+
+const candidates = async (): Promise<number> => ((await zk.children(paths.schedulerElection)) ?? []).length
+
+test.before(async () => {
+  scratch = await scratchDir()
+  stack = await startStack({ dir: scratch.dir, profile: 'fast', log })
+  const zookeeper = stack.zookeeper.address
+  zk = await ZooKeeper.connect({ servers: zookeeper, log })
+  const listenPort = await freePort()
+  const url = `http://127.0.0.1:${listenPort}`
+  const launch = { dist, endWithParent: true, log }
+  const stores = { etcd: stack.etcd.address, redis: stack.redis.address, zookeeper }
+  const settings = { ...stores, listenPort, adminToken, runnerToken, logLevel: 'warn' as const }
+  servers.push(await startApi(settings, { ...launch, dir: scratch.dir }))
+  admin = connect({ url, token: adminToken, limitMs: 60_000 })
+  startScheduler = async (name) => {
+    const options = { zookeeper, api: url, runnerToken, sessionMs, logLevel: 'warn' as const }
+    const server = await startRunner('scheduler', options, { ...launch, dir: join(scratch.dir, name) })
+    servers.push(server)
+    return server
+  }
+  hosts = await startHosts(hostCount, (id) => ({
+    ...{ id, url, admin, zookeeper },
+    onGranted: (ship, attempt, host) => {
+      const earlier = grants.get(ship) ?? []
+      grants.set(ship, [...earlier, { host, attempt, atMs: performance.now() }])
+    },
+  }))
+})
+
+test.after(async () => {
+  await Promise.all(hosts.map((host) => host.stop()))
+  await zk?.close()
+  for (const server of servers.reverse()) await server.kill()
+  await stack?.stop()
+  await scratch?.remove()
+})
+
+test(`${hostCount} hosts, ${shipCount} ships: the leader is killed in the burst, and each is placed exactly once`, async () => {
+  const first = await startScheduler('first')
+  await until(async () => (await candidates()) === 1, 30_000)
+  await startScheduler('second')
+  await until(async () => (await candidates()) === 2, 30_000)
+  const json = {
+    image: 'game:1',
+    ports: [{ name: 'game', containerPort: 7_777 }],
+    placement: { strategy: 'distributed' as const },
+    resources: { cpuMillis: 10, memoryMiB: 10 },
+  }
+  await answerOf(admin.v1.blueprints[':blueprint'].$put({ param: { blueprint: 'game' }, json }))
+  const before = await countersOf(stack.zookeeper.address)
+  const beganAtMs = performance.now()
+  const made: string[] = []
+  const posted = (async () => {
+    for (let left = shipCount; left > 0; left -= perPost) {
+      const order = { blueprint: 'game', count: Math.min(perPost, left) }
+      const { ships } = await answerOf(admin.v1.ships.$post({ json: order, header: {} }))
+      made.push(...ships.map((ship) => ship.id))
+    }
+  })()
+  await until(() => grants.size > shipCount / 4, 240_000)
+  await first.kill()
+  const killedAtMs = performance.now()
+  const grantedThen = grants.size
+  await posted
+  await until(() => grants.size >= shipCount, 240_000)
+  await until(() => hosts.every((host) => host.outbox.size === 0), 60_000)
+  const tookMs = performance.now() - beganAtMs
+
+  assert.is(new Set(made).size, shipCount)
+  for (const ship of made) {
+    const places = new Set(grants.get(ship)?.map(({ host, attempt }) => `${host} ${attempt}`))
+    assert.is(places.size, 1, `${ship}: ${[...places].join(', ')}`)
+  }
+  const { ships } = await answerOf(admin.v1.cluster.$get())
+  assert.is(ships.Ready, shipCount)
+  const aboard = hosts.reduce((sum, host) => sum + host.roster.list().length, 0)
+  assert.is(aboard, shipCount)
+
+  const times = [...grants.values()].flatMap((all) => all.map(({ atMs }) => atMs)).sort((a, b) => a - b)
+  const later = [killedAtMs, ...times.filter((atMs) => atMs > killedAtMs)]
+  const standstillMs = Math.max(...later.slice(1).map((atMs, i) => atMs - (later[i] as number)))
+  const { received } = since(before, await countersOf(stack.zookeeper.address))
+  process.stdout.write(
+    `${grantedThen} ships were claimed at the kill; standstill ${Math.round(standstillMs)} ms; all ${shipCount} ` +
+      `Ready after ${(tookMs / 1_000).toFixed(1)} s; ${(received / shipCount).toFixed(2)} packets a ship, pings and failover included\n`,
+  )
+  assert.ok(standstillMs <= sessionMs + 2_000, `standstill ${Math.round(standstillMs)} ms`)
+})
+
+test.run()
