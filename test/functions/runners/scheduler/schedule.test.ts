@@ -4,6 +4,7 @@ import * as assert from 'uvu/assert'
 import { takeOffice } from '../../../../functions/runners/leadership.ts'
 import { schedule } from '../../../../functions/runners/scheduler/schedule.ts'
 import { connect } from '../../../../shared/api/client.ts'
+import { encodeJobs } from '../../../../shared/model/job.ts'
 import { ZooKeeper } from '../../../../shared/zookeeper/client.ts'
 import { stand } from '../../../../shared/zookeeper/election.ts'
 import { paths } from '../../../../shared/zookeeper/paths.ts'
@@ -170,6 +171,59 @@ scheduler('writes many small nodes of blocked tickets together', async () => {
   const ships = (await tree.jobs(['one'])).map((job) => job.ship)
   assert.is(new Set(ships).size, 200)
   assert.is(ships.length, 200)
+})
+
+scheduler(
+  'a new leader counts what is in the boxes, asks about it, and frees what is gone or ended',
+  async () => {
+    const { tree, recorder, begin } = await scene()
+    await tree.join(hostNamed('one', { capacity: { cpuMillis: 64_000, memoryMiB: 1_024 } }))
+    const resources = { cpuMillis: 500, memoryMiB: 512 }
+    const job = (ship: string, game: number) =>
+      ({ kind: 'start', ship, attempt: 1, fleet: null, resources, ports: { game } }) as const
+    await tree.zk.set(paths.workerQueue('one'), encodeJobs([job('old-a', 7_000), job('old-b', 7_001)]))
+    recorder.gone.add('old-a')
+    await tree.queue([ticket('old-b'), ticket('new-a'), ticket('new-b')])
+    void begin()
+    await until(() => recorder.placed.length === 1)
+    const asked = recorder.reports.flatMap((report) => report.assumed)
+    assert.equal(asked.map(({ ship, host }) => `${ship} on ${host}`).sort(), ['old-a on one', 'old-b on one'])
+    assert.equal(recorder.placed[0]?.ship, 'new-a')
+    const shipsInBox = async () => (await tree.jobs(['one'])).map((one) => one.ship).sort()
+    assert.equal(await shipsInBox(), ['new-a', 'old-b'])
+    const holding = { ship: 'new-a', attempt: 1, fleet: null, resources, hostPorts: [7_002] }
+    await tree.advise('one', [holding], null, [{ ship: 'old-b', attempt: 1 }])
+    await until(() => recorder.placed.length === 2)
+    assert.equal(recorder.placed[1]?.ship, 'new-b')
+    assert.equal(await shipsInBox(), ['new-b'])
+    await until(async () => (await tree.queued()).length === 0)
+    const numbers = recorder.placed.map(({ ports }) => ports.game)
+    assert.not.ok(numbers.includes(7_001), 'the port of one that was still there')
+  },
+)
+
+scheduler('a box that is full takes no more: the others go elsewhere or wait', async () => {
+  const { tree, recorder, begin } = await scene()
+  const roomy = { capacity: { cpuMillis: 1_000_000, memoryMiB: 1_000_000 } }
+  await tree.join(hostNamed('full', { ...roomy, ports: { from: 1_024, to: 60_000 } }))
+  const long = (i: number) => `ship-${'x'.repeat(50)}-${i}`
+  const resources = { cpuMillis: 1, memoryMiB: 1 }
+  const jobs = Array.from({ length: 2_200 }, (_, i) => ({
+    ...({ kind: 'start', ship: long(i), attempt: 1, fleet: null, resources } as const),
+    ports: { game: 2_000 + i },
+  }))
+  await tree.zk.set(paths.workerQueue('full'), encodeJobs(jobs))
+  void begin()
+  const more = Array.from({ length: 500 }, (_, i) => long(i + 3_000))
+  await tree.queue(more.map((ship) => ticket(ship)))
+  await new Promise((resolve) => setTimeout(resolve, 500))
+  assert.is(recorder.placed.length, 0)
+  await tree.advise(
+    'full',
+    jobs.map(({ ship, ports }) => ({ ship, attempt: 1, fleet: null, resources, hostPorts: [ports.game] })),
+  )
+  await until(() => recorder.placed.length === 500)
+  assert.is((await tree.jobs(['full'])).length, 500)
 })
 
 scheduler('is silent when idle', async () => {
