@@ -4,11 +4,14 @@ import type { Holding } from '../../shared/model/holding.ts'
 import { assignPorts, type Port } from '../../shared/model/port.ts'
 import { hostPortsOf, type Ship } from '../../shared/model/ship.ts'
 import { isAboard, isFinished } from '../../shared/model/shipState.ts'
+import { each } from '../../shared/zookeeper/persistence.ts'
 import type { Meters } from '../metrics/meters.ts'
 import { guarded } from '../middleware/authenticate.ts'
 import type { Stores } from '../stores/stores.ts'
 import { place, refuse } from './lifecycle.ts'
 import { serviceApp } from './serviceApp.ts'
+
+const readsInFlight = 64
 
 export function placementService(stores: Stores, meters: Meters) {
   const { ships, samples, epochs, blueprints, hostNodes } = stores
@@ -46,12 +49,12 @@ export function placementService(stores: Stores, meters: Meters) {
     )
 
     const gone: string[] = []
-    for (const { ship: id, attempt, host } of assumed) {
+    await each(assumed, readsInFlight, async ({ ship: id, attempt, host }) => {
       const ship = await assumedShip(id, attempt, host)
-      if (ship && isThere(ship, attempt, host)) continue
+      if (ship && isThere(ship, attempt, host)) return
       gone.push(id)
       if (ship && isElsewhere(ship, attempt, host)) elsewhere.set(id, ship)
-    }
+    })
     await showWhereabouts([...elsewhere.values()])
 
     for (const id of waiting) if (!(await isQueued(id))) stale.add(id)
@@ -75,7 +78,8 @@ export function placementService(stores: Stores, meters: Meters) {
   /** Memory may lag behind, and room that is freed wrongly is given twice. */
   async function assumedShip(id: string, attempt: number, host: string): Promise<Ship | undefined> {
     const known = ships.table.get(id)?.value
-    return known && isThere(known, attempt, host) ? known : (await ships.read(id))?.value
+    const isCertain = known && (isStale(known, attempt) || isThere(known, attempt, host))
+    return isCertain ? known : (await ships.read(id))?.value
   }
 
   /** A job was written twice, and its ship is not where the leader believes: the Advice of its host says so. */

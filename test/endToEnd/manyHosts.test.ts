@@ -11,6 +11,7 @@ import type { Server } from '../../infra/stack/server.ts'
 import { type Stack, startStack } from '../../infra/stack/stack.ts'
 import { answerOf, type Client, connect } from '../../shared/api/client.ts'
 import { createLog } from '../../shared/log.ts'
+import { sleep } from '../../shared/loop.ts'
 import { ZooKeeper } from '../../shared/zookeeper/client.ts'
 import { paths } from '../../shared/zookeeper/paths.ts'
 import { adminToken, runnerToken } from '../harness/apiServer.ts'
@@ -45,6 +46,20 @@ interface Grant {
 const grants = new Map<string, Grant[]>()
 /** When jobs arrived in boxes. */
 const placedAtMs: number[] = []
+
+/** Asks again, with the same key, when a connection breaks. */
+async function create(count: number, key: string): Promise<string[]> {
+  const request = { json: { blueprint: 'game', count }, header: { 'idempotency-key': key } }
+  for (let tries = 1; ; tries++) {
+    try {
+      const { ships } = await answerOf(admin.v1.ships.$post(request))
+      return ships.map((ship) => ship.id)
+    } catch (error) {
+      if (tries === 5) throw error
+      await sleep(200)
+    }
+  }
+}
 
 const candidates = async (): Promise<number> => ((await zk.children(paths.schedulerElection)) ?? []).length
 
@@ -104,9 +119,7 @@ test(`${hostCount} hosts, ${shipCount} ships: the leader is killed in the burst,
     while (left > 0) {
       const count = Math.min(perPost, left)
       left -= count
-      const json = { blueprint: 'game', count }
-      const { ships } = await answerOf(admin.v1.ships.$post({ json, header: {} }))
-      made.push(...ships.map((ship) => ship.id))
+      made.push(...(await create(count, `burst-${left}`)))
     }
   }
   const posted = Promise.all(Array.from({ length: posters }, post))

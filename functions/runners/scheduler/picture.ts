@@ -159,33 +159,47 @@ export class Picture {
   }
 
   async #read(id: string, parts: ReadonlySet<Part>, signal: AbortSignal): Promise<void> {
-    const { zk, boxes, log } = this.#options
     const known = this.#hosts.get(id)
     if (!known) return
-    const value = (path: string) => persistently(zk, { signal }, () => zk.get(path, true))
-    if (parts.has('presence')) {
-      const path = paths.workerPresence(id)
-      const present = (await persistently(zk, { signal }, () => zk.exists(path, true))) !== undefined
-      if (present && !known.present) {
-        const jobs = (await boxes.read(id, signal)) ?? []
-        known.starts = jobs.filter((job) => job.kind === 'start')
-      }
-      known.present = present
-    }
-    if (parts.has('description')) {
-      const found = await value(paths.worker(id))
-      known.description = this.#parse(id, 'description', found?.data, HostDescription)
-      if (known.description && known.description.id !== id) {
-        log.error({ host: id, says: known.description.id }, 'a host describes itself under another id')
-        known.description = undefined
-      }
-    }
-    if (parts.has('advice')) {
-      const found = await value(paths.advisor(id))
-      known.advice = this.#parse(id, 'advice', found?.data, Advice)
-      known.unreadable = found?.data.length && !known.advice ? 'what it carries cannot be read' : undefined
-    }
+    // Side by side, because a new leader reads them of all hosts before it places anything.
+    await Promise.all([
+      parts.has('presence') && this.#readPresence(id, known, signal),
+      parts.has('description') && this.#readDescription(id, known, signal),
+      parts.has('advice') && this.#readAdvice(id, known, signal),
+    ])
     this.#show(id, known)
+  }
+
+  async #readPresence(id: string, known: Known, signal: AbortSignal): Promise<void> {
+    const { zk, boxes } = this.#options
+    const path = paths.workerPresence(id)
+    const present = (await persistently(zk, { signal }, () => zk.exists(path, true))) !== undefined
+    if (present && !known.present) {
+      const jobs = (await boxes.read(id, signal)) ?? []
+      known.starts = jobs.filter((job) => job.kind === 'start')
+    }
+    known.present = present
+  }
+
+  async #readDescription(id: string, known: Known, signal: AbortSignal): Promise<void> {
+    const found = await this.#value(paths.worker(id), signal)
+    known.description = this.#parse(id, 'description', found, HostDescription)
+    if (known.description && known.description.id !== id) {
+      const fields = { host: id, says: known.description.id }
+      this.#options.log.error(fields, 'a host describes itself under another id')
+      known.description = undefined
+    }
+  }
+
+  async #readAdvice(id: string, known: Known, signal: AbortSignal): Promise<void> {
+    const found = await this.#value(paths.advisor(id), signal)
+    known.advice = this.#parse(id, 'advice', found, Advice)
+    known.unreadable = found?.length && !known.advice ? 'what it carries cannot be read' : undefined
+  }
+
+  async #value(path: string, signal: AbortSignal): Promise<Buffer | undefined> {
+    const { zk } = this.#options
+    return (await persistently(zk, { signal }, () => zk.get(path, true)))?.data
   }
 
   #show(id: string, known: Known): void {

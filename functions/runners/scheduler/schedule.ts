@@ -84,6 +84,8 @@ export async function schedule(
     for (const ticket of items) {
       // A host has this attempt already: the ticket was placed by an earlier leader.
       if (board.attemptOf(ticket.ship) >= ticket.attempt && !pile.get(ticket.ship)) continue
+      // It moved on: the room that an earlier attempt was thought to take is free for this one, too.
+      board.drop(ticket.ship, ticket.attempt - 1)
       const entry = pile.add(ticket, nowMs, Math.max(0, ticket.notBeforeMs - Date.now()))
       if (entry) entries.push(entry)
     }
