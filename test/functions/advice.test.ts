@@ -11,8 +11,8 @@ import type { ApiServer } from '../harness/apiServer.ts'
 import { joinHost, publish, shipAt, startTwoServers, type TwoServers } from '../harness/twoServers.ts'
 
 const test = suite('advice')
-const epoch = 1_000
 const resources = { cpuMillis: 500, memoryMiB: 512 }
+let epoch: number
 let servers: TwoServers
 let zk: ZooKeeper
 let nextPort = 7_000
@@ -58,6 +58,7 @@ test.before(async () => {
     servers: servers.stack.zookeeper.address,
     log: createLog('test', 'silent'),
   })
+  epoch = await servers.a.lead('scheduler')
   await publish(servers.a, 'arena', { resources })
 })
 test.after(async () => {
