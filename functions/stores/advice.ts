@@ -22,6 +22,8 @@ export interface Said {
 const unsaidLimit = 32
 /** The scheduler may pass over a version of the Advice that is followed quickly by the next. */
 const endedKept = 64
+/** Of more at once it learns by asking: the node must stay small. */
+const mostEnded = 1_000
 
 /** Whether the scheduler needs to hear it. */
 export function tellsMore(told: Told, said: Said): boolean {
@@ -52,7 +54,7 @@ export function merged(told: Told, said: Said): Told {
   return {
     degraded: said.degraded === undefined ? told.degraded : said.degraded,
     holdings: [...holdings],
-    ended: ended.slice(0, Math.max(endedKept, said.ended.length)),
+    ended: ended.slice(0, Math.min(mostEnded, Math.max(endedKept, said.ended.length))),
   }
 }
 

@@ -25,6 +25,7 @@ const [hostCount = 200, shipCount = 4_000] = given
 const perPost = 50
 const posters = 4
 const sessionMs = 4_000
+const patienceMs = 60_000 + 30 * shipCount
 
 const log = createLog('test', process.env.ARMADA_LOG ?? 'silent')
 const dist = join(import.meta.dirname, '..', '..', 'dist')
@@ -123,12 +124,12 @@ test(`${hostCount} hosts, ${shipCount} ships: the leader is killed in the burst,
     }
   }
   const posted = Promise.all(Array.from({ length: posters }, post))
-  await until(() => grants.size > shipCount / 4, 240_000)
+  await until(() => grants.size > shipCount / 4, patienceMs)
   await first.kill()
   const killedAtMs = performance.now()
   const grantedThen = grants.size
   await posted
-  await until(() => grants.size >= shipCount, 240_000)
+  await until(() => grants.size >= shipCount, patienceMs)
   await until(() => hosts.every((host) => host.outbox.size === 0), 60_000)
   const tookMs = performance.now() - beganAtMs
 
