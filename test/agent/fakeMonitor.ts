@@ -35,6 +35,8 @@ export interface FakeMonitor {
   hellos: { host: HostDescription; ships: { ship: string; attempt: number }[]; atMs: number }[]
   changes: Heard[]
   holdings: Map<string, Holding[]>
+  /** Ships that agents said have left. */
+  left: { host: string; ship: string; attempt: number }[]
   samples: { host: string; sample: HostSample; ships: ShipSample[] }[]
   claims: { host: string; ship: string; attempt: number }[]
   /** Answers nothing but 503 while true. */
@@ -57,6 +59,7 @@ export async function startFakeMonitor(): Promise<FakeMonitor> {
     hellos: [],
     changes: [],
     holdings: new Map(),
+    left: [],
     samples: [],
     claims: [],
     away: false,
@@ -135,7 +138,7 @@ export async function startFakeMonitor(): Promise<FakeMonitor> {
   })
   app.openapi(routes.report, (c) => {
     const host = me(c.req.header('authorization'))
-    const { changes, holdings, host: sample, ships } = c.req.valid('json')
+    const { changes, holdings, left, host: sample, ships } = c.req.valid('json')
     const code = monitor.refuse(changes, Number(c.req.header('content-length') ?? 0))
     if (code) return c.json({ code, detail: 'refused' }, problems[code].status) as never
     const stale: { ship: string; attempt: number }[] = []
@@ -146,6 +149,7 @@ export async function startFakeMonitor(): Promise<FakeMonitor> {
       else ship.state = report.state === 'Returned' ? 'Queued' : report.state
     }
     if (holdings) monitor.holdings.set(host, holdings)
+    for (const of of left) monitor.left.push({ host, ...of })
     if (sample) monitor.samples.push({ host, sample, ships })
     return c.json({ stale, resendHoldings: false }, 200)
   })

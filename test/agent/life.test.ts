@@ -50,7 +50,7 @@ test('a job is claimed, the container runs, the ship is Ready, its holding is to
   assert.equal(container?.HostConfig.CapDrop, ['ALL'])
 })
 
-test('stop: the grace is given, the exit is told, the container goes', async () => {
+test('stop: the grace is given, the exit and that it left are told, the container goes', async () => {
   await start('polite', {
     command: shell('trap "echo bye; exit 3" TERM; echo up; while true; do sleep 0.1; done'),
   })
@@ -60,6 +60,8 @@ test('stop: the grace is given, the exit is told, the container goes', async () 
   assert.ok(report.state === 'Stopped' && report.exit)
   assert.is(report.exit.code, 3)
   assert.equal(report.exit.logTail, ['up', 'bye'])
+  await until(() => monitor.left.some(({ ship, attempt }) => ship === 'polite' && attempt === 1))
+  assert.is(monitor.left.filter(({ ship }) => ship === 'polite').length, 1)
   await until(async () => (await dock.inspect('armada-polite-1')) === undefined)
 })
 

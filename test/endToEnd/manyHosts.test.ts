@@ -48,7 +48,7 @@ const grants = new Map<string, Grant[]>()
 /** When jobs arrived in boxes. */
 const placedAtMs: number[] = []
 
-/** Asks again, with the same key, when a connection breaks. */
+/** Asks again, with the same key, when a connection breaks or a store is too busy. */
 async function create(count: number, key: string): Promise<string[]> {
   const request = { json: { blueprint: 'game', count }, header: { 'idempotency-key': key } }
   for (let tries = 1; ; tries++) {
@@ -56,8 +56,8 @@ async function create(count: number, key: string): Promise<string[]> {
       const { ships } = await answerOf(admin.v1.ships.$post(request))
       return ships.map((ship) => ship.id)
     } catch (error) {
-      if (tries === 5) throw error
-      await sleep(200)
+      if (tries === 30) throw error
+      await sleep(1_000)
     }
   }
 }
