@@ -77,20 +77,29 @@ export class SampleStore {
 
   /** @param ids default: of all hosts. */
   async hostReports(ids?: readonly string[]): Promise<Map<string, HostReport>> {
-    if (ids) return this.#hostReportsOf(ids)
-    const [times, samples] = await answered(
-      Promise.all([this.#redis.hgetall(redisKeys.hostReports), this.#redis.hgetall(redisKeys.hosts)]),
-    )
+    const stored = await this.#storedReports(ids)
     const reports = new Map<string, HostReport>()
-    const hosts = new Set(Object.keys(times))
-    for (const [host] of this.#heard.hosts()) hosts.add(host)
-    for (const host of hosts) {
-      const at = times[host]
-      const sample = Object.hasOwn(samples, host) ? (samples[host] as string) : null
-      const report = this.#newest(host, at === undefined ? undefined : { at, sample })
+    const known = () => new Set([...stored.keys(), ...[...this.#heard.hosts()].map(([host]) => host)])
+    for (const host of ids ?? known()) {
+      const report = this.#newest(host, stored.get(host))
       if (report) reports.set(host, report)
     }
     return reports
+  }
+
+  async #storedReports(ids?: readonly string[]): Promise<Map<string, HeardHost>> {
+    if (ids?.length === 0) return new Map()
+    const fields = async (key: string): Promise<[string, string | null][]> => {
+      if (!ids) return Object.entries(await this.#redis.hgetall(key))
+      const values = await this.#redis.hmget(key, ...ids)
+      return ids.map((id, i) => [id, values[i] ?? null])
+    }
+    const asked = Promise.all([fields(redisKeys.hostReports), fields(redisKeys.hosts)])
+    const [times, samples] = await answered(asked)
+    const measured = new Map(samples)
+    return new Map(
+      times.flatMap(([host, at]) => (at ? [[host, { at, sample: measured.get(host) ?? null }]] : [])),
+    )
   }
 
   /** What Redis has of a host may be older than what we heard ourselves: it was away, or emptied just now. */
@@ -123,22 +132,6 @@ export class SampleStore {
     for (let i = 0; i < fields.length; i += 2 * refilledAtOnce) {
       await answered(this.#redis.hset(key, ...fields.slice(i, i + 2 * refilledAtOnce)))
     }
-  }
-
-  async #hostReportsOf(ids: readonly string[]): Promise<Map<string, HostReport>> {
-    if (ids.length === 0) return new Map()
-    const [times, samples] = await answered(
-      Promise.all([
-        this.#redis.hmget(redisKeys.hostReports, ...ids),
-        this.#redis.hmget(redisKeys.hosts, ...ids),
-      ]),
-    )
-    return new Map(
-      ids.flatMap((id, i): [string, HostReport][] => {
-        const [at, sample] = [times[i], samples[i]]
-        return at ? [[id, { at, sample: sample ? JSON.parse(sample) : null }]] : []
-      }),
-    )
   }
 
   /** Last samples of the ships, null where there is none, and while it is unknown what hosts report. */

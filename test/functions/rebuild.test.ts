@@ -11,6 +11,7 @@ import { scratchDir } from '../../infra/stack/scratch.ts'
 import type { Server } from '../../infra/stack/server.ts'
 import { startStack } from '../../infra/stack/stack.ts'
 import { answerOf, connect } from '../../shared/api/client.ts'
+import type { Cluster } from '../../shared/api/cluster.ts'
 import { createLog } from '../../shared/log.ts'
 import { sleep } from '../../shared/loop.ts'
 import type { ShipView } from '../../shared/model/ship.ts'
@@ -125,12 +126,15 @@ async function allShips(api: Api): Promise<ShipView[]> {
   }
 }
 
-/** All that an ApiServer shows, but for the times of reports. */
+/** All that an ApiServer shows, but for what changes by itself: times, and how this server and the stores are. */
 async function shown(api: Api): Promise<string> {
   const { hosts } = (await get<{ hosts: { lastReportAt: unknown }[] }>(api, '/v1/hosts')) ?? { hosts: [] }
-  const others = ['/v1/cluster', '/v1/fleets', '/v1/blueprints', '/v1/blueprints/arena/revisions']
+  const { stores, apiServer, leaders, ...glance } =
+    (await get<Cluster>(api, '/v1/cluster')) ?? ({} as Cluster)
+  const others = ['/v1/fleets', '/v1/blueprints', '/v1/blueprints/arena/revisions']
   return JSON.stringify([
     hosts.map((host) => ({ ...host, lastReportAt: typeof host.lastReportAt })),
+    glance,
     await Promise.all(others.map((path) => get(api, path))),
     await allShips(api),
   ])
