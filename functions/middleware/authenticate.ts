@@ -1,11 +1,12 @@
 // Who is calling: a bearer token becomes a caller with a role.
 import { createHash, timingSafeEqual } from 'node:crypto'
-import { createRoute, type RouteConfig } from '@hono/zod-openapi'
+import { createRoute, type RouteConfig, z } from '@hono/zod-openapi'
 import type { Context, MiddlewareHandler } from 'hono'
 import { type Role, scopes } from '../../shared/api/route.ts'
 import { ArmadaError, type ProblemCode } from '../../shared/errors.ts'
 import type { Token } from '../../shared/model/token.ts'
 import type { Trace } from '../../shared/trace.ts'
+import { stopEarly } from './fewMistakes.ts'
 import { bodyBytesFor, jsonBody } from './json.ts'
 import { assertUnlimited } from './scope.ts'
 
@@ -20,6 +21,8 @@ export interface Caller {
 export interface Env {
   Variables: {
     caller: Caller
+    /** Whether the caller would still be let in: what it showed may have been taken back meanwhile. */
+    isStillCaller: () => Promise<boolean>
     requestId: string
     trace?: Trace
     /** Where the request comes from. */
@@ -63,7 +66,10 @@ export function authenticate({
   return async (c, next) => {
     const token = c.req.header('authorization')?.match(/^Bearer ([\x21-\x7e]{1,512})$/i)?.[1]
     const caller = token && (verified.get(token) ?? (await identify(token)))
-    if (caller) c.set('caller', caller)
+    if (caller) {
+      c.set('caller', caller)
+      c.set('isStillCaller', async () => verified.has(token) || (await identify(token)) !== undefined)
+    }
     await next()
   }
 
@@ -99,15 +105,33 @@ export function guarded<R extends RouteConfig & { 'x-roles': readonly Role[] }>(
     await next()
   }
   const middleware = [guard]
-  if (route.request?.body) middleware.push(jsonBody(bodyBytesFor(roles)))
+  if (route.request?.body) {
+    middleware.push(jsonBody(bodyBytesFor(roles)), stillCaller)
+    for (const media of Object.values(route.request.body.content)) {
+      if (media && 'schema' in media && media.schema instanceof z.ZodType) stopEarly(media.schema)
+    }
+  }
   const answers = route.responses[200]
   if (answers && 'content' in answers && answers.content?.['text/event-stream']) middleware.push(unbuffered)
   return createRoute({ ...route, middleware, security: roles.length > 0 ? [{ bearer: [] }] : [] })
 }
 
+/** @throws ArmadaError unauthenticated when what the caller showed was taken back since it was looked at. */
+export async function assertStillCaller(c: Context<Env>): Promise<void> {
+  if (c.get('caller') && !(await c.get('isStillCaller')())) throw unauthenticated()
+}
+
+/** A body may take its time, and wait for its twin: who has lost its token meanwhile changes nothing any more. */
+const stillCaller: MiddlewareHandler<Env> = async (c, next) => {
+  await assertStillCaller(c)
+  await next()
+}
+
 /** Proxies pass on each event of a stream as it comes. */
 const unbuffered: MiddlewareHandler<Env> = async (c, next) => {
   await next()
+  // Hono leaves out the body of what HEAD asks for: nobody would ever read the stream to its end.
+  if (c.req.method === 'HEAD') await c.res.body?.cancel()
   c.header('x-accel-buffering', 'no')
   c.header('cache-control', 'no-store')
 }

@@ -32,7 +32,8 @@ export function idempotency(answers: Pick<AnswerStore, 'begin'>): MiddlewareHand
       }
       await next()
       // What failed changed nothing, or can be repeated: the same key may try again.
-      await found.end(c.res.ok ? await answerOf(c.res) : undefined).catch(() => undefined)
+      const ended = c.res.ok ? await answerOf(c.res) : c.res.status < 500 ? 'refused' : undefined
+      await found.end(ended).catch(() => undefined)
       return
     }
   }

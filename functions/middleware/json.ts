@@ -23,6 +23,9 @@ export function bodyBytesFor(roles: readonly Role[]): number {
 /** What `c.req.json()`, and with it the schema, then gives has been checked by strictJson. */
 export function jsonBody(maxBytes: number): MiddlewareHandler {
   return async (c, next) => {
+    if (!/^(identity)?$/i.test(c.req.header('content-encoding') ?? '')) {
+      throw new ArmadaError('unsupported_media_type', 'Send the body as it is, without Content-Encoding.')
+    }
     if (isJson.test(c.req.header('content-type') ?? '')) {
       const text = await bodyText(c)
       // In UTF-16 a text is never longer than in UTF-8.

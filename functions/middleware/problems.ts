@@ -6,6 +6,7 @@ import type { Problem } from '../../shared/api/route.ts'
 import { ArmadaError, messageOf, problems } from '../../shared/errors.ts'
 import type { Log } from '../../shared/log.ts'
 import type { Env } from './authenticate.ts'
+import { mostMistakes } from './fewMistakes.ts'
 
 /** Of every 429 and 503 whose cause does not say better. */
 export const retryAfterSeconds = 1
@@ -80,7 +81,7 @@ export function onNotFound(allowed: (path: string) => readonly string[]): NotFou
 /** Turns what zod found into one problem with an issue for each field. */
 export const onInvalid: Hook<unknown, Env, string, unknown> = (result) => {
   if (result.success) return
-  const issues = result.error.issues.slice(0, 20).map(({ path, message }) => ({
+  const issues = result.error.issues.slice(0, mostMistakes).map(({ path, message }) => ({
     path: path.map(String).join('.'),
     message,
   }))

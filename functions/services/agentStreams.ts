@@ -7,10 +7,17 @@ import type { Row, Table } from '../stores/table.ts'
 const gatherMs = 300
 
 export type AgentEvent = 'resync' | 'session'
-type Call = (event: AgentEvent, data: string) => void
+
+export interface AgentStream {
+  call(event: AgentEvent, data: string): void
+  end(): void
+}
+
+/** An agent has one, and a moment longer the one that broke; whoever opens more loses the oldest. */
+const mostOfHost = 4
 
 export class AgentStreams {
-  #calls = new Map<string, Set<Call>>()
+  #open = new Map<string, Set<AgentStream>>()
   #due = new Map<string, NodeJS.Timeout>()
   #close!: () => void
   readonly whenClosed: Promise<void>
@@ -26,34 +33,40 @@ export class AgentStreams {
     })
     // Its next hello is refused, and so it learns that it was removed.
     hosts.onChange((host, after) => {
-      if (!after) this.#soon(host)
+      if (after) return
+      this.tell(host, 'resync')
+      for (const stream of [...(this.#open.get(host) ?? [])]) stream.end()
     })
   }
 
   /** @returns a function that ends it. */
-  open(host: string, call: Call): () => void {
-    const calls = this.#calls.get(host) ?? new Set<Call>()
-    this.#calls.set(host, calls.add(call))
+  open(host: string, stream: AgentStream): () => void {
+    const streams = this.#open.get(host) ?? new Set<AgentStream>()
+    this.#open.set(host, streams.add(stream))
+    const [oldest] = streams
+    if (streams.size > mostOfHost) oldest?.end()
+    if (this.closed) setImmediate(stream.end)
     return () => {
-      calls.delete(call)
-      if (calls.size === 0 && this.#calls.get(host) === calls) this.#calls.delete(host)
+      streams.delete(stream)
+      if (streams.size === 0 && this.#open.get(host) === streams) this.#open.delete(host)
     }
   }
 
   /** To the host's agent, if its stream is here. */
   tell(host: string, event: AgentEvent, data = ''): void {
-    for (const call of this.#calls.get(host) ?? []) call(event, data)
+    for (const stream of this.#open.get(host) ?? []) stream.call(event, data)
   }
 
   /** Ends all streams; the agents open new ones elsewhere. */
   close(): void {
     this.closed = true
     for (const timer of this.#due.values()) clearTimeout(timer)
+    for (const streams of [...this.#open.values()]) for (const stream of [...streams]) stream.end()
     this.#close()
   }
 
   #soon(host: string): void {
-    if (this.closed || this.#due.has(host) || !this.#calls.has(host)) return
+    if (this.closed || this.#due.has(host) || !this.#open.has(host)) return
     const timer = setTimeout(() => {
       this.#due.delete(host)
       this.tell(host, 'resync')

@@ -13,10 +13,13 @@ import { hostViews } from './hosts.ts'
 import { serviceApp } from './serviceApp.ts'
 
 const checkLimitMs = 1_500
+const checkEveryMs = 250
 
 /** @param stopping fires when this ApiServer is about to leave. */
 export function clusterService(stores: Stores, version: string, stopping?: AbortSignal) {
   const { mirror, ships, fleets, hosts, dispatch, notices } = stores
+  // Anybody may ask whether it is ready, any number of times.
+  const storesNowAndThen = nowAndThen(() => askStores(stores))
   return serviceApp()
     .openapi(guarded(routes.getCluster), async (c) => {
       const [views, queueDepth, election, [etcd, redis]] = await Promise.all([
@@ -50,7 +53,7 @@ export function clusterService(stores: Stores, version: string, stopping?: Abort
     })
     .route('/', aliveService())
     .openapi(guarded(routes.readyz), async (c) => {
-      const [etcd, redis] = await askStores(stores)
+      const [etcd, redis] = await storesNowAndThen()
       const zookeeper = dispatch.connected ? well : { ok: false, detail: notConnected }
       const isStopping = stopping?.aborted ?? false
       const ready = etcd.ok && redis.ok && zookeeper.ok && !isStopping
@@ -107,6 +110,20 @@ function askStores({ kv, mirror, samples }: Stores) {
     }),
     check(() => samples.ping()),
   ])
+}
+
+/** Whoever asks soon after gets the same answer. @param ask never fails. */
+function nowAndThen<T>(ask: () => Promise<T>): () => Promise<T> {
+  let last: Promise<T> | undefined
+  let askedAtMs = 0
+  return () => {
+    const nowMs = performance.now()
+    if (!last || nowMs - askedAtMs > checkEveryMs) {
+      askedAtMs = nowMs
+      last = ask()
+    }
+    return last
+  }
 }
 
 async function check(ask: () => Promise<void>): Promise<Health & { latencyMs: number | null }> {

@@ -55,7 +55,7 @@ export function logService(stores: Stores, streams: AgentStreams) {
         tail: after ? null : (tail ?? (since === null ? 100 : null)),
       })
       const format = accept.includes('text/event-stream') ? asEvents : asText(timestamps, follow)
-      return responseOf(c, output, { format, follow, over, leave, mayRead: () => isStillGood(c, stores) })
+      return responseOf(c, output, { format, follow, over, leave, mayRead: () => mayStillRead(c) })
     })
     .openapi(guarded(routes.writeConsole), async (c) => {
       const { ship: id } = c.req.valid('param')
@@ -86,13 +86,10 @@ async function shipFor(c: Context<Env>, { ships }: Stores, id: string): Promise<
 }
 
 /** A reader may stay for days; the token it came with may be revoked meanwhile. */
-async function isStillGood(c: Context<Env>, { identities }: Stores): Promise<boolean> {
-  if (!c.get('caller').token) return true
-  const text = c.req.header('authorization')?.replace(/^Bearer /i, '') ?? ''
-  return identities.tokenOf(text).then(
-    (token) => token !== undefined,
-    () => true,
-  )
+function mayStillRead(c: Context<Env>): Promise<boolean> {
+  return c
+    .get('isStillCaller')()
+    .catch(() => true)
 }
 
 /** The same for the same intention: an agent that has written it says so, and does not write it again. */

@@ -1,13 +1,13 @@
 // Requests with `?watch=true`: where their readers left off, and the stream that goes on from there.
 import type { Context } from 'hono'
 import { ArmadaError } from '../../shared/errors.ts'
-import type { Env } from '../middleware/authenticate.ts'
+import { assertStillCaller, type Env } from '../middleware/authenticate.ts'
 import type { Stores } from '../stores/stores.ts'
 import { type EventWish, eventFeed } from './eventFeed.ts'
 import { listFeed, type WatchedList } from './listFeed.ts'
 import { type Position, positionOf } from './logReader.ts'
 import { streamed } from './sse.ts'
-import type { StreamDesk } from './streamDesk.ts'
+import type { OpenStream, StreamDesk } from './streamDesk.ts'
 
 /** For how long a reader that has seen more elsewhere waits until memory has come as far. */
 const catchUpMs = 2_000
@@ -21,14 +21,26 @@ export function watching({ eventLog, mirror, kv }: Stores, desk: StreamDesk): Wa
   return {
     async events(c, wants) {
       const position = await positionIn(c)
-      const stream = desk.open(c.get('caller'))
+      const stream = await open(c)
       return streamed(c, stream, eventFeed(eventLog, { position, wants, signal: stream.signal }))
     },
     async list(c, list) {
       const position = await positionIn(c)
-      const stream = desk.open(c.get('caller'))
+      const stream = await open(c)
       return streamed(c, stream, listFeed(eventLog, { position, list, signal: stream.signal }))
     },
+  }
+
+  /** A token that was revoked while we waited ends no stream that comes after. */
+  async function open(c: Context<Env>): Promise<OpenStream> {
+    const stream = desk.open(c.get('caller'))
+    try {
+      await assertStillCaller(c)
+      return stream
+    } catch (error) {
+      stream.end()
+      throw error
+    }
   }
 
   /** @throws ArmadaError invalid_request, unavailable. */

@@ -1,10 +1,11 @@
 // Answers to requests that came with an Idempotency-Key: in etcd, so that an emptied Redis doubles nothing.
 //
-// STATES  absent -> begun -> answered; begun -> left (failed, or its ApiServer died) -> begun
+// STATES  absent -> begun -> answered; begun -> absent (refused); begun -> left (failed, or its ApiServer died) -> begun
 //
 // INVARIANTS
 // - One request at a time is begun for a key; whoever takes one over does so by the record's revision.
 // - A request that was left may have had its effect: handlers of POST have to bear being run again.
+// - Of what is refused at once nothing is kept: who may do nothing else could fill etcd with it.
 // - Answers may hold secrets: they are sealed with the caller's token and key, neither of which is kept.
 import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto'
 import { gunzipSync, gzipSync } from 'node:zlib'
@@ -35,9 +36,9 @@ export interface Asked {
   secret: string
 }
 
-/** begun: carry it out, then end; answered: it was, like this; underWay: by somebody else; other: another request. */
+/** begun: carry it out, then end, with undefined when it is unknown what became of it; answered: it was, like this; underWay: by somebody else; other: another request. */
 export type Found =
-  | { is: 'begun'; end: (answer: Answer | undefined) => Promise<void> }
+  | { is: 'begun'; end: (answer: Answer | 'refused' | undefined) => Promise<void> }
   | { is: 'answered'; answer: Answer | undefined }
   | { is: 'underWay' }
   | { is: 'other' }
@@ -68,7 +69,12 @@ export class AnswerStore {
       const begun: Kept = { digest, begunAt: Date.now(), left: false, sealed: null }
       const revision = await this.#put(key, row?.revision ?? 0, begun)
       if (revision === undefined) continue
-      const end = async (answer: Answer | undefined): Promise<void> => {
+      const end = async (answer: Answer | 'refused' | undefined): Promise<void> => {
+        if (answer === 'refused' && !row) {
+          await this.#kv.commit([{ key, revision }], [{ delete: key }])
+          return
+        }
+        if (answer === 'refused') answer = undefined
         const sealed = answer ? seal(answer, secret) : null
         await this.#put(key, revision, { ...begun, left: !answer, sealed })
       }
