@@ -15,7 +15,7 @@ import {
   STATUS_CODES,
 } from 'node:http'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { getRequestListener } from '@hono/node-server'
 import { ArmadaError, messageOf } from '../shared/errors.ts'
@@ -33,6 +33,8 @@ export interface HttpServerOptions {
   certificate?: Certificate | undefined
   /** How long a request may take to arrive, headers and body. */
   requestMs?: number
+  /** How long a client may take nothing of an answer that is there for it. */
+  stallMs?: number
   /** How long a connection is kept open between two requests. */
   keepAliveMs?: number
   maxConnections?: number
@@ -63,7 +65,7 @@ export class HttpServer {
   /** Resolves when it listens. */
   static async start(options: HttpServerOptions): Promise<HttpServer> {
     const { fetch, host, port, certificate, log } = options
-    const { requestMs = 20_000, keepAliveMs = 75_000, maxConnections = 10_000 } = options
+    const { requestMs = 20_000, stallMs = 60_000, keepAliveMs = 75_000, maxConnections = 10_000 } = options
     const limits = {
       requestTimeout: requestMs,
       headersTimeout: Math.min(requestMs, 10_000),
@@ -87,6 +89,9 @@ export class HttpServer {
       (server as TlsServer).setSecureContext({ ...pair, minVersion: 'TLSv1.2' }),
     )
     server.maxConnections = maxConnections
+    // Node would leave out what comes after the 2,000th: a body's length, for instance. The 16 KiB are limit enough.
+    server.maxHeadersCount = 0
+    server.timeout = stallMs
     http.#watch()
     server.listen(port, host)
     await once(server, 'listening')
@@ -97,6 +102,13 @@ export class HttpServer {
 
   get port(): number {
     return (this.#server.address() as AddressInfo).port
+  }
+
+  /** Open just now. */
+  connections(): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.#server.getConnections((error, count) => (error ? reject(error) : resolve(count)))
+    })
   }
 
   /** Resolves when every connection is closed. */
@@ -129,6 +141,11 @@ export class HttpServer {
       answer.once('close', () => this.#underWay.delete(answer))
     })
     // A body that its length alone rules out is not even asked for.
+    // Nothing has moved for a while: a stream may be silent, but who does not read what was sent is let go.
+    server.on('timeout', (socket: Socket) => {
+      const isWaiting = [...this.#underWay].some((answer) => answer.socket === socket)
+      if (!isWaiting || socket.writableLength > 0) socket.destroy()
+    })
     server.on('checkContinue', (request: IncomingMessage, answer: ServerAnswer) => {
       if (!(Number(request.headers['content-length']) > maxBodyBytes)) answer.writeContinue()
       server.emit('request', request, answer)

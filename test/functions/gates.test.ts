@@ -1,9 +1,12 @@
 // What could slip in between: tokens taken back while their requests are under way, answers that nobody reads, and
 // questions that cost more than they may.
 import assert from 'node:assert/strict'
+import { connect } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { suite } from 'uvu'
+import { HttpServer } from '../../functions/httpServer.ts'
 import { answerOf } from '../../shared/api/client.ts'
+import { createLog } from '../../shared/log.ts'
 import { adminToken, metricsToken } from '../harness/apiServer.ts'
 import { askOnce, RawHttp } from '../harness/rawHttp.ts'
 import {
@@ -126,6 +129,48 @@ test('a body that is said to be compressed is not read as if it were not', async
     const asked = head('POST', '/v1/ships', adminToken, { ...headers, 'content-encoding': encoding })
     assert.equal((await askOnce(port, `${asked}{}`))?.status, status, encoding)
   }
+})
+
+test('no number of headers hides how long a body is', async () => {
+  for (const hidden of ['transfer-encoding: chunked', 'content-length: 100000000']) {
+    const asked = `POST /v1/monitor/join HTTP/1.1\r\nhost: x\r\n${'a:1\r\n'.repeat(2_100)}${hidden}\r\n\r\n`
+    const connection = await RawHttp.open(port)
+    const answer = connection.answer(20_000)
+    await connection.send(`${asked}${hidden.endsWith('chunked') ? '10000\r\n' : ''}${' '.repeat(65_536)}`)
+    assert.equal((await answer)?.status, 413, hidden)
+    connection.close()
+  }
+})
+
+test('who does not read what it asked for is let go; who waits in silence is not', async () => {
+  const server = await HttpServer.start({
+    fetch: ({ url }: Request) =>
+      new URL(url).pathname === '/large'
+        ? new Response('x'.repeat(20 * 1024 * 1024))
+        : new Response(new ReadableStream({ start: (body) => body.enqueue(new TextEncoder().encode('x')) })),
+    host: '127.0.0.1',
+    port: 0,
+    stallMs: 500,
+    keepAliveMs: 700,
+    log: createLog('test', 'silent'),
+  })
+  const open = (path: string) => {
+    const socket = connect(server.port, '127.0.0.1')
+    socket.on('error', () => undefined).write(`GET ${path} HTTP/1.1\r\nhost: x\r\n\r\n`)
+    return socket
+  }
+  const [stalled, silent] = [open('/large'), open('/silent')]
+  stalled.pause()
+  silent.resume()
+  const idle = open('/large').resume()
+  const count = () => server.connections()
+  await until(async () => (await count()) === 3)
+  await until(async () => (await count()) === 1)
+  await delay(1_500)
+  assert.equal(await count(), 1)
+  assert.ok(!silent.closed)
+  for (const socket of [stalled, silent, idle]) socket.destroy()
+  await server.stop({ delayMs: 0, limitMs: 0, onClosed: () => undefined })
 })
 
 /** Calls of etcd that the server has made by now. */
