@@ -11,7 +11,7 @@ const harmless = new Set(['GET', 'HEAD', 'OPTIONS'])
 const people: ReadonlySet<string> = new Set(TokenRole.options)
 
 /** Whoever gets the answer of a change can find it in the log. Nothing of a body or of a token goes in. */
-export function audit(log: Pick<AuditStore, 'record' | 'deny'>): MiddlewareHandler<Env> {
+export function audit(log: Pick<AuditStore, 'record' | 'deny' | 'fail'>): MiddlewareHandler<Env> {
   return async (c, next) => {
     await next()
     const { status } = c.res
@@ -21,8 +21,9 @@ export function audit(log: Pick<AuditStore, 'record' | 'deny'>): MiddlewareHandl
     const caller = c.get('caller')
     // The hosts' and the runners' own work stands on the records of the ships.
     if (caller ? !people.has(caller.role) : status >= 400) return
+    if (status >= 400 && status < 500) return log.fail(entryOf(c))
     const recorded = log.record(entryOf(c))
-    // Where nothing was changed, or a store is away, the caller does not wait for the log as well.
+    // Where a store is away, the caller does not wait for the log as well.
     if (status < 400) await recorded
   }
 }

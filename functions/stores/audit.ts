@@ -57,6 +57,7 @@ export class AuditStore {
   #kept: { lease: string; bytes: number }[] = []
   #writing = false
   #denials: Denials
+  #failures: Denials
   #group = new GroupCommit<NewEntry>({
     maxItems: 200,
     maxBytes: 128 * 1024,
@@ -72,6 +73,7 @@ export class AuditStore {
     this.#log = log
     this.#lease = new SharedLease(kv, days * 86_400)
     this.#denials = new Denials((entry) => void this.record(entry), denialWindowMs)
+    this.#failures = new Denials((entry) => void this.record(entry), denialWindowMs)
   }
 
   /** Resolves when the entry is in etcd, or when that failed: then it is in the log, at error level. */
@@ -90,6 +92,14 @@ export class AuditStore {
   /** A denial, which nobody waits for. Those that are alike become one entry. */
   deny(entry: NewEntry): void {
     this.#denials.note(entry)
+  }
+
+  /**
+   * A change that was refused for what it asks. Like denials: anybody with a token can cause any number, and past
+   * their space the entries of what was changed would go. Apart from them, so that strangers drown none.
+   */
+  fail(entry: NewEntry): void {
+    this.#failures.note(entry)
   }
 
   /** Entries that fit, newest first, from behind the cursor. `next` is null when there are no more. */
@@ -125,6 +135,7 @@ export class AuditStore {
   /** Writes what is known of denials. */
   async close(): Promise<void> {
     this.#denials.flush()
+    this.#failures.flush()
     while (this.#writing) await new Promise((resolve) => setImmediate(resolve))
   }
 

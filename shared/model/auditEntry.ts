@@ -25,7 +25,9 @@ export const AuditEntry = z
     count: z
       .int()
       .min(1)
-      .describe('Denials that are alike within a minute are one entry, which shows the last of them'),
+      .describe(
+        'Denials, and changes that were refused, that are alike within a minute are one entry, which shows the last of them',
+      ),
   })
   .meta({ id: 'AuditEntry' })
 export type AuditEntry = z.infer<typeof AuditEntry>

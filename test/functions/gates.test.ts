@@ -173,6 +173,17 @@ test('who does not read what it asked for is let go; who waits in silence is not
   await server.stop({ delayMs: 0, limitMs: 0, onClosed: () => undefined })
 })
 
+test('who may only read cannot fill the audit log', async () => {
+  const token = await makeToken('noisy', 'viewer')
+  const headers = { authorization: `Bearer ${token}` }
+  for (let i = 0; i < 300; i++) {
+    const path = i % 2 ? `/v1/nothing/${i}` : '/v1/ships/%00'
+    await (await fetch(two.a.url + path, { method: i % 3 ? 'DELETE' : 'POST', headers })).text()
+  }
+  const { entries } = await answerOf(two.a.admin.v1.audit.$get({ query: { caller: 'noisy', limit: '1000' } }))
+  assert.ok(entries.length > 0 && entries.length < 20, `${entries.length} entries`)
+})
+
 /** Calls of etcd that the server has made by now. */
 async function etcdCalls(): Promise<number> {
   const response = await fetch(`${two.a.url}/metrics`, {
