@@ -25,7 +25,7 @@ let two: TwoServers
 let port: number
 
 test.before(async () => {
-  two = await startTwoServers()
+  two = await startTwoServers({ balanced: false })
   port = Number(new URL(two.a.url).port)
   await publish(two.a, 'arena')
 })
