@@ -89,13 +89,9 @@ export class Mirror {
   async #catchUp(limitMs: number): Promise<void> {
     const now = await this.#kv.revision()
     await this.reach(now, limitMs)
-    if (this.revision < now) await this.#excuse(now, limitMs)
-  }
-
-  /** Others may write into the same etcd, which moves its revision and not ours. */
-  async #excuse(revision: number, limitMs: number): Promise<void> {
-    if (!(await this.#kv.writtenAfter(etcdKeys.root, this.revision))) return
-    throw behind(this.revision, revision, limitMs)
+    // Others may write into the same etcd, which moves its revision and not ours.
+    if (this.revision >= now || !(await this.#kv.writtenAfter(etcdKeys.root, this.revision))) return
+    throw behind(this.revision, now, limitMs)
   }
 
   /** Nothing that this ApiServer has read or written is newer. */
@@ -113,8 +109,10 @@ export class Mirror {
     if (this.revision >= revision || !this.connected) return
     const now = await this.#kv.revision().catch(() => 0)
     if (now < revision) return
-    await this.reach(revision, limitMs)
-    if (this.revision < revision && this.connected) await this.#excuse(revision, limitMs)
+    // Nothing of ours is missing up to now: others write into the same etcd, and would be waited for in vain.
+    if (!(await this.#kv.writtenAfter(etcdKeys.root, this.revision).catch(() => true))) this.#advance(now)
+    else await this.reach(revision, limitMs)
+    if (this.revision < revision && this.connected) throw behind(this.revision, revision, limitMs)
   }
 
   /** Resolves when the picture has reached `revision`, or after `limitMs`: so that who wrote it can read it. */
