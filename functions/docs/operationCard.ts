@@ -1,6 +1,7 @@
 // One route of the API as a card: what it does, who may, what is sent, what comes back.
 import { html } from 'hono/html'
 import type { Content, Operation, Parameter, Schema } from './document.ts'
+import { prose, withCode } from './prose.ts'
 import { type Html, schemaTable } from './schemaTable.ts'
 
 export function anchorOf(method: string, path: string): string {
@@ -16,12 +17,15 @@ export function operationCard(method: string, path: string, operation: Operation
   return html`<article id="${anchorOf(method, path)}">
     <h3><span class="method ${method}">${method.toUpperCase()}</span> <code>${path}</code></h3>
     <p class="summary">${summary}</p>
-    ${description ? html`<p>${description}</p>` : ''}
+    ${description ? prose(description) : ''}
     <p class="roles">${roles.length > 0 ? html`Token of: ${roles.join(', ')}${limited}` : 'Without a token'}</p>
     ${parameters.length > 0 ? html`<h4>Parameters</h4>${parameterTable(parameters)}` : ''}
     ${requestBody ? html`<h4>Body</h4>${contentOf(requestBody.content)}` : ''}
     ${good.map(
-      ([status, { description, content }]) => html`<h4>Answer <code>${status}</code> ${description}</h4>
+      ([
+        status,
+        { description, content },
+      ]) => html`<h4>Answer <code>${status}</code> ${withCode(description)}</h4>
       ${content ? contentOf(content) : ''}`,
     )}
     ${bad.length > 0 ? html`<details class="problems"><summary>Problems</summary>${problemTable(bad)}</details>` : ''}

@@ -2,11 +2,15 @@
 import { html, raw } from 'hono/html'
 import type { Document, Operation } from './document.ts'
 import { anchorOf, operationCard } from './operationCard.ts'
+import { prose } from './prose.ts'
 import { type Html, schemaTable } from './schemaTable.ts'
 import { style } from './style.ts'
 
 /** Routes that people and their programs use come first; those of Armada's own parts last. */
-const order = ['ships', 'fleets', 'blueprints', 'hosts', 'cluster', 'health']
+const order = [
+  ...['ships', 'fleets', 'blueprints', 'hosts', 'events', 'webhooks', 'cluster', 'health'],
+  ...['tokens', 'quotas', 'audit'],
+]
 
 interface Route {
   method: string
@@ -38,7 +42,7 @@ export function page(document: Document): Html {
 </nav>
 <main id="top">
   <h1>${title} API</h1>
-  <p>${description}</p>
+  ${prose(description ?? '')}
   <p>JSON over HTTP. Send <code>Authorization: Bearer &lt;token&gt;</code>. What goes wrong is answered with a
   problem document (RFC 9457) that has a stable <code>code</code> and a <code>detail</code> that says what to do.
   Fields marked <b>*</b> must be there. <a href="/openapi.json">OpenAPI 3.1 document</a></p>
@@ -56,7 +60,9 @@ export function page(document: Document): Html {
 
 function groupsOf({ paths }: Document): [string, Route[]][] {
   const groups = new Map<string, Route[]>(order.map((tag) => [tag, []]))
-  for (const [path, methods] of Object.entries(paths)) {
+  // A collection before what is done with one of its records.
+  const sorted = Object.entries(paths).sort(([a], [b]) => (a < b ? -1 : 1))
+  for (const [path, methods] of sorted) {
     for (const [method, operation] of Object.entries(methods)) {
       const tag = operation.tags?.[0] ?? 'others'
       groups.set(tag, [...(groups.get(tag) ?? []), { method, path, operation }])

@@ -1,6 +1,7 @@
 // Schemas as tables of fields: name, type, what it means and what it must fit.
 import { html } from 'hono/html'
 import type { Schema } from './document.ts'
+import { prose } from './prose.ts'
 
 export type Html = ReturnType<typeof html>
 
@@ -25,7 +26,7 @@ function row(name: string, field: Schema, required: boolean, depth: number): Htm
     <td>
       <span class="type">${typeOf(field)}</span>
       <span class="rule">${rulesOf(field).join(' · ')}</span>
-      ${field.description ? html`<p>${field.description}</p>` : ''}
+      ${field.description ? prose(field.description) : ''}
       ${nested.map((one) => html`<details><summary>${titleOf(one)}</summary>${schemaTable(one, depth + 1)}</details>`)}
     </td>
   </tr>`

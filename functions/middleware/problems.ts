@@ -69,7 +69,7 @@ export function onNotFound(allowed: (path: string) => readonly string[]): NotFou
     const asked = `${c.req.method} ${c.req.path.slice(0, 200)}`
     const methods = allowed(c.req.path)
     if (methods.length === 0) {
-      const detail = `Nothing answers ${asked}. GET /openapi.json lists all routes.`
+      const detail = `Nothing answers ${asked}. GET /openapi.json lists all routes, and /docs shows them to people.`
       return answer(c, new ArmadaError('not_found', detail))
     }
     const allow = methods.join(', ')

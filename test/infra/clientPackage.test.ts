@@ -44,7 +44,7 @@ test.before(async () => {
   await writeFile(join(project, 'package.json'), JSON.stringify({ type: 'module' }))
   await writeFile(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['*.ts'] }))
   servers = await startTwoServers()
-  await publish(servers.a, 'arena')
+  await publish(servers.a, 'openarena')
 })
 test.after(async () => {
   await servers?.stop()
