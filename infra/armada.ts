@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util'
 import { connect } from '../shared/api/client.ts'
 import { ArmadaError, messageOf } from '../shared/errors.ts'
 import { version } from '../shared/version.ts'
-import { options } from './command.ts'
+import { type Command, options } from './command.ts'
 import { commands } from './commands.ts'
 
 /** Command -> program beside this one. These are the processes of a cluster. */
@@ -19,12 +19,12 @@ async function main([name = 'help', ...rest]: string[]): Promise<void> {
     await import(program)
     return
   }
-  if (name === 'help' || name === '--help' || name === '-h') return print(help())
+  if (name === 'help' || name === '--help' || name === '-h') return print(rest[0] ? helpOn(rest[0]) : help())
   if (name === 'version' || name === '--version') return print(version)
-  const command = commands[name]
-  if (!command) throw new Error(`There is no command "${name}". \`armada help\` lists them all.`)
-  const usage = `Usage: armada ${[name, ...command.takes].join(' ')}`
-  const { positionals, values } = parsed(rest, usage)
+  if (rest.some((word) => word === '--help' || word === '-h')) return print(helpOn(name))
+  const command = commandOf(name)
+  const usage = usageOf(name, command)
+  const { positionals, values } = parsed(rest, name, command)
   const least = command.takes.filter((word) => !word.startsWith('[')).length
   const most = /…[>\]]$/.test(usage) ? Number.POSITIVE_INFINITY : command.takes.length
   if (positionals.length < least || positionals.length > most) throw new Error(usage)
@@ -36,11 +36,32 @@ async function main([name = 'help', ...rest]: string[]): Promise<void> {
   if (answer) print(values.json ? JSON.stringify(answer.data, null, 2) : answer.text)
 }
 
-function parsed(args: string[], usage: string) {
+function commandOf(name: string): Command {
+  const command = Object.hasOwn(commands, name) ? commands[name] : undefined
+  if (!command) throw new Error(`There is no command "${name}". \`armada help\` lists them all.`)
+  return command
+}
+
+function usageOf(name: string, { takes }: Command): string {
+  return `Usage: armada ${[name, ...takes].join(' ')}`
+}
+
+/** @throws Error that says what is wrong with the options, and how the command is used. */
+function parsed(args: string[], name: string, command: Command) {
+  const seeHelp = `${usageOf(name, command)}\n\`armada help ${name}\` tells its options.`
+  const { values, positionals } = parseOptions(args, seeHelp)
+  const taken: readonly string[] = ['json', ...(command.options ?? [])]
+  const other = Object.keys(values).find((option) => !taken.includes(option))
+  if (other) throw new Error(`\`${name}\` takes no --${other}.\n${seeHelp}`)
+  return { values, positionals }
+}
+
+function parseOptions(args: string[], seeHelp: string) {
   try {
     return parseArgs({ args, allowPositionals: true, options })
-  } catch {
-    throw new Error(usage)
+  } catch (error) {
+    // Its further sentences are about arguments that begin with a dash.
+    throw new Error(`${messageOf(error).split('. ')[0]?.replace(/\.$/, '')}.\n${seeHelp}`)
   }
 }
 
@@ -59,6 +80,15 @@ function clusterAt(): { url: string; token: string } {
   } catch {
     throw new Error('No cluster is known. Set ARMADA_API and ARMADA_TOKEN, or run `npm start` first.')
   }
+}
+
+/** What one command does and takes. */
+function helpOn(name: string): string {
+  const command = commandOf(name)
+  const lines = [...(command.options ?? []), 'json' as const].map(
+    (option) => `  --${option.padEnd(12)}${options[option].about}`,
+  )
+  return [usageOf(name, command), `  ${command.about}`, '', ...lines].join('\n')
 }
 
 function help(): string {

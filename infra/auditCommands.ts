@@ -8,6 +8,7 @@ export const auditCommands: Commands = {
   audit: {
     takes: ['[entries]'],
     about: 'who changed what, newest first; see --denied, --caller, --since',
+    options: ['denied', 'caller', 'since'],
     async run(client, [most = '50'], { denied, caller, since }) {
       const narrowed = {
         ...(denied && { denied: 'true' as const }),

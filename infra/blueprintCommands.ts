@@ -53,7 +53,9 @@ export const blueprintCommands: Commands = {
         client.v1.blueprints[':blueprint'].diff.$get({ param: { blueprint }, query }),
       )
       const rows = data.changes.map((one) => [one.path, JSON.stringify(one.from), JSON.stringify(one.to)])
-      return { text: table(['PATH', `REVISION ${data.from}`, `REVISION ${data.to}`], rows), data }
+      const same = `  revisions ${data.from} and ${data.to} are the same`
+      const text = table(['PATH', `REVISION ${data.from}`, `REVISION ${data.to}`], rows)
+      return { text: rows.length > 0 ? text : same, data }
     },
   },
   rollback: {

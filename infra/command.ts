@@ -6,7 +6,7 @@ export interface Answer {
   data: unknown
 }
 
-/** name -> how it is given on the command line, and what it means. All commands take all of them. */
+/** name -> how it is given on the command line, and what it means. */
 export const options = {
   json: { type: 'boolean', about: 'prints what the API answered' },
   fleet: { type: 'string', about: 'narrows `ships` and `events` to a fleet' },
@@ -56,6 +56,8 @@ export interface Command {
   /** Positional arguments; those in brackets may be left out, and a last one with dots may come many times. */
   takes: readonly string[]
   about: string
+  /** Which of the options it takes, beside --json. */
+  options?: readonly (keyof typeof options)[]
   /** @returns undefined when all was printed as it came. */
   run(
     client: Client,

@@ -19,6 +19,7 @@ export const commands: Commands = {
   ships: {
     takes: [],
     about: 'list the ships',
+    options: ['fleet', 'host', 'selector', 'where'],
     async run(client, _, { fleet, host, ...selectors }) {
       const filter = { ...(fleet && { fleet }), ...(host && { host }), ...selected(selectors) }
       const ships = await allOf(
@@ -66,6 +67,7 @@ export const commands: Commands = {
   fleets: {
     takes: [],
     about: 'list the fleets',
+    options: ['selector', 'where'],
     async run(client, _, selectors) {
       const fleets = await allOf(
         (page) => client.v1.fleets.$get({ query: { ...page, ...selected(selectors) } }),

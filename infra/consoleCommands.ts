@@ -15,6 +15,7 @@ export const consoleCommands: Commands = {
   logs: {
     takes: ['<ship>'],
     about: 'what a ship prints; see --follow, --tail, --since',
+    options: ['follow', 'tail', 'since', 'timestamps'],
     async run(_client, [ship = ''], { follow = false, tail, since, timestamps = false }, terminal) {
       const query = new URLSearchParams({ follow: String(follow) })
       if (tail !== undefined) query.set('tail', String(wholeNumber('tail', tail)))

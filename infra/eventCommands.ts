@@ -17,6 +17,7 @@ export const eventCommands: Commands = {
   events: {
     takes: [],
     about: 'what happened lately, oldest first; see --fleet, --ship, --watch',
+    options: ['fleet', 'ship', 'watch'],
     async run(client, _, { fleet, ship, watch, json = false }, terminal) {
       const narrowed = { ...(fleet && { fleet }), ...(ship && { ship }) }
       const data = await answerOf(client.v1.events.$get({ query: { ...narrowed, limit: '100' } }))
@@ -35,6 +36,7 @@ export const eventCommands: Commands = {
   watch: {
     takes: ['<ships|fleets|hosts>'],
     about: 'show records as they come, change and go',
+    options: ['fleet', 'host', 'selector', 'where'],
     async run(_, [resource = ''], { fleet, host, json = false, ...selectors }, terminal) {
       const fields = watched[resource]
       if (!fields) throw new Error(`"${resource}" cannot be watched: name ships, fleets or hosts.`)

@@ -9,6 +9,7 @@ export const hostCommands: Commands = {
   hosts: {
     takes: [],
     about: 'list the hosts',
+    options: ['selector', 'where'],
     async run(client, _, selectors) {
       const hosts = await allOf(
         (page) => client.v1.hosts.$get({ query: { ...page, ...selected(selectors) } }),
@@ -31,6 +32,7 @@ export const hostCommands: Commands = {
   cordon: {
     takes: ['<host>'],
     about: 'let a host take no new ships',
+    options: ['reason'],
     async run(client, [host = ''], { reason = '' }) {
       const data = await answerOf(
         client.v1.hosts[':host'].cordon.$post({ param: { host }, json: { reason } }),
@@ -49,6 +51,7 @@ export const hostCommands: Commands = {
   drain: {
     takes: ['<host>'],
     about: 'move its ships elsewhere; see --deadline',
+    options: ['reason', 'deadline'],
     async run(client, [host = ''], { reason = '', deadline = '3600' }) {
       const json = { reason, deadlineSeconds: wholeNumber('deadline', deadline) }
       const data = await answerOf(client.v1.hosts[':host'].drain.$post({ param: { host }, json }))
@@ -58,6 +61,7 @@ export const hostCommands: Commands = {
   'remove-host': {
     takes: ['<host>'],
     about: 'take an empty host out of the cluster; see --force',
+    options: ['force'],
     async run(client, [host = ''], { force = false }) {
       const query = { force: String(force) }
       const data = await answerOf(client.v1.hosts[':host'].$delete({ param: { host }, query }))
@@ -84,7 +88,7 @@ function hostTable(hosts: readonly HostView[]): string {
       address,
       String(ships),
       `${capacity.cpuMillis / 1_000} cores, ${capacity.memoryMiB} MiB`,
-      sample ? `${Math.round(sample.cpuMillis)} m, ${Math.round(sample.memoryMiB)} MiB` : '-',
+      sample ? `${(sample.cpuMillis / 1_000).toFixed(1)} cores, ${Math.round(sample.memoryMiB)} MiB` : '-',
     ]
   })
   return table(['HOST', 'STATE', 'ADDRESS', 'SHIPS', 'CAPACITY', 'IN USE'], rows)

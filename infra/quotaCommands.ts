@@ -16,7 +16,10 @@ export const quotaCommands: Commands = {
   'set-quota': {
     takes: ['<quota>', '<fleet or pattern…>'],
     about: 'bound what fleets ask for together; see --ships, --cpu, --memory',
+    options: ['ships', 'cpu', 'memory'],
     async run(client, [quota = '', ...fleets], { ships, cpu, memory }) {
+      if (ships === undefined && cpu === undefined && memory === undefined)
+        throw new Error('A quota without a limit bounds nothing: give --ships, --cpu or --memory.')
       const limit = (name: string, text: string | undefined) =>
         text === undefined ? null : wholeNumber(name, text)
       const json = {

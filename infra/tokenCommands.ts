@@ -16,6 +16,7 @@ export const tokenCommands: Commands = {
   'create-token': {
     takes: ['<name>'],
     about: 'make a token; see --role, --fleets, --ttl',
+    options: ['role', 'fleets', 'ttl'],
     async run(client, [name = ''], { role = 'viewer', fleets, ttl }) {
       const json = {
         name,
@@ -30,6 +31,7 @@ export const tokenCommands: Commands = {
   'rotate-token': {
     takes: ['<name>'],
     about: 'give a token a new secret; see --grace',
+    options: ['grace'],
     async run(client, [token = ''], { grace = '0' }) {
       const json = { graceSeconds: wholeNumber('grace', grace) }
       const data = await answerOf(client.v1.tokens[':token'].rotate.$post({ param: { token }, json }))

@@ -16,6 +16,7 @@ export const webhookCommands: Commands = {
   'create-webhook': {
     takes: ['<webhook>', '<url>'],
     about: 'have a URL told about events; see --events, --fleets',
+    options: ['events', 'fleets'],
     async run(client, [name = '', url = ''], { events = '*', fleets }) {
       const json = { name, url, events: events.split(','), ...(fleets && { fleets: fleets.split(',') }) }
       const data = await answerOf(client.v1.webhooks.$post({ json }))
