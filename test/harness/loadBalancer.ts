@@ -9,6 +9,7 @@ import {
 } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { type Dispatcher, Pool } from 'undici'
+import { messageOf } from '../../shared/errors.ts'
 
 /** What belongs to one connection, and is not passed on. */
 const ofConnection = new Set(['connection', 'keep-alive', 'transfer-encoding', 'expect', 'upgrade'])
@@ -62,15 +63,17 @@ export class LoadBalancer {
         path: incoming.url ?? '/',
         headers: passed(incoming.headers),
         body: body.length > 0 ? body : null,
+        // A server that refuses a large body without reading it closes the connection a little later.
+        reset: body.length > 16_384,
         signal: gone.signal,
       })
       outgoing.writeHead(answer.statusCode, passed(answer.headers))
       outgoing.flushHeaders()
       answer.body.on('error', () => outgoing.destroy())
       answer.body.pipe(outgoing)
-    } catch {
+    } catch (error) {
       if (outgoing.headersSent) outgoing.destroy()
-      else outgoing.writeHead(502).end()
+      else outgoing.writeHead(502).end(messageOf(error))
     }
   }
 }
