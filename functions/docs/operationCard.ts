@@ -1,8 +1,8 @@
 // One route of the API as a card: what it does, who may, what is sent, what comes back.
 import { html } from 'hono/html'
 import type { Content, Operation, Parameter, Schema } from './document.ts'
-import { prose, withCode } from './prose.ts'
-import { type Html, schemaTable } from './schemaTable.ts'
+import { type Html, prose, withCode } from './prose.ts'
+import { schemaTable } from './schemaTable.ts'
 
 export function anchorOf(method: string, path: string): string {
   return `${method}-${path.replace(/[^a-z0-9]+/gi, '-')}`

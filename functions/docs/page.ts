@@ -2,8 +2,8 @@
 import { html, raw } from 'hono/html'
 import type { Document, Operation } from './document.ts'
 import { anchorOf, operationCard } from './operationCard.ts'
-import { prose } from './prose.ts'
-import { type Html, schemaTable } from './schemaTable.ts'
+import { type Html, prose } from './prose.ts'
+import { schemaTable } from './schemaTable.ts'
 import { style } from './style.ts'
 
 /** Routes that people and their programs use come first; those of Armada's own parts last. */

@@ -1,6 +1,7 @@
 // Sentences of the document: what stands between backticks is code, an empty line begins a paragraph.
 import { html } from 'hono/html'
-import type { Html } from './schemaTable.ts'
+
+export type Html = ReturnType<typeof html>
 
 export function prose(text: string): Html {
   return html`${text.split('\n\n').map((paragraph) => html`<p>${withCode(paragraph)}</p>`)}`

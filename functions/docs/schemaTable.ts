@@ -1,9 +1,7 @@
 // Schemas as tables of fields: name, type, what it means and what it must fit.
 import { html } from 'hono/html'
 import type { Schema } from './document.ts'
-import { prose } from './prose.ts'
-
-export type Html = ReturnType<typeof html>
+import { type Html, prose } from './prose.ts'
 
 /** Deeper than this a field only says its type. */
 const deepest = 4

@@ -2,7 +2,7 @@
 import { Hono } from 'hono'
 import type { Document } from '../docs/document.ts'
 import { page } from '../docs/page.ts'
-import type { Html } from '../docs/schemaTable.ts'
+import type { Html } from '../docs/prose.ts'
 import type { Env } from '../middleware/authenticate.ts'
 
 /** @param describe makes the document; it takes some 20 ms, so what is made of it is kept. */
