@@ -1,4 +1,5 @@
-// The agent's entry: reads the settings, opens connections, puts Worker, Advisor and Sessions together, hears signals.
+// The agent's entry: reads the settings, opens connections, puts Worker, Advisor, Sessions and SDK together, hears
+// signals.
 import { mkdirSync } from 'node:fs'
 import { connect } from '../shared/api/client.ts'
 import { messageOf } from '../shared/errors.ts'
@@ -14,6 +15,7 @@ import { Engine } from './docker/engine.ts'
 import { bootId, lockHost, placeOf } from './lock.ts'
 import { Outbox } from './outbox.ts'
 import { Roster } from './roster.ts'
+import { Sdk } from './sdk/sdk.ts'
 import { Sessions } from './sessions/sessions.ts'
 import { startWorker } from './worker/worker.ts'
 
@@ -54,12 +56,17 @@ async function main(): Promise<void> {
     )
 
   let advisor: Advisor | undefined
+  let sdk: Sdk | undefined
   const worker = startWorker({
     ...shared,
     ...{ host, boot: bootId(), url, credential, openZooKeeper, sessionMs },
     place: placeOf(stateDir),
     onSession: sessions.called,
-    onHello: () => advisor?.sendAll(),
+    onHello: (wanted) => {
+      advisor?.sendAll()
+      sdk?.caughtUp(wanted)
+    },
+    onShip: (text) => sdk?.told(text),
     onConflict: (error) => {
       log.error({ error: error.message }, 'agent ends; its ships run on')
       process.exit(1)
@@ -71,6 +78,7 @@ async function main(): Promise<void> {
       over.abort()
     },
   })
+  sdk = new Sdk({ ...shared, onTooLate: worker.tooLate, onShutdown: worker.shutDown })
   advisor = startAdvisor({ ...shared, onStale: worker.stale, onTooLate: worker.tooLate })
   log.info({ url, description: host }, 'agent started')
   void credential.keepYoung(settings.credentialMs, over.signal)
@@ -85,6 +93,7 @@ async function main(): Promise<void> {
   } else {
     await Promise.all([worker.stop(), advisor.stop(1_000)])
   }
+  sdk.stop()
   await worker.stop()
 }
 

@@ -31,7 +31,7 @@ export interface ProberOptions {
   log: Log
 }
 
-type TimedProbe = Exclude<Probe, { type: 'none' }>
+type TimedProbe = Exclude<Probe, { type: 'none' | 'sdk' }>
 
 /** The first probes come quickly, because many games are up at once; then each waits longer, up to the period. */
 const firstPauseMs = 100
@@ -75,6 +75,8 @@ export class Prober {
 
   async #watch(entry: Aboard, signal: AbortSignal): Promise<void> {
     const { probe } = entry.grant.spec
+    // It is the ship that speaks then, and agent/sdk/ that hears it.
+    if (probe.type === 'sdk') return
     if (probe.type === 'none') {
       if (await outlivesAMoment(this.#options.engine, entry, signal)) this.#well(entry)
       return

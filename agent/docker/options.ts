@@ -1,6 +1,7 @@
 // From a grant to the container that Docker is asked for. Pure.
 import { isIPv4 } from 'node:net'
 import type Dockerode from 'dockerode'
+import { speaksSdk } from '../../shared/model/blueprint.ts'
 import type { Grant } from '../../shared/model/grant.ts'
 import type { Port, Protocol } from '../../shared/model/port.ts'
 import { checkHostConfig } from './hostConfig.ts'
@@ -88,8 +89,7 @@ function environment(grant: Grant, host: string): Record<string, string> {
     String(listenPort(port, grant.spec.network)),
   ])
   return {
-    AGONES_SDK_HTTP_PORT: '9358',
-    AGONES_SDK_GRPC_PORT: '9357',
+    ...(speaksSdk(grant.spec) && { AGONES_SDK_GRPC_PORT: '9357', AGONES_SDK_HTTP_PORT: '9358' }),
     ...grant.spec.env,
     ARMADA_SHIP_ID: grant.ship,
     ...(grant.fleet && { ARMADA_FLEET: grant.fleet }),

@@ -6,6 +6,7 @@
 import { answerOf } from '../../shared/api/client.ts'
 import { ArmadaError } from '../../shared/errors.ts'
 import { loop, sleep } from '../../shared/loop.ts'
+import type { Grant } from '../../shared/model/grant.ts'
 import type { Found } from '../docker/engine.ts'
 import { grantOf } from '../docker/label.ts'
 import { keyOf, type ShipAttempt } from '../roster.ts'
@@ -19,7 +20,7 @@ const everyMs = 300_000
 
 export interface HelloOptions {
   /** The ApiServer has said what belongs here. */
-  onHello: () => void
+  onHello: (wanted: readonly Grant[]) => void
   /** The ApiServer does not know this host's credential any more. */
   onRemoved: (error: ArmadaError) => void
 }
@@ -53,7 +54,7 @@ export async function reconcile(crew: Crew, desk: Desk, { onHello, onRemoved }: 
     if (crew.contact.turn !== turn) return ask.ring()
     crew.gate.open()
     crew.look.ring()
-    onHello()
+    onHello(wanted)
     if (crew.roster.list().some(({ phase }) => phase === 'Found')) askAgain(crew)
   })
 }

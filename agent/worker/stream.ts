@@ -9,10 +9,13 @@ export interface StreamOptions {
   credential: { readonly token: string }
   /** Somebody wants to read what a ship prints, or to write to its console. */
   onSession: (call: string) => void
+  /** A ship that speaks an SDK has changed: what it is now, as JSON. */
+  onShip: (text: string) => void
 }
 
-export async function followStream(crew: Crew, { url, credential, onSession }: StreamOptions): Promise<void> {
+export async function followStream(crew: Crew, options: StreamOptions): Promise<void> {
   const { ask, signal, log } = crew
+  const { url, credential, onSession, onShip } = options
   const at = `${url}/v1/monitor/stream`
   await loop({ name: 'stream', everyMs: 1_000, signal, log }, async () => {
     let opened = false
@@ -20,6 +23,7 @@ export async function followStream(crew: Crew, { url, credential, onSession }: S
       if (!opened || event === 'resync') ask.ring()
       opened = true
       if (event === 'session') onSession(data)
+      if (event === 'ship') onShip(data)
     }
     log.info({}, 'the stream of the ApiServer ended and is opened again')
   })

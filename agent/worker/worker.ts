@@ -35,6 +35,8 @@ export interface WorkerOptions extends RegisterOptions, HelloOptions, StreamOpti
 export interface Worker {
   /** The ship did not become ready in time. */
   tooLate(of: ShipAttempt, reason: string): void
+  /** The ship asked for it, and its record says so. */
+  shutDown(of: ShipAttempt): void
   /** These are not this host's any more. */
   stale(ships: readonly ShipAttempt[]): void
   /** Takes no more jobs, and ends all ships so that they are queued again. */
@@ -76,6 +78,7 @@ export function startWorker(options: WorkerOptions): Worker {
   ]
   return {
     tooLate: (of, reason) => endShip(crew, of, { why: 'late', reason }),
+    shutDown: (of) => endShip(crew, of, { why: 'asked' }),
     stale: (ships) => {
       for (const of of ships) {
         if (roster.at(of)) crew.hands.run('end a stale ship', () => discard(crew, of, null))

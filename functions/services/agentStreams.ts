@@ -2,11 +2,12 @@
 import type { Host } from '../../shared/model/host.ts'
 import type { Ship } from '../../shared/model/ship.ts'
 import type { Row, Table } from '../stores/table.ts'
+import { selfOf } from './words.ts'
 
 /** Changes of one host within this time make one call. */
 const gatherMs = 300
 
-export type AgentEvent = 'resync' | 'session'
+export type AgentEvent = 'resync' | 'session' | 'ship'
 
 export interface AgentStream {
   call(event: AgentEvent, data: string): void
@@ -30,6 +31,7 @@ export class AgentStreams {
     ships.onChange((_, after, before) => {
       const host = before?.value.host
       if (host && concerns(host, after)) this.#soon(host)
+      if (after?.value.speaks && after.value.host) this.#show(after.value.host, after)
     })
     // Its next hello is refused, and so it learns that it was removed.
     hosts.onChange((host, after) => {
@@ -63,6 +65,11 @@ export class AgentStreams {
     for (const timer of this.#due.values()) clearTimeout(timer)
     for (const streams of [...this.#open.values()]) for (const stream of [...streams]) stream.end()
     this.#close()
+  }
+
+  /** A ship that speaks an SDK is told of itself at once, whoever changed it. */
+  #show(host: string, row: Row<Ship>): void {
+    if (!this.closed && this.#open.has(host)) this.tell(host, 'ship', JSON.stringify(selfOf(row)))
   }
 
   #soon(host: string): void {

@@ -1,13 +1,15 @@
 // What happens to a ship: every change of its record as a pure function, checked against the table of moves.
 //
 // Each takes the record as it is and returns the next one, or undefined when the change no longer applies.
-import type { Blueprint, BlueprintSpec } from '../../shared/model/blueprint.ts'
+import { type Blueprint, type BlueprintSpec, speaksSdk } from '../../shared/model/blueprint.ts'
 import { type ShipEntry, withEntry } from '../../shared/model/history.ts'
+import type { Labels } from '../../shared/model/name.ts'
 import { assignPorts, type Port, type PortChoice } from '../../shared/model/port.ts'
 import type { Ship, ShipExit } from '../../shared/model/ship.ts'
 import { isAboard, isFinished, type Mover, mayMove, type ShipState } from '../../shared/model/shipState.ts'
+import { ownPrefix } from '../../shared/model/word.ts'
 
-function move(
+export function move(
   ship: Ship,
   to: ShipState,
   by: Mover,
@@ -16,7 +18,9 @@ function move(
 ): Ship | undefined {
   if (!mayMove(ship.state, to, by)) return undefined
   const at = new Date().toISOString()
-  return remembering({ ...ship, state: to, stateSince: at, reason, ...change }, { at })
+  const reservation = ship.reservedUntil ? { reservedUntil: null } : {}
+  const moved = { state: to, stateSince: at, reason, ...reservation, ...change }
+  return remembering({ ...ship, ...moved }, { at })
 }
 
 /** The record with what has just become of it in its history. */
@@ -32,6 +36,16 @@ function remembering(ship: Ship, more: Partial<ShipEntry> = {}): Ship {
   // A ship that finds no host is refused again and again: the last refusal of an attempt tells it all.
   const repeats = (last: ShipEntry) => Boolean(entry.refused && last.refused) && last.attempt === attempt
   return { ...ship, history: withEntry<ShipEntry>(ship.history, entry, repeats) }
+}
+
+/** What a ship keeps for its SDK, as its blueprint has it: whatever an earlier attempt said is gone. */
+function dataOf(spec: BlueprintSpec): Partial<Ship> {
+  if (!speaksSdk(spec)) return {}
+  return { speaks: true, annotations: {}, counters: spec.counters ?? {}, lists: spec.lists ?? {} }
+}
+
+function withoutOwn(labels: Labels): Labels {
+  return Object.fromEntries(Object.entries(labels).filter(([key]) => !key.startsWith(ownPrefix)))
 }
 
 export interface NewShip {
@@ -62,6 +76,7 @@ export function newShip({ id, fleet, blueprint, labels, priority, requestDigest,
     address: null,
     ports: [],
     resources: blueprint.spec.resources,
+    ...dataOf(blueprint.spec),
     avoidHosts: [],
     exit: null,
     createdAt: now,
@@ -104,7 +119,8 @@ export function claim(
   const pinned = spec.placement.host
   if (pinned !== undefined && pinned !== host) return { no: `the ship is pinned to host ${pinned}` }
   const ports = assignPorts(spec.ports, choice)
-  const next = move(ship, 'Starting', 'agent', null, { host, address, ports })
+  const labels = withoutOwn(ship.labels)
+  const next = move(ship, 'Starting', 'agent', null, { host, address, ports, labels, ...dataOf(spec) })
   return next ? { yes: next } : { no: `the ship is ${ship.state}` }
 }
 

@@ -16,6 +16,7 @@ import type { AgentStreams } from './agentStreams.ts'
 import { noSuchHost } from './hosts.ts'
 import { claim, end, giveBack, ready, unhealthy } from './lifecycle.ts'
 import { serviceApp } from './serviceApp.ts'
+import { shipWords } from './shipWords.ts'
 import { queueTickets } from './tickets.ts'
 
 const pingMs = 10_000
@@ -100,6 +101,7 @@ export function monitorService(stores: Stores, streams: AgentStreams) {
       })
       return c.json({ stale, resendHoldings: !advised }, 200)
     })
+    .route('/', shipWords(stores))
     .openapi(guarded(routes.stream), (c) => {
       const me = c.get('caller').name
       return streamSSE(c, async (stream) => {

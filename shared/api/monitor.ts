@@ -8,6 +8,7 @@ import { Name } from '../model/name.ts'
 import { PortChoice } from '../model/port.ts'
 import { Chunk, ChunkAnswer, SessionId } from '../model/session.ts'
 import { ShipExit, ShipSample } from '../model/ship.ts'
+import { Refusal, ShipSelf, Word } from '../model/word.ts'
 import { IdempotencyKey } from './fields.ts'
 import { answer, anyone, body, failures, hosts } from './route.ts'
 
@@ -164,6 +165,37 @@ export const report = createRoute({
   },
 })
 
+export const tell = createRoute({
+  method: 'post',
+  path: '/v1/monitor/ships/{ship}/words',
+  tags,
+  'x-roles': hosts,
+  summary: 'Pass on what a ship said through its SDK',
+  description:
+    'Words are taken in order, each once: those whose number was taken already are passed over, so that the same request may be sent again. The first that is refused changes nothing and ends the request; the ones after it were not looked at. Without words it is a question: what is the ship now?',
+  request: {
+    params: z.object({ ship: Name }),
+    body: body(
+      z.strictObject({
+        attempt,
+        first: z.int().min(1).describe('Number of the first word; each one after it has the next number'),
+        words: z.array(Word).max(100),
+      }),
+    ),
+  },
+  responses: {
+    200: answer(
+      z.strictObject({
+        taken: z.int().min(0).describe('Words from the first on that are in effect'),
+        refused: Refusal.nullable().describe('Why the word after those is not'),
+        self: ShipSelf.describe('The ship as it is then'),
+      }),
+      'In effect, and durable',
+    ),
+    ...failures('not_found', 'conflict'),
+  },
+})
+
 export const stream = createRoute({
   method: 'get',
   path: '/v1/monitor/stream',
@@ -171,7 +203,7 @@ export const stream = createRoute({
   'x-roles': hosts,
   summary: 'Server-sent events for the agent',
   description:
-    'Event `resync`: say hello again. Event `session`: somebody wants to read what a ship prints, or to write to its console. Event `ping` every 10 s: the stream is alive.',
+    'Event `resync`: say hello again. Event `session`: somebody wants to read what a ship prints, or to write to its console. Event `ship`: a ship that speaks an SDK has changed, as JSON. Event `ping` every 10 s: the stream is alive.',
   responses: {
     200: { description: 'The stream', content: { 'text/event-stream': { schema: z.string() } } },
     ...failures(),

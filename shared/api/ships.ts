@@ -99,7 +99,7 @@ export const patchShip = createRoute({
   'x-roles': operators,
   'x-scope': 'fleet',
   summary: 'Change the labels of a ship',
-  description: 'What runs inside learns of it only when it is started anew.',
+  description: 'A ship that speaks an SDK sees it at once; others only when they are started anew.',
   request: {
     params,
     headers: IfMatch,

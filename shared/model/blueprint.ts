@@ -5,6 +5,7 @@ import { Labels, Name } from './name.ts'
 import { Placement } from './placement.ts'
 import { PortRequest } from './port.ts'
 import { Probe, probedPort } from './probe.ts'
+import { Counters, dataBytes, Lists, mostDataBytes } from './shipData.ts'
 
 const Request = z.strictObject({
   cpuMillis: z.int().min(10).max(1_024_000).default(500).describe('CPU, in thousandths of a core'),
@@ -73,6 +74,18 @@ export const BlueprintSpec = z
     resources: Request.prefault({}),
     ports: z.array(PortRequest).max(16).default([]),
     probe: Probe.default({ type: 'none' }),
+    sdk: z
+      .enum(['none', 'agones'])
+      .optional()
+      .describe(
+        "agones: the ship finds Agones' SDK server on its localhost; default: agones with the probe `sdk`, else none",
+      ),
+    counters: Counters.optional().describe(
+      'What every ship of an SDK counts, with its first values: `{"rooms": {"count": 0, "capacity": 10}}`',
+    ),
+    lists: Lists.optional().describe(
+      'Lists that every ship of an SDK keeps, with their first values: `{"players": {"values": [], "capacity": 16}}`',
+    ),
     placement: Placement.prefault({}),
     lifecycle: Lifecycle.prefault({}),
     labels: Labels.default({}).describe('Given to every ship'),
@@ -100,6 +113,14 @@ export const BlueprintSpec = z
         message: `port "${port.name}" is udp, where a tcp probe never gets an answer; probe another port, or use "query" or "log"`,
       })
     }
+    if (spec.probe.type === 'sdk' && spec.sdk === 'none') {
+      const message = 'the probe "sdk" waits for the word of the ship; leave it out, or choose another probe'
+      context.addIssue({ code: 'custom', path: ['sdk'], message })
+    }
+    if (dataBytes(spec) > mostDataBytes) {
+      const message = `counters and lists may take ${mostDataBytes} bytes of JSON together`
+      context.addIssue({ code: 'custom', path: ['lists'], message })
+    }
     const inside = spec.ports.find((port) => spec.network === 'host' && port.policy === 'dynamic')
     if (inside) {
       context.addIssue({
@@ -124,6 +145,10 @@ export type Blueprint = z.infer<typeof Blueprint>
 
 export const BlueprintRef = z.strictObject({ name: Name, revision: z.int().min(1) })
 export type BlueprintRef = z.infer<typeof BlueprintRef>
+
+export function speaksSdk(spec: Pick<BlueprintSpec, 'probe' | 'sdk'>): boolean {
+  return spec.sdk === 'agones' || spec.probe.type === 'sdk'
+}
 
 /** Tells whether two specs say the same, whatever the order of their keys. */
 export function specDigest(spec: BlueprintSpec): string {

@@ -37,6 +37,31 @@ export const Probe = z.discriminatedUnion('type', [
       ...timing,
     })
     .describe('Ready when the game answers its own query; also reads players and map'),
+  z
+    .strictObject({
+      type: z.literal('sdk'),
+      health: z.boolean().default(true).describe('Whether missing health pings make the ship Unhealthy'),
+      initialDelayMs: z
+        .int()
+        .min(0)
+        .max(3_600_000)
+        .default(5_000)
+        .describe('Health pings are watched from this long after the start on'),
+      periodMs: z
+        .int()
+        .min(250)
+        .max(300_000)
+        .default(5_000)
+        .describe('A health ping is due within each such time'),
+      failures: z
+        .int()
+        .min(1)
+        .max(100)
+        .default(3)
+        .describe('Periods in a row without a ping that make it Unhealthy'),
+      startLimitMs: timing.startLimitMs,
+    })
+    .describe('Ready when the ship says so through its SDK; its health pings are watched'),
 ])
 export type Probe = z.infer<typeof Probe>
 

@@ -5,6 +5,7 @@ import { ShipHistory } from './history.ts'
 import { Labels, Name } from './name.ts'
 import { Port } from './port.ts'
 import { Resources } from './resources.ts'
+import { Annotations, Counters, Lists } from './shipData.ts'
 import { ShipState } from './shipState.ts'
 
 export const ShipExit = z.strictObject({
@@ -30,6 +31,18 @@ export const Ship = z.strictObject({
   address: z.string().nullable().describe("The host's address for players"),
   ports: z.array(Port),
   resources: Resources.describe('What it asks for'),
+  annotations: Annotations.optional().describe(
+    'Texts that the ship gave itself, or got; nobody selects by them',
+  ),
+  counters: Counters.optional().describe('Declared in its blueprint; changed by the ship and by allocations'),
+  lists: Lists.optional().describe('Declared in its blueprint; changed by the ship and by allocations'),
+  reservedUntil: z.iso
+    .datetime()
+    .nullable()
+    .optional()
+    .describe('When a Reserved ship is Ready again; null: when it says so'),
+  speaks: z.boolean().optional().describe('It speaks an SDK: it is told at once of changes to this record'),
+  said: z.int().min(0).optional().describe('Number of the last word of its SDK that was taken'),
   avoidHosts: z.array(Name).describe('Hosts that could not start it'),
   exit: ShipExit.nullable(),
   moving: z.boolean().optional().describe('It stops only to leave its host: then it is queued again'),
@@ -62,7 +75,7 @@ export const ShipSample = z.strictObject({
 /** What the Advisor last measured of a ship. */
 export type ShipSample = z.infer<typeof ShipSample>
 
-export const ShipView = Ship.omit({ requestDigest: true, history: true })
+export const ShipView = Ship.omit({ requestDigest: true, history: true, said: true })
   .extend({
     revision: z.string().describe('Changes with every change of the record'),
     sample: ShipSample.omit({ ship: true }).nullable().describe('Last measurement; null when there is none'),

@@ -45,6 +45,8 @@ export const moves: Readonly<Record<ShipState, Row>> = {
   },
   Starting: {
     Ready: ['agent'],
+    Reserved: ['agent'], // by its own word, before anybody else can have it
+    Allocated: ['agent'],
     Queued: ['agent'],
     Stopped: ['agent'],
     Failed: ['agent'],
@@ -73,6 +75,7 @@ export const moves: Readonly<Record<ShipState, Row>> = {
   },
   Allocated: {
     Ready: ['api', 'agent'],
+    Reserved: ['agent'],
     Unhealthy: ['agent'],
     Queued: ['agent'],
     Stopping: ['api', 'agent'],

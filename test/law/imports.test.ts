@@ -109,11 +109,13 @@ test('functions/ and agent/ never meet; runners stand on shared/ alone', () => {
   neverReaches([...below('functions'), ...below('agent'), ...below('shared')], isIn('infra'))
 })
 
-test('Worker, Advisor and Sessions never import each other', () => {
+test('Worker, Advisor, Sessions and SDK never import each other', () => {
   neverReaches(below('agent/worker'), isIn('agent/advisor'))
   neverReaches(below('agent/advisor'), isIn('agent/worker'))
   neverReaches(below('agent/sessions'), either(isIn('agent/worker'), isIn('agent/advisor')))
-  neverReaches([...below('agent/worker'), ...below('agent/advisor')], isIn('agent/sessions'))
+  neverReaches(below('agent/sdk'), either(isIn('agent/worker'), isIn('agent/advisor'), isIn('agent/docker')))
+  const halves = [...below('agent/worker'), ...below('agent/advisor')]
+  neverReaches(halves, either(isIn('agent/sessions'), isIn('agent/sdk')))
 })
 
 test('the Advisor and the ships speak to no ZooKeeper; Docker is driven from one folder', () => {

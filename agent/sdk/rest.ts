@@ -1,0 +1,116 @@
+// The SDK over REST, as gRPC's gateway gives it: one server for all ships, told by the connection which it is.
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Allowance } from './allowance.ts'
+import { gameServerOf } from './gameServer.ts'
+import { type Message, methods, type Speaker } from './methods.ts'
+import { codes, SdkError } from './sdkError.ts'
+
+export interface RestSpeaker extends Speaker {
+  readonly allowance: Allowance
+}
+
+const idleMs = 30_000
+const mostBodyBytes = 65_536
+const mostUnreadBytes = 1_000_000
+
+export class RestSide {
+  readonly #speakers = new WeakMap<Socket, RestSpeaker>()
+  readonly #server: Server
+
+  constructor() {
+    this.#server = createServer({ maxHeaderSize: 8_192, keepAliveTimeout: idleMs }, (request, response) => {
+      const speaker = this.#speakers.get(request.socket)
+      if (!speaker) return void request.socket.destroy()
+      this.#answer(speaker, request, response).catch((error: unknown) => refuse(response, error))
+    })
+    this.#server.on('clientError', (_, socket) => socket.destroy())
+  }
+
+  connected(socket: Socket, speaker: RestSpeaker): void {
+    this.#speakers.set(socket, speaker)
+    socket.setTimeout(idleMs, () => socket.destroy())
+    this.#server.emit('connection', socket)
+  }
+
+  async #answer(speaker: RestSpeaker, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    speaker.allowance.take()
+    const [path = ''] = (request.url ?? '').split('?')
+    const verb = request.method ?? ''
+    if (verb === 'GET' && path === '/watch/gameserver') return watch(speaker, response)
+    const body = await bodyOf(request)
+    if (verb === 'POST' && path === '/health') {
+      speaker.line.ping()
+      return give(response, {})
+    }
+    const here = methods.filter((method) => method.path.test(path))
+    const method = here.find((one) => one.verb === verb)
+    if (!method) {
+      if (here.length === 0) throw new SdkError('NOT_FOUND', `there is no ${path}`)
+      throw new SdkError('UNIMPLEMENTED', `${path} takes ${here.map((one) => one.verb).join(', ')}`)
+    }
+    const asked = body()
+    const name = decoded(method.path.exec(path)?.[1] ?? '')
+    give(response, await method.run(speaker, method.request?.(asked, name) ?? asked))
+  }
+}
+
+async function watch({ line, probe }: RestSpeaker, response: ServerResponse): Promise<void> {
+  const first = await line.self()
+  response.socket?.setTimeout(0)
+  response.writeHead(200, { 'content-type': 'application/json' })
+  const show = (self: typeof first) => {
+    if (response.writableLength > mostUnreadBytes) response.destroy()
+    else response.write(`${JSON.stringify({ result: gameServerOf(self, probe) })}\n`)
+  }
+  show(first)
+  response.once('close', line.watch(show))
+}
+
+/** @throws SdkError, also when what is returned is called and the body is no JSON object. */
+async function bodyOf(request: IncomingMessage): Promise<() => Message> {
+  const parts: Buffer[] = []
+  let bytes = 0
+  for await (const part of request) {
+    bytes += (part as Buffer).length
+    if (bytes > mostBodyBytes)
+      throw new SdkError('INVALID_ARGUMENT', `at most ${mostBodyBytes} bytes are taken`)
+    parts.push(part as Buffer)
+  }
+  return () => {
+    const text = Buffer.concat(parts).toString('utf8').trim()
+    if (text === '') return {}
+    try {
+      const value: unknown = JSON.parse(text)
+      if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Message
+    } catch {
+      // Told below, together with JSON that is no object.
+    }
+    throw new SdkError('INVALID_ARGUMENT', 'the body must be a JSON object')
+  }
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
+}
+
+function give(response: ServerResponse, message: Message, status = 200): void {
+  const text = JSON.stringify(message)
+  response.writeHead(status, {
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(text),
+  })
+  response.end(text)
+}
+
+function refuse(response: ServerResponse, error: unknown): void {
+  const { code, message } = SdkError.from(error)
+  if (response.headersSent || response.destroyed) return void response.destroy()
+  // Whatever is left of the request is not read.
+  response.setHeader('connection', 'close')
+  give(response, { code: codes[code].number, message, details: [] }, codes[code].status)
+}

@@ -1,0 +1,155 @@
+// The SDK, put together: for every ship that speaks it a line to the ApiServer and sockets in its own network.
+//
+// INVARIANTS
+// - A ship has one booth, from the moment its container runs until it leaves. Others cost nothing.
+// - A connection is of the ship in whose network it was accepted, so that a ship reaches only itself.
+// - One ship cannot keep the agent from the others: its connections, calls, waiting words and sizes have bounds.
+import type { Server, Socket } from 'node:net'
+import type { Client } from '../../shared/api/client.ts'
+import { messageOf } from '../../shared/errors.ts'
+import type { Log } from '../../shared/log.ts'
+import { backoffMs, sleep } from '../../shared/loop.ts'
+import { speaksSdk } from '../../shared/model/blueprint.ts'
+import type { Grant } from '../../shared/model/grant.ts'
+import { ShipSelf, type Word } from '../../shared/model/word.ts'
+import { Lanes } from '../lanes.ts'
+import { type Aboard, keyOf, type ShipAttempt } from '../roster.ts'
+import { Allowance } from './allowance.ts'
+import { GrpcSide } from './grpc.ts'
+import { Line } from './line.ts'
+import { listenInside } from './netns.ts'
+import { keepPulse, type PulseOptions } from './pulse.ts'
+import { RestSide } from './rest.ts'
+
+export const sdkPorts = { grpc: 9357, rest: 9358 } as const
+const mostConnections = 32
+
+export interface SdkOptions extends PulseOptions {
+  api: Client
+  /** The ship asked to be shut down, and its record says so. */
+  onShutdown: (of: ShipAttempt) => void
+  log: Log
+}
+
+interface Booth {
+  entry: Aboard
+  line: Line
+  over: AbortController
+}
+
+export class Sdk {
+  readonly #options: SdkOptions
+  readonly #booths = new Map<string, Booth>()
+  readonly #over = new AbortController()
+  /** Helpers at a time: each is a Node of its own for a moment. */
+  readonly #openings = new Lanes(3)
+  readonly #rest = new RestSide()
+
+  constructor(options: SdkOptions) {
+    this.#options = options
+    options.roster.onChange((now, before) => this.#follow(now, before))
+    for (const entry of options.roster.list()) this.#follow(entry, undefined)
+  }
+
+  /** A picture of a ship came through the ApiServer's stream. */
+  told = (text: string): void => {
+    const { data: self } = ShipSelf.safeParse(JSON.parse(text))
+    if (self) this.#booths.get(keyOf(self))?.line.learn(self)
+  }
+
+  /** The ApiServer was asked anew: pictures may have been missed. */
+  caughtUp = (wanted: readonly Grant[]): void => {
+    for (const grant of wanted) {
+      const line = this.#booths.get(keyOf(grant))?.line
+      if (line && (line.isKnown || grant.state === 'Reserved')) void line.refresh().catch(() => undefined)
+    }
+  }
+
+  stop(): void {
+    this.#over.abort()
+    for (const { over } of this.#booths.values()) over.abort()
+  }
+
+  #follow(now: Aboard | undefined, before: Aboard | undefined): void {
+    const entry = now ?? before
+    if (!entry || !speaksSdk(entry.grant.spec)) return
+    const key = keyOf(entry.grant)
+    if (!now) {
+      this.#booths.get(key)?.over.abort()
+      this.#booths.delete(key)
+    } else if (now.pid > 0 && now.phase !== 'Found' && now.phase !== 'Claimed' && !this.#booths.has(key)) {
+      if (!this.#over.signal.aborted) this.#open(key, now, before?.phase === 'Claimed')
+    }
+  }
+
+  #open(key: string, entry: Aboard, startedHere: boolean): void {
+    const over = new AbortController()
+    const { signal } = over
+    const { api, log } = this.#options
+    const { grant } = entry
+    const line = new Line({ of: grant, api, onTaken: (word) => this.#taken(grant, word), signal })
+    this.#booths.set(key, { entry, line, over })
+    const failed = (error: unknown) => log.error({ ship: grant.ship, error: messageOf(error) }, 'SDK failed')
+    // Outside of the change that is being told, so that its other listeners hear of it first.
+    queueMicrotask(() => {
+      this.#serve(entry, line, signal).catch(failed)
+      const { probe } = grant.spec
+      if (probe.type !== 'sdk') return
+      keepPulse(this.#options, entry, probe, line, { startedHere, signal }).catch(failed)
+    })
+  }
+
+  /** Listens in the ship's network until the ship leaves; tried again when the helper fails. */
+  async #serve(entry: Aboard, line: Line, signal: AbortSignal): Promise<void> {
+    const { ship } = entry.grant
+    const speaker = { line, probe: entry.grant.spec.probe, allowance: new Allowance() }
+    const sockets = new Set<Socket>()
+    let grpcSide: GrpcSide | undefined
+    const accept = (server: Server, port: number) => {
+      server.maxConnections = mostConnections
+      server.on('connection', (socket) => {
+        sockets.add(socket)
+        socket.on('error', () => socket.destroy()).once('close', () => sockets.delete(socket))
+        if (port === sdkPorts.rest) this.#rest.connected(socket, speaker)
+        else {
+          grpcSide ??= new GrpcSide(speaker, speaker.allowance)
+          grpcSide.connected(socket)
+        }
+      })
+    }
+    const container = { pid: entry.pid, containerId: entry.containerId ?? '' }
+    for (let failures = 0; !signal.aborted; failures++) {
+      try {
+        const servers = await this.#openings.run(() =>
+          listenInside(container, Object.values(sdkPorts), accept),
+        )
+        signal.addEventListener('abort', () => {
+          for (const server of servers) server.close()
+          for (const socket of sockets) socket.destroy()
+          grpcSide?.close()
+        })
+        if (signal.aborted) for (const server of servers) server.close()
+        this.#options.log.debug({ ship }, 'its SDK is served')
+        return
+      } catch (error) {
+        if (signal.aborted) return
+        this.#options.log.warn(
+          { ship, error: messageOf(error) },
+          'its SDK cannot be served yet; trying again',
+        )
+        await sleep(200 + backoffMs(failures, 200, 10_000), signal)
+      }
+    }
+  }
+
+  #taken(of: ShipAttempt, { say }: Word): void {
+    const { roster, outbox, onShutdown } = this.#options
+    if (say === 'shutdown') onShutdown(of)
+    if (say !== 'ready' && say !== 'allocate' && say !== 'reserve') return
+    const phase = roster.at(of)?.phase
+    if (phase !== 'Starting' && phase !== 'Unhealthy') return
+    roster.change(of, { phase: 'Ready' })
+    // A word that it is Unhealthy is on its way still, and older.
+    if (outbox.has(of)) outbox.put({ ship: of.ship, attempt: of.attempt, state: 'Ready' })
+  }
+}

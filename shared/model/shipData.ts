@@ -1,0 +1,59 @@
+// What a ship keeps on its record for its players, matchmakers and itself: annotations, counters and lists.
+import { z } from 'zod'
+
+const key = z
+  .string()
+  .regex(
+    /^[a-zA-Z0-9]([a-zA-Z0-9._/-]{0,61}[a-zA-Z0-9])?$/,
+    'must be 1 to 63 of a-z, A-Z, 0-9, ".", "_", "/", "-"',
+  )
+const amount = z.int().min(0)
+const atMost = (most: number, what: string) =>
+  [(record: object) => Object.keys(record).length <= most, `at most ${most} ${what}`] as const
+
+export const mostListed = 1_000
+
+export const Annotations = z.record(key, z.string().max(4_096)).refine(...atMost(32, 'annotations'))
+export type Annotations = z.infer<typeof Annotations>
+
+export const Counter = z
+  .strictObject({
+    count: amount.default(0),
+    capacity: amount.default(0).describe('The most that it may count'),
+  })
+  .refine(({ count, capacity }) => count <= capacity, {
+    path: ['count'],
+    message: 'is more than the capacity',
+  })
+export type Counter = z.infer<typeof Counter>
+export const Counters = z.record(key, Counter).refine(...atMost(16, 'counters'))
+export type Counters = z.infer<typeof Counters>
+
+export const List = z
+  .strictObject({
+    values: z
+      .array(z.string().max(256))
+      .max(mostListed)
+      .refine((values) => new Set(values).size === values.length, 'a value stands twice')
+      .default([]),
+    capacity: amount.max(mostListed).default(0).describe('The most values that it may hold'),
+  })
+  .refine(({ values, capacity }) => values.length <= capacity, {
+    path: ['values'],
+    message: 'are more than the capacity',
+  })
+export type List = z.infer<typeof List>
+export const Lists = z.record(key, List).refine(...atMost(16, 'lists'))
+export type Lists = z.infer<typeof Lists>
+
+/** All that a ship keeps. A hundred records have to fit into one transaction of etcd (1.5 MB). */
+export const mostDataBytes = 8_192
+
+export function dataBytes(data: {
+  annotations?: Annotations | undefined
+  counters?: Counters | undefined
+  lists?: Lists | undefined
+}): number {
+  const { annotations = {}, counters = {}, lists = {} } = data
+  return Buffer.byteLength(JSON.stringify([annotations, counters, lists]))
+}

@@ -1,0 +1,269 @@
+// The SDK on a whole Armada: the official Agones client in a container, all of its methods, REST, and an agent that
+// is killed and started again under it.
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { answerOf } from '../../shared/api/client.ts'
+import { sleep } from '../../shared/loop.ts'
+import type { ShipView } from '../../shared/model/ship.ts'
+import { AgonesGame, agonesGame, agonesGamePackages } from '../harness/agonesGame.ts'
+import { Cluster } from '../harness/cluster.ts'
+import { importNodeImage } from '../harness/nodeImage.ts'
+
+const test = suite('agent: SDK')
+const portRange = '21000-21199'
+const image = 'armada-test/agones:1'
+let cluster: Cluster
+let ship: string
+let game: AgonesGame
+
+const drive = { name: 'drive', protocol: 'tcp', containerPort: 7_000 } as const
+const probe = { type: 'sdk', periodMs: 1_000, initialDelayMs: 500, failures: 3 } as const
+
+async function view(id = ship): Promise<ShipView> {
+  return answerOf(cluster.client.v1.ships[':ship'].$get({ param: { ship: id } }))
+}
+
+async function becomes(state: ShipView['state'], id = ship): Promise<ShipView> {
+  return cluster.until(`${id} is ${state}`, 30_000, async () => {
+    const now = await view(id)
+    return now.state === state && now
+  })
+}
+
+async function launch(blueprint: string): Promise<string> {
+  const { ships } = await answerOf(cluster.client.v1.ships.$post({ json: { blueprint }, header: {} }))
+  return ships[0]?.id as string
+}
+
+async function gameOf(id: string): Promise<AgonesGame> {
+  const port = await cluster.until(`${id} runs`, 60_000, async () => {
+    const { state, ports } = await view(id)
+    return state !== 'Queued' && state !== 'Scheduled' && ports[0]?.hostPort
+  })
+  const one = new AgonesGame(`http://127.0.0.1:${port}/`)
+  await cluster.until(`${id} takes orders`, 30_000, async () => (await one.do('env')) !== undefined)
+  return one
+}
+
+test.before(async () => {
+  cluster = await Cluster.start([])
+  await importNodeImage(cluster.docker.engine, image, { script: agonesGame, packages: agonesGamePackages })
+  await cluster.addHost('alpha', { portRange })
+  const spec = {
+    image,
+    ports: [drive],
+    probe,
+    resources: { cpuMillis: 500, memoryMiB: 256 },
+    lifecycle: { graceMs: 1_000 },
+    counters: { rooms: { count: 1, capacity: 10 } },
+    lists: { players: { values: ['ann'], capacity: 3 } },
+  }
+  const put = cluster.client.v1.blueprints[':blueprint'].$put
+  await answerOf(put({ param: { blueprint: 'agones' }, json: spec }))
+  await answerOf(put({ param: { blueprint: 'eager' }, json: { ...spec, command: ['0'] } }))
+  const short = { ...probe, startLimitMs: 3_000 }
+  const once = { ...spec.lifecycle, startAttempts: 1 }
+  await answerOf(put({ param: { blueprint: 'mute' }, json: { ...spec, probe: short, lifecycle: once } }))
+  ship = await launch('agones')
+  game = await gameOf(ship)
+})
+test.after(() => cluster?.stop())
+
+test('a ship is Starting until it says that it is ready; what it asks of itself is true', async () => {
+  const { AGONES_SDK_GRPC_PORT, AGONES_SDK_HTTP_PORT } = (await game.do('env')) as Record<string, string>
+  assert.equal([AGONES_SDK_GRPC_PORT, AGONES_SDK_HTTP_PORT], ['9357', '9358'])
+  assert.is((await view()).state, 'Starting')
+  await game.do('connect')
+  await game.do('ready')
+  assert.is((await view()).state, 'Ready')
+  await game.do('startPings', 300)
+  const { objectMeta, status, spec } = (await game.do('getGameServer')) as Record<
+    string,
+    Record<string, unknown>
+  >
+  assert.is(objectMeta?.name, ship)
+  assert.is(status?.state, 'Ready')
+  assert.is(status?.address, '127.0.0.1')
+  assert.equal(status?.portsList, [{ name: 'drive', port: (await view()).ports[0]?.hostPort }])
+  assert.equal(status?.countersMap, [['rooms', { count: 1, capacity: 10 }]])
+  assert.equal(status?.listsMap, [['players', { capacity: 3, valuesList: ['ann'] }]])
+  const health = { disabled: false, periodSeconds: 1, failureThreshold: 3, initialDelaySeconds: 1 }
+  assert.equal(spec?.health, health)
+})
+
+test('allocate, reserve for a time, ready again: in the API before the call returns', async () => {
+  await game.do('allocate')
+  assert.is((await view()).state, 'Allocated')
+  await game.do('reserve', 2)
+  const reserved = await view()
+  assert.is(reserved.state, 'Reserved')
+  const leftMs = Date.parse(reserved.reservedUntil ?? '') - Date.now()
+  assert.ok(leftMs > 0 && leftMs <= 2_000, `${leftMs} ms`)
+  assert.is((await becomes('Ready')).reservedUntil, null)
+})
+
+test('labels, annotations and changes by others are seen by the watch within a second', async () => {
+  await game.do('watch')
+  await game.do('setLabel', 'mode', 'duel')
+  await game.do('setAnnotation', 'map', 'am_underworks 2')
+  const now = await view()
+  assert.is(now.labels['agones.dev/sdk-mode'], 'duel')
+  assert.is(now.annotations?.['agones.dev/sdk-map'], 'am_underworks 2')
+  await cluster.until('the watch shows both', 5_000, async () => {
+    const { objectMeta } = ((await game.do('seen')) as { objectMeta: Record<string, unknown> }[]).at(-1) ?? {}
+    return (
+      JSON.stringify(objectMeta).includes('am_underworks 2') && JSON.stringify(objectMeta).includes('duel')
+    )
+  })
+  const json = { labels: { match: 'final' } }
+  const beganMs = performance.now()
+  await answerOf(cluster.client.v1.ships[':ship'].$patch({ param: { ship }, json, header: {} }))
+  await cluster.until('the watch shows the label of others', 5_000, async () =>
+    JSON.stringify((await game.do('seen')).at(-1)).includes('"match","final"'),
+  )
+  console.log(`a label of others was seen by the watch after ${Math.round(performance.now() - beganMs)} ms`)
+  assert.is(await game.codeOf('setLabel', 'no good', 'x'), 3)
+  assert.is(await game.codeOf('setLabel', 'long', 'x'.repeat(64)), 3)
+  assert.is(await game.codeOf('setAnnotation', 'big', 'x'.repeat(9_000)), 3)
+})
+
+test('counters and lists: changed at once for all, within their capacity, told with the right codes', async () => {
+  await game.do('beta.incrementCounter', 'rooms', 4)
+  await game.do('beta.decrementCounter', 'rooms', 2)
+  assert.is(await game.do('beta.getCounterCount', 'rooms'), 3)
+  assert.is(await game.codeOf('beta.incrementCounter', 'rooms', 8), 11)
+  await game.do('beta.setCounterCapacity', 'rooms', 20)
+  await game.do('beta.setCounterCount', 'rooms', 0)
+  assert.is(await game.do('beta.getCounterCapacity', 'rooms'), 20)
+  assert.is(await game.codeOf('beta.getCounterCount', 'nowhere'), 5)
+  await Promise.all(Array.from({ length: 20 }, () => game.do('beta.incrementCounter', 'rooms', 1)))
+  assert.equal((await view()).counters, { rooms: { count: 20, capacity: 20 } })
+
+  await game.do('beta.appendListValue', 'players', 'bob')
+  await game.do('beta.appendListValue', 'players', 'cid')
+  assert.is(await game.codeOf('beta.appendListValue', 'players', 'dan'), 11)
+  assert.is(await game.codeOf('beta.appendListValue', 'players', 'bob'), 6)
+  assert.is(await game.codeOf('beta.deleteListValue', 'players', 'dan'), 5)
+  await game.do('beta.deleteListValue', 'players', 'ann')
+  await game.do('beta.setListCapacity', 'players', 5)
+  assert.is(await game.do('beta.getListCapacity', 'players'), 5)
+  assert.is(await game.do('beta.getListLength', 'players'), 2)
+  assert.is(await game.do('beta.listContains', 'players', 'bob'), true)
+  assert.equal(await game.do('beta.getListValues', 'players'), ['bob', 'cid'])
+  assert.equal((await view()).lists, { players: { values: ['bob', 'cid'], capacity: 5 } })
+  assert.is(await game.codeOf('alpha.getPlayerCount'), 12)
+})
+
+test('REST: the same, as the gateway of gRPC gives it', async () => {
+  const rest = (...args: unknown[]) => game.do('rest', ...args)
+  assert.equal(await rest('POST', '/health', {}), { status: 200, body: {} })
+  assert.equal(await rest('POST', '/allocate', {}), { status: 200, body: {} })
+  assert.is((await view()).state, 'Allocated')
+  assert.equal(await rest('POST', '/ready', {}), { status: 200, body: {} })
+  assert.is((await view()).state, 'Ready')
+  assert.is((await rest('POST', '/reserve', { seconds: '1' })).status, 200)
+  await becomes('Ready')
+  assert.is((await rest('PUT', '/metadata/label', { key: 'a', value: 'b' })).status, 200)
+  assert.is((await rest('PUT', '/metadata/annotation', { key: 'c', value: 'd' })).status, 200)
+  const { body } = await rest('GET', '/gameserver')
+  assert.is(body.object_meta.name, ship)
+  assert.is(body.object_meta.labels['agones.dev/sdk-a'], 'b')
+  assert.is(body.object_meta.annotations['agones.dev/sdk-c'], 'd')
+  assert.equal(body.status.counters, { rooms: { count: '20', capacity: '20' } })
+  const rooms = '/v1beta1/counters/rooms'
+  assert.equal((await rest('PATCH', rooms, { countDiff: '-5' })).body, {
+    name: 'rooms',
+    count: '15',
+    capacity: '20',
+  })
+  assert.equal((await rest('GET', rooms)).body, { name: 'rooms', count: '15', capacity: '20' })
+  const players = '/v1beta1/lists/players'
+  assert.equal((await rest('POST', `${players}:addValue`, { value: 'eve' })).body.values, [
+    'bob',
+    'cid',
+    'eve',
+  ])
+  assert.equal((await rest('POST', `${players}:removeValue`, { value: 'bob' })).body.values, ['cid', 'eve'])
+  assert.equal((await rest('PATCH', players, { capacity: '4', values: ['x'] })).body, {
+    ...{ name: 'players', capacity: '4', values: ['x'] },
+  })
+  const wrong = [
+    [await rest('PATCH', rooms, { count: '99' }), 400, 11],
+    [await rest('GET', '/v1beta1/counters/nowhere'), 404, 5],
+    [await rest('POST', `${players}:addValue`, { value: 'x' }), 409, 6],
+    [await rest('PATCH', rooms, { count: 'many' }), 400, 3],
+    [await rest('POST', '/reserve', '{'), 400, 3],
+    [await rest('GET', '/nowhere'), 404, 5],
+    [await rest('GET', '/ready'), 501, 12],
+    [await rest('PUT', '/metadata/label', { key: 'a', value: 'x'.repeat(100_000) }), 400, 3],
+  ] as const
+  for (const [answer, status, code] of wrong) {
+    assert.equal([answer.status, answer.body.code], [status, code], JSON.stringify(answer))
+  }
+  const watched = game.do('restWatch', 2)
+  await sleep(300)
+  await rest('PUT', '/metadata/label', { key: 'a', value: 'c' })
+  assert.is((await watched).at(-1).object_meta.labels['agones.dev/sdk-a'], 'c')
+})
+
+test('how long a call takes until its state is in the API', async () => {
+  const took: number[] = []
+  for (let i = 0; i < 15; i++) {
+    for (const call of ['allocate', 'ready']) {
+      took.push((await game.timed(call)).ms)
+      assert.is((await view()).state, call === 'ready' ? 'Ready' : 'Allocated')
+    }
+  }
+  took.sort((a, b) => a - b)
+  const at = (share: number) => Math.round(took[Math.floor(took.length * share)] ?? 0)
+  console.log(`SDK call to state in the API: median ${at(0.5)} ms, p90 ${at(0.9)} ms (goal 50 ms)`)
+  assert.ok(at(0.5) < 500, `median ${at(0.5)} ms; Agones waits up to 500`)
+})
+
+test('no pings: Unhealthy; pings again: Ready', async () => {
+  await game.do('stopPings')
+  const { reason } = await becomes('Unhealthy')
+  assert.match(reason ?? '', /no health ping came for \d/)
+  await game.do('startPings', 300)
+  await becomes('Ready')
+})
+
+test('a killed agent and a new one: the ship runs on, is served again, and keeps its reservation', async () => {
+  await game.do('reserve', 6)
+  await cluster.agents.get('alpha')?.kill()
+  await sleep(500)
+  assert.is(await game.codeOf('getGameServer'), 14)
+  await cluster.addHost('alpha', { portRange })
+  await cluster.until(
+    'the client is served again',
+    30_000,
+    async () => (await game.codeOf('getGameServer')) === 0,
+  )
+  const { status } = await game.do('getGameServer')
+  assert.ok(['Reserved', 'Ready'].includes(status.state), status.state)
+  await becomes('Ready')
+  await game.do('beta.incrementCounter', 'rooms', 1)
+  assert.equal((await view()).counters, { rooms: { count: 16, capacity: 20 } })
+  await game.do('setLabel', 'after', 'restart')
+  assert.is((await view()).labels['agones.dev/sdk-after'], 'restart')
+  // Longer than its pings may be missing: the client's stream of them broke with the old agent.
+  await sleep(5_000)
+  const now = await view()
+  assert.equal([now.state, now.attempt], ['Ready', 1])
+})
+
+test('shutdown: Stopped, and nothing is left', async () => {
+  await game.do('shutdown')
+  const ended = await becomes('Stopped')
+  assert.is(ended.exit?.code, 0)
+  await cluster.until('its container is gone', 10_000, async () => (await cluster.containers()).length === 0)
+})
+
+test('a ship that calls as its first deed is Ready; one that never does is given back', async () => {
+  const [eager, mute] = [await launch('eager'), await launch('mute')]
+  await becomes('Ready', eager)
+  const { reason } = await becomes('Failed', mute)
+  assert.match(reason ?? '', /not ready within 3 s: the ship did not say through its SDK that it is ready/)
+})
+
+test.run()
