@@ -16,6 +16,7 @@ import { bootId, lockHost, placeOf } from './lock.ts'
 import { Outbox } from './outbox.ts'
 import { Roster } from './roster.ts'
 import { Sdk } from './sdk/sdk.ts'
+import { SdkPortBook } from './sdkPorts.ts'
 import { Sessions } from './sessions/sessions.ts'
 import { startWorker } from './worker/worker.ts'
 
@@ -61,6 +62,7 @@ async function main(): Promise<void> {
     ...shared,
     ...{ host, boot: bootId(), url, credential, openZooKeeper, sessionMs },
     place: placeOf(stateDir),
+    sdkPorts: new SdkPortBook(settings.sdkPorts, roster),
     onSession: sessions.called,
     onHello: (wanted) => {
       advisor?.sendAll()

@@ -13,6 +13,7 @@
 // - An attempt that has left never boards again while this process lives.
 import type { Grant } from '../shared/model/grant.ts'
 import { add, noResources, type Resources } from '../shared/model/resources.ts'
+import type { SdkPorts } from './sdkPorts.ts'
 
 /** One try at running a ship: what everything about it is fenced by. */
 export interface ShipAttempt {
@@ -40,6 +41,8 @@ export interface Aboard {
   /** Where its ports can be reached from here. */
   readonly address: string
   readonly pid: number
+  /** Where it finds its SDK, if it speaks one; null until its container runs. */
+  readonly sdkPorts: SdkPorts | null
   /** When its container began to run, by this process's monotonic clock. */
   readonly startedAtMs: number
 }
@@ -80,7 +83,8 @@ export class Roster {
   board(grant: Grant, phase: Phase, containerId: string | null = null): boolean {
     if (this.#ships.has(grant.ship) || this.hasLeft(grant)) return false
     this.#boardings++
-    this.#say({ grant, phase, ending: null, containerId, address: '127.0.0.1', pid: 0, startedAtMs: 0 })
+    const nowhere = { address: '127.0.0.1', pid: 0, sdkPorts: null, startedAtMs: 0 }
+    this.#say({ grant, phase, ending: null, containerId, ...nowhere })
     return true
   }
 

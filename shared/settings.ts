@@ -294,6 +294,15 @@ export const settings = {
       .default('7000-8000'),
     'Host ports for ships',
   ),
+  sdkPorts: setting(
+    'ARMADA_SDK_PORTS',
+    ['agent'],
+    z
+      .string()
+      .regex(/^\d+-\d+$/, 'must look like 9400-9899')
+      .default('9400-9899'),
+    "Ports on loopback for the SDK of ships on the host's network, two each",
+  ),
   hostLabels: setting(
     'ARMADA_HOST_LABELS',
     ['agent'],

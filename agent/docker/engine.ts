@@ -2,6 +2,7 @@
 import type { Readable } from 'node:stream'
 import Dockerode from 'dockerode'
 import { sleep, within } from '../../shared/loop.ts'
+import { type SdkPorts, sdkPortsIn } from '../sdkPorts.ts'
 import { EngineError, hasStatus } from './engineError.ts'
 import { label, type Mark, markOf } from './label.ts'
 
@@ -19,6 +20,7 @@ export interface Details {
   /** Its own address on the container network; null on the host's network. */
   address: string | null
   pid: number
+  sdkPorts: SdkPorts
   /** Milliseconds since 1970; null when it never ran. */
   startedAtEpochMs: number | null
   stopSignal: string
@@ -164,6 +166,7 @@ function detailsOf(info: Dockerode.ContainerInspectInfo): Details {
     state: states[state.Status] ?? 'running',
     address: addresses.find((address) => address !== '') ?? null,
     pid: state.Pid,
+    sdkPorts: sdkPortsIn(info.Config.Env ?? []),
     startedAtEpochMs: startedAtEpochMs > 0 ? startedAtEpochMs : null,
     stopSignal: (info.Config as { StopSignal?: string }).StopSignal || 'SIGTERM',
     exit: {

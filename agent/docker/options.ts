@@ -4,6 +4,7 @@ import type Dockerode from 'dockerode'
 import { speaksSdk } from '../../shared/model/blueprint.ts'
 import type { Grant } from '../../shared/model/grant.ts'
 import type { Port, Protocol } from '../../shared/model/port.ts'
+import { type SdkPorts, usualPorts } from '../sdkPorts.ts'
 import { checkHostConfig } from './hostConfig.ts'
 import { labelsOf } from './label.ts'
 
@@ -13,6 +14,7 @@ export interface Berth {
   /** Where players reach it. */
   address: string
   boot: string
+  sdkPorts?: SdkPorts
 }
 
 export function containerName(grant: Pick<Grant, 'ship' | 'attempt'>): string {
@@ -21,7 +23,7 @@ export function containerName(grant: Pick<Grant, 'ship' | 'attempt'>): string {
 
 export function containerOptions(grant: Grant, berth: Berth): Dockerode.ContainerCreateOptions {
   const { spec } = grant
-  const env = environment(grant, berth.host)
+  const env = environment(grant, berth)
   const published = spec.network === 'bridge' ? grant.ports.filter((port) => port.hostPort !== null) : []
   const bindings = Object.fromEntries(
     published.flatMap((port) =>
@@ -83,14 +85,17 @@ export function listenPort(port: Port, network: 'bridge' | 'host'): number {
   return network === 'host' ? (port.hostPort ?? port.containerPort) : port.containerPort
 }
 
-function environment(grant: Grant, host: string): Record<string, string> {
+function environment(grant: Grant, { host, sdkPorts = usualPorts }: Berth): Record<string, string> {
   const ports = grant.ports.map((port) => [
     `ARMADA_PORT_${port.name.toUpperCase().replaceAll('-', '_')}`,
     String(listenPort(port, grant.spec.network)),
   ])
   return {
-    ...(speaksSdk(grant.spec) && { AGONES_SDK_GRPC_PORT: '9357', AGONES_SDK_HTTP_PORT: '9358' }),
     ...grant.spec.env,
+    ...(speaksSdk(grant.spec) && {
+      AGONES_SDK_GRPC_PORT: String(sdkPorts.grpc),
+      AGONES_SDK_HTTP_PORT: String(sdkPorts.rest),
+    }),
     ARMADA_SHIP_ID: grant.ship,
     ...(grant.fleet && { ARMADA_FLEET: grant.fleet }),
     ARMADA_HOST: host,

@@ -3,6 +3,7 @@
 // A helper enters the namespace, listens on the container's own loopback, hands the sockets over and ends (50 to
 // 150 ms, most of it Node's start). A socket stays in the namespace where it was made, whoever holds it.
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { Server } from 'node:net'
 import { within } from '../../shared/loop.ts'
@@ -71,6 +72,25 @@ export async function listenInside(
   } catch (error) {
     for (const server of servers) server.close()
     child.kill('SIGKILL')
+    throw error
+  }
+}
+
+/** The same on the loopback of this host, for a container that has no network of its own. */
+export async function listenHere(
+  ports: readonly number[],
+  prepare: (server: Server, port: number) => void,
+): Promise<Server[]> {
+  const servers = ports.map((port) => [new Server(), port] as const)
+  try {
+    for (const [server, port] of servers) {
+      prepare(server, port)
+      server.listen({ host: '127.0.0.1', port, exclusive: true })
+      await once(server, 'listening')
+    }
+    return servers.map(([server]) => server)
+  } catch (error) {
+    for (const [server] of servers) server.close()
     throw error
   }
 }

@@ -14,14 +14,15 @@ import type { Grant } from '../../shared/model/grant.ts'
 import { ShipSelf, type Word } from '../../shared/model/word.ts'
 import { Lanes } from '../lanes.ts'
 import { type Aboard, keyOf, type ShipAttempt } from '../roster.ts'
+import { usualPorts } from '../sdkPorts.ts'
 import { Allowance } from './allowance.ts'
 import { GrpcSide } from './grpc.ts'
 import { Line } from './line.ts'
-import { listenInside } from './netns.ts'
+import { listenHere, listenInside } from './netns.ts'
+import { isFromContainer } from './peer.ts'
 import { keepPulse, type PulseOptions } from './pulse.ts'
 import { RestSide } from './rest.ts'
 
-export const sdkPorts = { grpc: 9357, rest: 9358 } as const
 const mostConnections = 32
 
 export interface SdkOptions extends PulseOptions {
@@ -105,24 +106,33 @@ export class Sdk {
     const speaker = { line, probe: entry.grant.spec.probe, allowance: new Allowance() }
     const sockets = new Set<Socket>()
     let grpcSide: GrpcSide | undefined
+    const { spec } = entry.grant
+    const ports = entry.sdkPorts ?? usualPorts
+    const begin = (socket: Socket, port: number) => {
+      if (port === ports.rest) return this.#rest.connected(socket, speaker)
+      grpcSide ??= new GrpcSide(speaker, speaker.allowance)
+      grpcSide.connected(socket)
+    }
     const accept = (server: Server, port: number) => {
       server.maxConnections = mostConnections
       server.on('connection', (socket) => {
         sockets.add(socket)
         socket.on('error', () => socket.destroy()).once('close', () => sockets.delete(socket))
-        if (port === sdkPorts.rest) this.#rest.connected(socket, speaker)
-        else {
-          grpcSide ??= new GrpcSide(speaker, speaker.allowance)
-          grpcSide.connected(socket)
-        }
+        if (spec.network !== 'host') return begin(socket, port)
+        isFromContainer(entry.pid, socket).then(
+          (isOwn) => (isOwn ? begin(socket, port) : socket.destroy()),
+          () => socket.destroy(),
+        )
       })
     }
     const container = { pid: entry.pid, containerId: entry.containerId ?? '' }
     for (let failures = 0; !signal.aborted; failures++) {
       try {
-        const servers = await this.#openings.run(() =>
-          listenInside(container, Object.values(sdkPorts), accept),
-        )
+        const wanted = [ports.grpc, ports.rest]
+        const servers =
+          spec.network === 'host'
+            ? await listenHere(wanted, accept)
+            : await this.#openings.run(() => listenInside(container, wanted, accept))
         signal.addEventListener('abort', () => {
           for (const server of servers) server.close()
           for (const socket of sockets) socket.destroy()

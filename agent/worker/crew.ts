@@ -9,6 +9,7 @@ import type { Images } from '../docker/images.ts'
 import type { Lanes } from '../lanes.ts'
 import type { Outbox } from '../outbox.ts'
 import type { Roster } from '../roster.ts'
+import type { SdkPortBook } from '../sdkPorts.ts'
 import type { Gate } from './gate.ts'
 import type { Hands } from './hands.ts'
 
@@ -22,6 +23,7 @@ export interface Crew {
   readonly roster: Roster
   readonly outbox: Outbox
   readonly contact: Contact
+  readonly sdkPorts: SdkPortBook
   /** Closed until nobody else is present under this host's name, as far as can be told. */
   readonly present: Gate
   readonly gate: Gate

@@ -88,12 +88,13 @@ function portError({ spec }: Grant, { name, text }: BusyPort): Error {
 /** What the roster keeps of a container that runs. */
 export function whereabouts(
   details: Details,
-): Pick<Aboard, 'containerId' | 'address' | 'pid' | 'startedAtMs'> {
+): Pick<Aboard, 'containerId' | 'address' | 'pid' | 'sdkPorts' | 'startedAtMs'> {
   const ageMs = Math.max(0, Date.now() - (details.startedAtEpochMs ?? Date.now()))
   return {
     containerId: details.id,
     address: details.address ?? '127.0.0.1',
     pid: details.pid,
+    sdkPorts: details.sdkPorts,
     startedAtMs: performance.now() - ageMs,
   }
 }
@@ -102,7 +103,8 @@ export function whereabouts(
 async function make(crew: Crew, grant: Grant): Promise<Pick<Details, 'id' | 'state'>> {
   const { engine, host, boot } = crew
   const name = containerName(grant)
-  const options = containerOptions(grant, { host: host.id, address: host.address, boot })
+  const sdkPorts = await crew.sdkPorts.choose(grant)
+  const options = containerOptions(grant, { host: host.id, address: host.address, boot, sdkPorts })
   try {
     return { id: await engine.create(options), state: 'created' }
   } catch (error) {

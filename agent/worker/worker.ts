@@ -9,6 +9,7 @@ import { Images } from '../docker/images.ts'
 import { Lanes } from '../lanes.ts'
 import type { Outbox } from '../outbox.ts'
 import type { Roster, ShipAttempt } from '../roster.ts'
+import type { SdkPortBook } from '../sdkPorts.ts'
 import type { Crew } from './crew.ts'
 import { Desk } from './desk.ts'
 import { discard, endShip } from './end.ts'
@@ -29,6 +30,7 @@ export interface WorkerOptions extends RegisterOptions, HelloOptions, StreamOpti
   roster: Roster
   outbox: Outbox
   contact: Contact
+  sdkPorts: SdkPortBook
   log: Log
 }
 
@@ -48,11 +50,11 @@ export interface Worker {
 }
 
 export function startWorker(options: WorkerOptions): Worker {
-  const { host, boot, api, engine, roster, outbox, contact, log } = options
+  const { host, boot, api, engine, roster, outbox, contact, sdkPorts, log } = options
   const over = new AbortController()
   const leaving = new AbortController()
   const crew: Crew = {
-    ...{ host, boot, api, engine, roster, outbox, contact, log },
+    ...{ host, boot, api, engine, roster, outbox, contact, sdkPorts, log },
     images: new Images(engine, log),
     present: new Gate(),
     gate: new Gate(),

@@ -62,7 +62,12 @@ test('environment and substitution in the command', () => {
   const command = ['-n', '$(NAME) of $(ARMADA_SHIP_ID)', '$$(NAME)', '$(UNKNOWN)', '$NAME']
   const { Cmd, Env } = options({ command, sdk: 'agones', env: { NAME: 'a', AGONES_SDK_HTTP_PORT: '1' } })
   assert.equal(Cmd, ['-n', 'a of lobby-x', '$(NAME)', '$(UNKNOWN)', '$NAME'])
-  for (const line of ['ARMADA_FLEET=lobby', 'ARMADA_HOST=h1', 'AGONES_SDK_GRPC_PORT=9357']) {
+  for (const line of [
+    'ARMADA_FLEET=lobby',
+    'ARMADA_HOST=h1',
+    'AGONES_SDK_GRPC_PORT=9357',
+    'AGONES_SDK_HTTP_PORT=9358',
+  ]) {
     assert.ok(Env?.includes(line), line)
   }
 })

@@ -33,6 +33,7 @@ function aboard(of: Grant, phase: Phase, more: Partial<Aboard> = {}): Aboard {
     containerId: `c-${of.ship}-${of.attempt}`,
     address: '',
     pid: 1,
+    sdkPorts: null,
     startedAtMs: 0,
   }
   return { grant: of, phase, ...rest, ...more }

@@ -45,6 +45,14 @@ async function gameOf(id: string): Promise<AgonesGame> {
   return one
 }
 
+async function assertRefused(url: string): Promise<void> {
+  const answered = await fetch(url).then(
+    () => true,
+    () => false,
+  )
+  assert.is(answered, false, `${url} answers a stranger`)
+}
+
 test.before(async () => {
   cluster = await Cluster.start([])
   await importNodeImage(cluster.docker.engine, image, { script: agonesGame, packages: agonesGamePackages })
@@ -61,6 +69,9 @@ test.before(async () => {
   const put = cluster.client.v1.blueprints[':blueprint'].$put
   await answerOf(put({ param: { blueprint: 'agones' }, json: spec }))
   await answerOf(put({ param: { blueprint: 'eager' }, json: { ...spec, command: ['0'] } }))
+  const passthrough = { name: 'drive', protocol: 'tcp', policy: 'passthrough' } as const
+  const hosted = { ...spec, network: 'host' as const, ports: [passthrough] }
+  await answerOf(put({ param: { blueprint: 'hosted' }, json: hosted }))
   const short = { ...probe, startLimitMs: 3_000 }
   const once = { ...spec.lifecycle, startAttempts: 1 }
   await answerOf(put({ param: { blueprint: 'mute' }, json: { ...spec, probe: short, lifecycle: once } }))
@@ -250,6 +261,45 @@ test('a killed agent and a new one: the ship runs on, is served again, and keeps
   await sleep(5_000)
   const now = await view()
   assert.equal([now.state, now.attempt], ['Ready', 1])
+})
+
+test("the host's network: ports of its own for each ship, which other ships cannot use", async () => {
+  const [first, second] = await Promise.all([launch('hosted'), launch('hosted')])
+  const games = await Promise.all([gameOf(first), gameOf(second)])
+  for (const [i, one] of games.entries()) {
+    await one.do('connect')
+    await one.do('ready')
+    const own = await one.do('rest', 'GET', '/gameserver')
+    assert.is(own.body.object_meta.name, [first, second][i])
+  }
+  await Promise.all([becomes('Ready', first), becomes('Ready', second)])
+  const [one, other] = games as [AgonesGame, AgonesGame]
+  const { AGONES_SDK_HTTP_PORT: port } = await other.do('env')
+  assert.ok(Number(port) >= 9_400 && Number(port) < 9_900, port)
+  assert.is(await one.codeOf('rest', 'POST', '/shutdown', {}, port), -1)
+  await assertRefused(`http://127.0.0.1:${port}/gameserver`)
+  assert.is((await view(second)).state, 'Ready')
+  await Promise.all(games.map((each) => each.do('shutdown')))
+  await Promise.all([becomes('Stopped', first), becomes('Stopped', second)])
+})
+
+test('a ship that floods its SDK is told so, and the others are served as ever', async () => {
+  const loud = await launch('agones')
+  const flooder = await gameOf(loud)
+  await flooder.do('connect')
+  const flood = flooder.do('flood', 4_000)
+  const took: number[] = []
+  for (let i = 0; i < 20; i++) took.push((await game.timed('getGameServer')).ms)
+  const { done, refused } = await flood
+  assert.ok(done > 0 && refused > 1_000, `${done} calls done, ${refused} refused`)
+  took.sort((a, b) => a - b)
+  console.log(`beside a flood of 4000 calls another ship waits ${Math.round(took[10] ?? 0)} ms (median)`)
+  assert.is(await game.codeOf('setLabel', 'quiet', 'yes'), 0)
+  await flooder.do('shutdown').catch(() => undefined)
+  await cluster.until('the loud one may speak again', 20_000, async () => {
+    await flooder.do('shutdown').catch(() => undefined)
+    return (await view(loud)).state === 'Stopped'
+  })
 })
 
 test('shutdown: Stopped, and nothing is left', async () => {

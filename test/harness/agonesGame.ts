@@ -22,6 +22,11 @@ const own = {
     const text = await answer.text()
     return { status: answer.status, body: text === '' ? null : JSON.parse(text) }
   },
+  flood: async (calls) => {
+    const results = await Promise.allSettled(Array.from({ length: calls }, () => sdk.getGameServer()))
+    const done = results.filter((one) => one.status === 'fulfilled').length
+    return { done, refused: results.filter((one) => one.reason?.code === 8).length }
+  },
   restWatch: async (count) => {
     const answer = await fetch('http://localhost:' + process.env.AGONES_SDK_HTTP_PORT + '/watch/gameserver')
     let text = ''
@@ -46,7 +51,7 @@ const server = http.createServer(async (request, response) => {
     response.end(JSON.stringify({ code: error.code ?? null, message: String(error.details ?? error.message) }))
   }
 })
-server.listen(7000, '0.0.0.0')
+server.listen(Number(process.env.ARMADA_PORT_DRIVE), '0.0.0.0')
 process.on('SIGTERM', () => process.exit(0))
 process.on('uncaughtException', (error) => console.log('uncaught', error.message))
 if (process.argv[2]) setTimeout(() => sdk.connect().then(() => sdk.ready()), Number(process.argv[2]))
