@@ -62,7 +62,9 @@ async function main(): Promise<void> {
     ...shared,
     ...{ host, boot: bootId(), url, credential, openZooKeeper, sessionMs },
     place: placeOf(stateDir),
-    sdkPorts: new SdkPortBook(settings.sdkPorts, roster),
+    sdkPorts: new SdkPortBook(settings.sdkPorts, () =>
+      roster.list().flatMap((entry) => entry.sdkPorts ?? []),
+    ),
     onSession: sessions.called,
     onHello: (wanted) => {
       advisor?.sendAll()

@@ -3,7 +3,6 @@
 import { createServer } from 'node:net'
 import { speaksSdk } from '../shared/model/blueprint.ts'
 import type { Grant } from '../shared/model/grant.ts'
-import type { Roster } from './roster.ts'
 
 export interface SdkPorts {
   grpc: number
@@ -18,24 +17,24 @@ const rememberMs = 120_000
 export class SdkPortBook {
   readonly #from: number
   readonly #to: number
-  readonly #roster: Roster
+  readonly #held: () => readonly SdkPorts[]
   /** Port -> when it was given out. */
   readonly #given = new Map<number, number>()
   #next: number
 
-  /** @param range such as `9400-9899`. */
-  constructor(range: string, roster: Roster) {
+  /** @param range such as `9400-9899`. @param held the ports of all ships aboard. */
+  constructor(range: string, held: () => readonly SdkPorts[]) {
     const [from = 0, to = 0] = range.split('-').map(Number)
     this.#from = from
     this.#to = to
     this.#next = from
-    this.#roster = roster
+    this.#held = held
   }
 
   /** @throws Error that says what to do when the range is used up. */
   async choose({ spec }: Grant): Promise<SdkPorts> {
     if (!speaksSdk(spec) || spec.network !== 'host') return usualPorts
-    const held = new Set(this.#roster.list().flatMap(({ sdkPorts }) => Object.values(sdkPorts ?? {})))
+    const held = new Set(this.#held().flatMap(({ grpc, rest }) => [grpc, rest]))
     const [grpc, rest] = [await this.#free(held), await this.#free(held)]
     return { grpc, rest }
   }

@@ -18,8 +18,8 @@ export function move(
 ): Ship | undefined {
   if (!mayMove(ship.state, to, by)) return undefined
   const at = new Date().toISOString()
-  const reservation = ship.reservedUntil ? { reservedUntil: null } : {}
-  const moved = { state: to, stateSince: at, reason, ...reservation, ...change }
+  const over = to === 'Unhealthy' || to === 'Lost' ? {} : endOfUse(ship)
+  const moved = { state: to, stateSince: at, reason, ...over, ...change }
   return remembering({ ...ship, ...moved }, { at })
 }
 
@@ -36,6 +36,15 @@ function remembering(ship: Ship, more: Partial<ShipEntry> = {}): Ship {
   // A ship that finds no host is refused again and again: the last refusal of an attempt tells it all.
   const repeats = (last: ShipEntry) => Boolean(entry.refused && last.refused) && last.attempt === attempt
   return { ...ship, history: withEntry<ShipEntry>(ship.history, entry, repeats) }
+}
+
+/** To be kept while it is Unhealthy or Lost. */
+function useOf({ state }: Ship): Partial<Ship> {
+  return state === 'Reserved' || state === 'Allocated' ? { wasInUse: state } : {}
+}
+
+function endOfUse({ reservedUntil, wasInUse }: Ship): Partial<Ship> {
+  return { ...(reservedUntil && { reservedUntil: null }), ...(wasInUse && { wasInUse: null }) }
 }
 
 /** What a ship keeps for its SDK, as its blueprint has it: whatever an earlier attempt said is gone. */
@@ -187,7 +196,10 @@ export function notBeforeMs(ship: Ship): number {
 
 export function ready(ship: Ship): Ship | undefined {
   if (ship.state !== 'Starting' && ship.state !== 'Unhealthy' && ship.state !== 'Lost') return undefined
-  return move(ship, 'Ready', 'agent', null, {
+  // A match that goes on must not be given to somebody else.
+  const to = (ship.state !== 'Starting' && ship.wasInUse) || 'Ready'
+  return move(ship, to, 'agent', null, {
+    ...(to === 'Reserved' && { reservedUntil: ship.reservedUntil ?? null }),
     readyAt: ship.readyAt ?? new Date().toISOString(),
     failedStarts: 0,
     avoidHosts: [],
@@ -195,7 +207,7 @@ export function ready(ship: Ship): Ship | undefined {
 }
 
 export function unhealthy(ship: Ship, reason: string): Ship | undefined {
-  return move(ship, 'Unhealthy', 'agent', reason)
+  return move(ship, 'Unhealthy', 'agent', reason, useOf(ship))
 }
 
 export function end(
@@ -222,5 +234,5 @@ export function stop(ship: Ship, by: 'api' | 'controllers', reason: string): Shi
 /** Its host is gone; the record still names it, so that a host that returns can say what became of the ship. */
 export function lose(ship: Ship, reason: string): Ship | undefined {
   if (ship.state === 'Stopping') return end(ship, 'Stopped', 'controllers', reason)
-  return move(ship, 'Lost', 'controllers', reason)
+  return move(ship, 'Lost', 'controllers', reason, useOf(ship))
 }

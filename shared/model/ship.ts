@@ -41,6 +41,11 @@ export const Ship = z.strictObject({
     .nullable()
     .optional()
     .describe('When a Reserved ship is Ready again; null: when it says so'),
+  wasInUse: z
+    .enum(['Reserved', 'Allocated'])
+    .nullable()
+    .optional()
+    .describe('What an Unhealthy or Lost ship was, and is again when it is well'),
   speaks: z.boolean().optional().describe('It speaks an SDK: it is told at once of changes to this record'),
   said: z.int().min(0).optional().describe('Number of the last word of its SDK that was taken'),
   avoidHosts: z.array(Name).describe('Hosts that could not start it'),

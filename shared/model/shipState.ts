@@ -1,8 +1,8 @@
 // The states of a ship, and who may move it from one to the next.
 //
 // INVARIANTS
-// - Within an attempt a ship only moves forward along this table (Ready ⇄ Reserved ⇄ Allocated and
-//   Ready ⇄ Unhealthy are the only ways back).
+// - Within an attempt a ship only moves forward along this table (Ready ⇄ Reserved ⇄ Allocated, and each of them
+//   ⇄ Unhealthy or Lost, are the only ways back).
 // - Going back to Queued always raises the attempt, which makes everything older powerless.
 // - Stopped and Failed are ends.
 import { z } from 'zod'
@@ -85,6 +85,8 @@ export const moves: Readonly<Record<ShipState, Row>> = {
   },
   Unhealthy: {
     Ready: ['agent'],
+    Reserved: ['agent'], // as it was before
+    Allocated: ['agent'],
     Queued: ['agent'],
     Stopping: ['api', 'agent', 'controllers'],
     Stopped: ['agent'],
@@ -100,6 +102,8 @@ export const moves: Readonly<Record<ShipState, Row>> = {
     Queued: ['controllers'],
     Failed: ['controllers', 'agent'],
     Ready: ['agent'], // the host came back and the ship had run on
+    Reserved: ['agent'],
+    Allocated: ['agent'],
     Unhealthy: ['agent'],
     Stopped: ['api', 'agent', 'controllers'],
   },

@@ -17,7 +17,7 @@ let ship: string
 let game: AgonesGame
 
 const drive = { name: 'drive', protocol: 'tcp', containerPort: 7_000 } as const
-const probe = { type: 'sdk', periodMs: 1_000, initialDelayMs: 500, failures: 3 } as const
+const probe = { type: 'sdk', periodMs: 2_000, initialDelayMs: 500, failures: 3 } as const
 
 async function view(id = ship): Promise<ShipView> {
   return answerOf(cluster.client.v1.ships[':ship'].$get({ param: { ship: id } }))
@@ -98,18 +98,18 @@ test('a ship is Starting until it says that it is ready; what it asks of itself 
   assert.equal(status?.portsList, [{ name: 'drive', port: (await view()).ports[0]?.hostPort }])
   assert.equal(status?.countersMap, [['rooms', { count: 1, capacity: 10 }]])
   assert.equal(status?.listsMap, [['players', { capacity: 3, valuesList: ['ann'] }]])
-  const health = { disabled: false, periodSeconds: 1, failureThreshold: 3, initialDelaySeconds: 1 }
+  const health = { disabled: false, periodSeconds: 2, failureThreshold: 3, initialDelaySeconds: 1 }
   assert.equal(spec?.health, health)
 })
 
 test('allocate, reserve for a time, ready again: in the API before the call returns', async () => {
   await game.do('allocate')
   assert.is((await view()).state, 'Allocated')
-  await game.do('reserve', 2)
+  await game.do('reserve', 5)
   const reserved = await view()
   assert.is(reserved.state, 'Reserved')
   const leftMs = Date.parse(reserved.reservedUntil ?? '') - Date.now()
-  assert.ok(leftMs > 0 && leftMs <= 2_000, `${leftMs} ms`)
+  assert.ok(leftMs > 0 && leftMs <= 5_000, `${leftMs} ms`)
   assert.is((await becomes('Ready')).reservedUntil, null)
 })
 
@@ -258,7 +258,7 @@ test('a killed agent and a new one: the ship runs on, is served again, and keeps
   await game.do('setLabel', 'after', 'restart')
   assert.is((await view()).labels['agones.dev/sdk-after'], 'restart')
   // Longer than its pings may be missing: the client's stream of them broke with the old agent.
-  await sleep(5_000)
+  await sleep(9_000)
   const now = await view()
   assert.equal([now.state, now.attempt], ['Ready', 1])
 })
@@ -291,7 +291,7 @@ test('a ship that floods its SDK is told so, and the others are served as ever',
   const took: number[] = []
   for (let i = 0; i < 20; i++) took.push((await game.timed('getGameServer')).ms)
   const { done, refused } = await flood
-  assert.ok(done > 0 && refused > 1_000, `${done} calls done, ${refused} refused`)
+  assert.ok(done > 0 && done + refused === 4_000 && refused > 0, `${done} calls done, ${refused} refused`)
   took.sort((a, b) => a - b)
   console.log(`beside a flood of 4000 calls another ship waits ${Math.round(took[10] ?? 0)} ms (median)`)
   assert.is(await game.codeOf('setLabel', 'quiet', 'yes'), 0)
