@@ -11,7 +11,7 @@ import { isGame } from './games.ts'
 import { HttpServer } from './httpServer.ts'
 import { Meters } from './metrics/meters.ts'
 import { AgentStreams } from './services/agentStreams.ts'
-import { StreamDesk } from './services/streamDesk.ts'
+import { StreamDesk } from './services/watch/streamDesk.ts'
 import { openStores, type Stores } from './stores/stores.ts'
 
 async function main(): Promise<void> {

@@ -3,8 +3,9 @@ import { createInterface } from 'node:readline'
 import { stripVTControlCharacters } from 'node:util'
 import { answerOf, type Client } from '../shared/api/client.ts'
 import { eventStream } from '../shared/api/eventStream.ts'
+import { follow } from '../shared/api/follow.ts'
 import { ArmadaError, messageOf } from '../shared/errors.ts'
-import { backoffMs, sleep } from '../shared/loop.ts'
+import { sleep } from '../shared/loop.ts'
 import { randomId } from '../shared/model/name.ts'
 import { type Commands, type Terminal, wholeNumber } from './command.ts'
 
@@ -86,23 +87,16 @@ async function printLog(
   signal: AbortSignal,
 ): Promise<void> {
   const log = `${url.replace(/\/$/, '')}/v1/ships/${encodeURIComponent(ship)}/logs?${query}`
-  let lastEventId: string | undefined
-  for (let failures = 0; !signal.aborted; failures++) {
-    try {
-      const position = lastEventId === undefined ? {} : { lastEventId }
-      for await (const { event, data, id } of eventStream({ url: log, token, signal, ...position })) {
-        failures = 0
-        if (id) lastEventId = id
-        if (event !== 'ping') print(event, JSON.parse(data), timestamps)
-        if (event === 'end') return
-      }
-      if (!repeats) return
-    } catch (error) {
-      const mayWork = error instanceof ArmadaError && error.retryable
-      if (!repeats || !mayWork) throw error
-      if (failures === 0) note(`waiting: ${messageOf(error)}`)
-    }
-    await sleep(300 + backoffMs(failures, 300, 5_000), signal)
+  const options = { url: log, token, signal }
+  let waiting = false
+  const onBreak = (error: unknown) => {
+    if (!waiting) note(`waiting: ${messageOf(error)}`)
+    waiting = true
+  }
+  for await (const { event, data } of repeats ? follow({ ...options, onBreak }) : eventStream(options)) {
+    waiting = false
+    if (event !== 'ping') print(event, JSON.parse(data), timestamps)
+    if (event === 'end') return
   }
 }
 

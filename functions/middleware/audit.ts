@@ -2,7 +2,7 @@
 import type { Context, MiddlewareHandler } from 'hono'
 import { isDenial, type NewEntry } from '../../shared/model/auditEntry.ts'
 import { TokenRole } from '../../shared/model/token.ts'
-import type { AuditStore } from '../stores/audit.ts'
+import type { AuditStore } from '../stores/audit/audit.ts'
 import type { Env } from './authenticate.ts'
 import { clientAddress } from './clientAddress.ts'
 import { routeOf } from './request.ts'

@@ -1,8 +1,8 @@
 // The streams that agents hold open to this ApiServer, and when to call an agent through its stream.
 import type { Host } from '../../shared/model/host.ts'
 import type { Ship } from '../../shared/model/ship.ts'
-import type { Row, Table } from '../stores/table.ts'
-import { selfOf } from './words.ts'
+import type { Row, Table } from '../stores/mirror/table.ts'
+import { selfOf } from './changes/words.ts'
 
 /** Changes of one host within this time make one call. */
 const gatherMs = 300

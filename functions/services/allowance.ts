@@ -5,11 +5,11 @@ import type { Use } from '../../shared/model/quota.ts'
 import type { Resources } from '../../shared/model/resources.ts'
 import type { Quota, Token } from '../../shared/model/token.ts'
 import { fits as fitsPattern } from '../../shared/model/token.ts'
+import type { Condition, Write } from '../stores/etcd/kv.ts'
 import { etcdKeys } from '../stores/keys.ts'
-import type { Condition, Write } from '../stores/kv.ts'
+import { noUse, plus } from '../stores/mirror/useIndex.ts'
 import type { Guard } from '../stores/quotas.ts'
 import type { Stores } from '../stores/stores.ts'
-import { noUse, plus } from '../stores/useIndex.ts'
 import { liveOf } from './views.ts'
 
 /** What ships count under. */

@@ -2,7 +2,7 @@
 import * as routes from '../../shared/api/audit.ts'
 import { ArmadaError } from '../../shared/errors.ts'
 import { guarded } from '../middleware/authenticate.ts'
-import type { AuditStore } from '../stores/audit.ts'
+import type { AuditStore } from '../stores/audit/audit.ts'
 import { serviceApp } from './serviceApp.ts'
 
 export function auditService({ audit }: { audit: AuditStore }) {

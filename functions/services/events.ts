@@ -4,11 +4,11 @@ import { ArmadaError } from '../../shared/errors.ts'
 import type { ArmadaEvent } from '../../shared/model/event.ts'
 import { guarded } from '../middleware/authenticate.ts'
 import { seesFleet } from '../middleware/scope.ts'
-import { fleetEvents, shipEvents } from '../stores/logEntry.ts'
+import { fleetEvents, shipEvents } from '../stores/mirror/logEntry.ts'
 import type { Stores } from '../stores/stores.ts'
-import { isBefore, type Position, positionOf } from './logReader.ts'
 import { serviceApp } from './serviceApp.ts'
-import type { Watching } from './watching.ts'
+import { isBefore, type Position, positionOf } from './watch/logReader.ts'
+import type { Watching } from './watch/watching.ts'
 
 interface Wanted {
   ship?: string | undefined

@@ -9,10 +9,10 @@ import { type Caller, type Env, guarded } from '../middleware/authenticate.ts'
 import { seesFleet } from '../middleware/scope.ts'
 import type { Stores } from '../stores/stores.ts'
 import type { AgentStreams } from './agentStreams.ts'
-import { asEvents, asText, responseOf } from './outputFormats.ts'
+import { asEvents, asText, responseOf } from './output/outputFormats.ts'
+import { writeLine } from './output/shipInput.ts'
+import { busy, shipOutput } from './output/shipOutput.ts'
 import { serviceApp } from './serviceApp.ts'
-import { writeLine } from './shipInput.ts'
-import { busy, shipOutput } from './shipOutput.ts'
 
 const mostReaders = 256
 const mostOfShip = 16

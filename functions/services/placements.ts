@@ -8,7 +8,7 @@ import { each } from '../../shared/zookeeper/persistence.ts'
 import type { Meters } from '../metrics/meters.ts'
 import { guarded } from '../middleware/authenticate.ts'
 import type { Stores } from '../stores/stores.ts'
-import { place, refuse } from './lifecycle.ts'
+import { place, refuse } from './changes/lifecycle.ts'
 import { serviceApp } from './serviceApp.ts'
 
 const readsInFlight = 64

@@ -4,10 +4,10 @@ import { ArmadaError } from '../../shared/errors.ts'
 import type { FleetQuota, FleetQuotaView } from '../../shared/model/quota.ts'
 import { fits as fitsPattern } from '../../shared/model/token.ts'
 import { guarded } from '../middleware/authenticate.ts'
+import type { Row } from '../stores/mirror/table.ts'
 import type { Stores } from '../stores/stores.ts'
-import type { Row } from '../stores/table.ts'
 import { usedBy } from './allowance.ts'
-import { assertMatch, tag } from './matching.ts'
+import { assertMatch, tag } from './changes/matching.ts'
 import { serviceApp } from './serviceApp.ts'
 
 /** Each of them may be a condition of one transaction, which has room for 120. */

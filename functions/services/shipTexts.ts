@@ -1,7 +1,7 @@
 // Single ships as the JSON that is sent: a record is written out once, and only its sample is asked for each time.
 import type { Ship } from '../../shared/model/ship.ts'
 import type { Lookups } from '../stores/lookups.ts'
-import type { Row } from '../stores/table.ts'
+import type { Row } from '../stores/mirror/table.ts'
 import { shownOf } from './views.ts'
 
 export class ShipTexts {

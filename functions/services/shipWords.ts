@@ -5,8 +5,8 @@ import type { Ship } from '../../shared/model/ship.ts'
 import { isFinished } from '../../shared/model/shipState.ts'
 import { guarded } from '../middleware/authenticate.ts'
 import type { Stores } from '../stores/stores.ts'
+import { type Heard, hear, selfOf } from './changes/words.ts'
 import { serviceApp } from './serviceApp.ts'
-import { type Heard, hear, selfOf } from './words.ts'
 
 export function shipWords({ ships }: Pick<Stores, 'ships'>) {
   return serviceApp().openapi(guarded(routes.tell), async (c) => {

@@ -2,7 +2,7 @@
 import type { Ship } from '../../shared/model/ship.ts'
 import { demandOf, type Ticket } from '../../shared/model/ticket.ts'
 import type { Stores } from '../stores/stores.ts'
-import { notBeforeMs } from './lifecycle.ts'
+import { notBeforeMs } from './changes/lifecycle.ts'
 
 /** Queues a ticket for every ship that is Queued; passes over the others. */
 export async function queueTickets(ships: Iterable<Ship>, { blueprints, dispatch }: Stores): Promise<void> {

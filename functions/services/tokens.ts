@@ -4,8 +4,8 @@ import { ArmadaError } from '../../shared/errors.ts'
 import type { Token, TokenView } from '../../shared/model/token.ts'
 import { guarded } from '../middleware/authenticate.ts'
 import type { TokenRecord } from '../stores/credentials.ts'
+import type { Row } from '../stores/mirror/table.ts'
 import type { Stores } from '../stores/stores.ts'
-import type { Row } from '../stores/table.ts'
 import { serviceApp } from './serviceApp.ts'
 
 const mostTokens = 10_000

@@ -3,8 +3,8 @@ import type { Fleet, FleetView } from '../../shared/model/fleet.ts'
 import type { Ship, ShipView } from '../../shared/model/ship.ts'
 import { isLive, type ShipState } from '../../shared/model/shipState.ts'
 import type { Lookups } from '../stores/lookups.ts'
+import type { Row } from '../stores/mirror/table.ts'
 import type { Stores } from '../stores/stores.ts'
-import type { Row } from '../stores/table.ts'
 
 /** Ships with what was last measured of them. */
 export async function shipViews(

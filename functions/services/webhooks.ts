@@ -8,11 +8,11 @@ import { randomId } from '../../shared/model/name.ts'
 import type { DeadLetter, WebhookView } from '../../shared/model/webhook.ts'
 import { newWebhookSecret } from '../../shared/webhookSignature.ts'
 import { type Env, guarded } from '../middleware/authenticate.ts'
+import type { Row } from '../stores/mirror/table.ts'
 import type { Seal } from '../stores/seal.ts'
 import type { Stores } from '../stores/stores.ts'
-import type { Row } from '../stores/table.ts'
 import type { KeptSecret, WebhookRecord } from '../stores/webhooks.ts'
-import { assertMatch, tag } from './matching.ts'
+import { assertMatch, tag } from './changes/matching.ts'
 import { serviceApp } from './serviceApp.ts'
 
 /** Each is one more stream of events for the leading controllers. */

@@ -9,10 +9,10 @@
 // - Answers may hold secrets: they are sealed with the caller's token and key, neither of which is kept.
 import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto'
 import { gunzipSync, gzipSync } from 'node:zlib'
+import type { Kv } from './etcd/kv.ts'
+import { readRow } from './etcd/rows.ts'
+import { SharedLease } from './etcd/sharedLease.ts'
 import { etcdKeys } from './keys.ts'
-import type { Kv } from './kv.ts'
-import { readRow } from './rows.ts'
-import { SharedLease } from './sharedLease.ts'
 
 export interface Answer {
   status: number

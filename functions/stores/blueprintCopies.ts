@@ -1,9 +1,9 @@
 // Blueprints as etcd has them: the head says which revision is the latest, and every revision has a copy.
 import type { Blueprint } from '../../shared/model/blueprint.ts'
+import type { KvReader } from './etcd/kv.ts'
+import { readRow } from './etcd/rows.ts'
 import { etcdKeys } from './keys.ts'
-import type { KvReader } from './kv.ts'
-import { readRow } from './rows.ts'
-import type { Row } from './table.ts'
+import type { Row } from './mirror/table.ts'
 
 export interface Head {
   /** The latest. */

@@ -9,11 +9,11 @@ import { ArmadaError } from '../../shared/errors.ts'
 import type { Log } from '../../shared/log.ts'
 import { type Blueprint, type BlueprintSpec, specDigest } from '../../shared/model/blueprint.ts'
 import { BlueprintCopies, chosen, type Head } from './blueprintCopies.ts'
+import type { Condition, Kv } from './etcd/kv.ts'
 import { etcdKeys, redisKeys } from './keys.ts'
-import type { Condition, Kv } from './kv.ts'
-import type { Mirror } from './mirror.ts'
-import { answeredAll } from './redis.ts'
-import { Table } from './table.ts'
+import type { Mirror } from './mirror/mirror.ts'
+import { Table } from './mirror/table.ts'
+import { answeredAll } from './redis/redis.ts'
 
 const remembered = 1_000
 const refilledAtOnce = 200

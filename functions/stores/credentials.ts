@@ -7,7 +7,7 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { Host } from '../../shared/model/host.ts'
 import { namePattern } from '../../shared/model/name.ts'
 import type { Token } from '../../shared/model/token.ts'
-import type { Row } from './table.ts'
+import type { Row } from './mirror/table.ts'
 
 type Kind = 'armada-host' | 'armada-token'
 

@@ -1,10 +1,10 @@
 // The store of dead letters: whole in etcd, and in memory only how many there are and which are wanted again.
 import type { DeadLetter } from '../../shared/model/webhook.ts'
+import type { Kv, Write } from './etcd/kv.ts'
+import { changeRow, readRow } from './etcd/rows.ts'
 import { etcdKeys } from './keys.ts'
-import type { Kv, Write } from './kv.ts'
-import type { Mirror } from './mirror.ts'
-import { changeRow, readRow } from './rows.ts'
-import { Table } from './table.ts'
+import type { Mirror } from './mirror/mirror.ts'
+import { Table } from './mirror/table.ts'
 
 export const mostDeadLetters = 1_000
 const deletesInCommit = 100

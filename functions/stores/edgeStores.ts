@@ -5,13 +5,13 @@ import type { Host } from '../../shared/model/host.ts'
 import type { Ship } from '../../shared/model/ship.ts'
 import { BlueprintCopies } from './blueprintCopies.ts'
 import { hostOf, type TokenRecord, tokenOf } from './credentials.ts'
-import { openGateway } from './gateway.ts'
+import { openGateway } from './etcd/gateway.ts'
+import { readRow } from './etcd/rows.ts'
 import type { Identities } from './identities.ts'
 import { etcdKeys } from './keys.ts'
 import type { Lookups, SampleLookups } from './lookups.ts'
-import { connectRedisOnce } from './redis.ts'
-import { readRow } from './rows.ts'
-import { storedSamples } from './storedSamples.ts'
+import { connectRedisOnce } from './redis/redis.ts'
+import { storedSamples } from './redis/storedSamples.ts'
 
 export interface EdgeStores extends Pick<Lookups, 'ships' | 'blueprints'> {
   /** Undefined where Redis cannot be reached from the edge. */

@@ -8,12 +8,12 @@
 //   deposed while it was being looked for does not get in after its successor.
 import type { OfficeName } from '../../shared/api/offices.ts'
 import { ArmadaError } from '../../shared/errors.ts'
-import type { LeaderOf } from './elections.ts'
+import type { Kv } from './etcd/kv.ts'
+import type { LeaderOf } from './keeper/elections.ts'
 import { etcdKeys } from './keys.ts'
-import type { Kv } from './kv.ts'
-import type { Mirror } from './mirror.ts'
+import type { Mirror } from './mirror/mirror.ts'
+import { Table } from './mirror/table.ts'
 import type { Fence } from './ships.ts'
-import { Table } from './table.ts'
 
 const conflictLimit = 8
 

@@ -1,12 +1,12 @@
 // The store of fleets: records in etcd, and the one transaction that makes a fleet's ships.
 import type { Fleet } from '../../shared/model/fleet.ts'
 import type { Ship } from '../../shared/model/ship.ts'
+import type { Kv } from './etcd/kv.ts'
+import { readRow } from './etcd/rows.ts'
 import { etcdKeys } from './keys.ts'
-import type { Kv } from './kv.ts'
-import type { Mirror } from './mirror.ts'
-import { readRow } from './rows.ts'
+import type { Mirror } from './mirror/mirror.ts'
+import { type Row, Table } from './mirror/table.ts'
 import { absent, type Fence, type Leave, put } from './ships.ts'
-import { type Row, Table } from './table.ts'
 
 export class FleetStore {
   readonly table = new Table<Fleet>(etcdKeys.fleets)

@@ -2,11 +2,11 @@
 import { randomBytes } from 'node:crypto'
 import type { Host, HostDescription } from '../../shared/model/host.ts'
 import { digest, newSecret, shownAs } from './credentials.ts'
+import type { Kv } from './etcd/kv.ts'
+import { changeRow, readRow } from './etcd/rows.ts'
 import { etcdKeys } from './keys.ts'
-import type { Kv } from './kv.ts'
-import type { Mirror } from './mirror.ts'
-import { changeRow, readRow } from './rows.ts'
-import { type Row, Table } from './table.ts'
+import type { Mirror } from './mirror/mirror.ts'
+import { type Row, Table } from './mirror/table.ts'
 
 interface JoinToken {
   host: string

@@ -6,10 +6,10 @@
 import { ArmadaError } from '../../shared/errors.ts'
 import type { Token } from '../../shared/model/token.ts'
 import { hostOf, tokenOf } from './credentials.ts'
+import type { KvReader } from './etcd/kv.ts'
+import { readRow } from './etcd/rows.ts'
 import type { HostStore } from './hosts.ts'
-import type { KvReader } from './kv.ts'
-import { readRow } from './rows.ts'
-import type { Row, Table } from './table.ts'
+import type { Row, Table } from './mirror/table.ts'
 import type { TokenStore } from './tokens.ts'
 
 /** Anybody can show secrets that memory does not know: etcd is asked about no more than so many at a time. */

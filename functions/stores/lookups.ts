@@ -1,7 +1,7 @@
 // What looking up a record takes of the stores. Node and the edge both have it, each in its own way.
 import type { Blueprint } from '../../shared/model/blueprint.ts'
 import type { Ship, ShipSample } from '../../shared/model/ship.ts'
-import type { Row } from './table.ts'
+import type { Row } from './mirror/table.ts'
 
 export type Sample = Omit<ShipSample, 'ship'>
 

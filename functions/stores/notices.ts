@@ -1,10 +1,10 @@
 // What people should know of the cluster: in etcd, because the controllers say it once, when it changes.
 import { ArmadaError } from '../../shared/errors.ts'
+import type { Kv } from './etcd/kv.ts'
 import { etcdKeys } from './keys.ts'
-import type { Kv } from './kv.ts'
-import type { Mirror } from './mirror.ts'
+import type { Mirror } from './mirror/mirror.ts'
+import { Table } from './mirror/table.ts'
 import type { Fence } from './ships.ts'
-import { Table } from './table.ts'
 
 const stormBrake = 'storm-brake'
 

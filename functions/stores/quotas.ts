@@ -8,11 +8,11 @@
 // - A quota changes only together with its guard: what was counted with the old limits is counted again.
 import { ArmadaError } from '../../shared/errors.ts'
 import type { FleetQuota, Use } from '../../shared/model/quota.ts'
+import type { Condition, Kv, Write } from './etcd/kv.ts'
+import { readRow } from './etcd/rows.ts'
 import { etcdKeys } from './keys.ts'
-import type { Condition, Kv, Write } from './kv.ts'
-import type { Mirror } from './mirror.ts'
-import { readRow } from './rows.ts'
-import { type Row, Table } from './table.ts'
+import type { Mirror } from './mirror/mirror.ts'
+import { type Row, Table } from './mirror/table.ts'
 
 /** Request -> what it will yet make. */
 type Promised = Record<string, Use & { untilMs: number }>

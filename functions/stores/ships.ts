@@ -6,13 +6,13 @@
 import { ArmadaError } from '../../shared/errors.ts'
 import { backoffMs, sleep } from '../../shared/loop.ts'
 import type { Ship } from '../../shared/model/ship.ts'
+import type { Condition, Kv, Write } from './etcd/kv.ts'
+import { changeRow, readRow } from './etcd/rows.ts'
 import { etcdKeys } from './keys.ts'
-import type { Condition, Kv, Write } from './kv.ts'
-import type { Mirror } from './mirror.ts'
-import { changeRow, readRow } from './rows.ts'
-import { ShipIndex } from './shipIndex.ts'
-import { type Row, Table } from './table.ts'
-import { UseIndex } from './useIndex.ts'
+import type { Mirror } from './mirror/mirror.ts'
+import { ShipIndex } from './mirror/shipIndex.ts'
+import { type Row, Table } from './mirror/table.ts'
+import { UseIndex } from './mirror/useIndex.ts'
 
 /** Decides the next record of a ship; undefined leaves it as it is. Asked again with a newer record; the last word counts. */
 export type Decide = (ship: Ship) => Ship | undefined

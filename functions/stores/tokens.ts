@@ -2,11 +2,11 @@
 import { sleep } from '../../shared/loop.ts'
 import type { Token } from '../../shared/model/token.ts'
 import { digest, newSecret, shownAs, stillGood, type TokenRecord } from './credentials.ts'
+import type { Kv } from './etcd/kv.ts'
+import { changeRow, readRow } from './etcd/rows.ts'
 import { etcdKeys } from './keys.ts'
-import type { Kv } from './kv.ts'
-import type { Mirror } from './mirror.ts'
-import { changeRow, readRow } from './rows.ts'
-import { type Row, Table } from './table.ts'
+import type { Mirror } from './mirror/mirror.ts'
+import { type Row, Table } from './mirror/table.ts'
 
 /** Secrets of before a rotation that are good for a while; further ones push the oldest out. */
 const mostOlder = 4

@@ -8,12 +8,12 @@ import type { DeliveryReport } from '../../shared/api/deliveries.ts'
 import { ArmadaError } from '../../shared/errors.ts'
 import type { Webhook, WebhookProgress } from '../../shared/model/webhook.ts'
 import { type DeadLetterStore, dropLetter, putLetter } from './deadLetters.ts'
+import type { Kv, Write } from './etcd/kv.ts'
+import { changeRow, readRow } from './etcd/rows.ts'
 import { etcdKeys } from './keys.ts'
-import type { Kv, Write } from './kv.ts'
-import type { Mirror } from './mirror.ts'
-import { changeRow, readRow } from './rows.ts'
+import type { Mirror } from './mirror/mirror.ts'
+import { type Row, Table } from './mirror/table.ts'
 import type { Fence } from './ships.ts'
-import { type Row, Table } from './table.ts'
 
 export interface WebhookRecord extends Webhook {
   /** Tells it from an earlier one of the same name. */

@@ -1,7 +1,7 @@
 // Two agents with different ids on one dockerd are two hosts; when one is gone for good, its ships move.
 import assert from 'node:assert/strict'
 import { suite } from 'uvu'
-import { connectEtcd } from '../../functions/stores/etcd.ts'
+import { connectEtcd } from '../../functions/stores/etcd/etcd.ts'
 import { idle, imageOf } from '../../infra/quickstart/games.ts'
 import { answerOf } from '../../shared/api/client.ts'
 import { Cluster } from '../harness/cluster.ts'

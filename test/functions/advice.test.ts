@@ -1,7 +1,7 @@
 // What the ApiServers tell the scheduler of a host, and when: over two of them, on real stores.
 import assert from 'node:assert/strict'
 import { suite } from 'uvu'
-import { merged, type Said, type Told, tellsMore } from '../../functions/stores/advice.ts'
+import { merged, type Said, type Told, tellsMore } from '../../functions/stores/keeper/advice.ts'
 import { answerOf, type Client } from '../../shared/api/client.ts'
 import { createLog } from '../../shared/log.ts'
 import { Advice, type Holding } from '../../shared/model/holding.ts'

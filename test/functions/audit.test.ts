@@ -1,9 +1,9 @@
 // The audit log on two ApiServers over real stores: every change, every denial, no secret, and no flood.
 import assert from 'node:assert/strict'
 import { suite } from 'uvu'
-import { AuditStore } from '../../functions/stores/audit.ts'
+import { AuditStore } from '../../functions/stores/audit/audit.ts'
 import { etcdKeys } from '../../functions/stores/keys.ts'
-import { Mirror } from '../../functions/stores/mirror.ts'
+import { Mirror } from '../../functions/stores/mirror/mirror.ts'
 import { answerOf } from '../../shared/api/client.ts'
 import type { Log } from '../../shared/log.ts'
 import { createLog } from '../../shared/log.ts'

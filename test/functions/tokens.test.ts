@@ -1,7 +1,7 @@
 // Tokens on two ApiServers: roles, fleets, expiry, rotation, revocation, and the first one of a cluster.
 import assert from 'node:assert/strict'
 import { suite } from 'uvu'
-import { connectEtcd } from '../../functions/stores/etcd.ts'
+import { connectEtcd } from '../../functions/stores/etcd/etcd.ts'
 import { answerOf, type Client } from '../../shared/api/client.ts'
 import type { TokenRequest } from '../../shared/model/token.ts'
 import { adminToken } from '../harness/apiServer.ts'

@@ -144,9 +144,13 @@ test('the edge loads nothing that runs on Node alone, and can write to no store'
         'functions/node.ts',
         'functions/app.ts',
         'functions/stores/stores.ts',
-        'functions/stores/etcd.ts',
+        'functions/stores/etcd/etcd.ts',
       ),
-      isOne('functions/stores/dispatch.ts', 'functions/stores/mirror.ts', 'functions/stores/epochs.ts'),
+      isOne(
+        'functions/stores/keeper/dispatch.ts',
+        'functions/stores/mirror/mirror.ts',
+        'functions/stores/epochs.ts',
+      ),
       isIn('shared/zookeeper'),
     ),
   )

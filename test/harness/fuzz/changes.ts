@@ -1,6 +1,6 @@
 // Which records of the stores have changed, as etcd's own watch and ZooKeeper's nodes tell.
-import { connectEtcd } from '../../../functions/stores/etcd.ts'
-import type { Kv } from '../../../functions/stores/kv.ts'
+import { connectEtcd } from '../../../functions/stores/etcd/etcd.ts'
+import type { Kv } from '../../../functions/stores/etcd/kv.ts'
 import type { Log } from '../../../shared/log.ts'
 import { ZooKeeper } from '../../../shared/zookeeper/client.ts'
 import { paths } from '../../../shared/zookeeper/paths.ts'

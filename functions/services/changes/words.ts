@@ -1,0 +1,172 @@
+// What a ship's words do to its record. Pure: it takes the record as it is and says what becomes of it.
+//
+// INVARIANTS
+// - A word is taken once: the record keeps the number of the last one, in the same write.
+// - A word that is refused changes nothing, and nothing after it is looked at.
+
+import { Labels } from '../../../shared/model/name.ts'
+import type { Ship } from '../../../shared/model/ship.ts'
+import { Annotations, dataBytes, mostDataBytes, mostListed } from '../../../shared/model/shipData.ts'
+import { isFinished, type ShipState } from '../../../shared/model/shipState.ts'
+import {
+  ownPrefix,
+  type Refusal,
+  type RefusalCode,
+  type ShipSelf,
+  type Word,
+} from '../../../shared/model/word.ts'
+import type { Row } from '../../stores/mirror/table.ts'
+import { move } from './lifecycle.ts'
+
+export interface Heard {
+  ship: Ship
+  /** Words from the first on that are in effect now, those of earlier requests among them. */
+  taken: number
+  refused: Refusal | null
+}
+
+type Say = Word['say']
+type Saying<S extends Say> = Extract<Word, { say: S }>
+
+class Refused extends Error {
+  readonly code: RefusalCode
+
+  constructor(code: RefusalCode, detail: string) {
+    super(detail)
+    this.code = code
+  }
+}
+
+export function hear(ship: Ship, first: number, words: readonly Word[]): Heard {
+  let now = ship
+  for (const [i, word] of words.entries()) {
+    const number = first + i
+    if (number <= (ship.said ?? 0)) continue
+    try {
+      const next = (effects[word.say] as (ship: Ship, word: Word) => Ship)(now, word)
+      now = { ...next, said: number }
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error
+      return { ship: now, taken: i, refused: { code: error.code, detail: error.message } }
+    }
+  }
+  return { ship: now, taken: words.length, refused: null }
+}
+
+/** What a ship is told of itself. */
+export function selfOf({ value, revision }: Row<Ship>): ShipSelf {
+  const { id: ship, attempt, state, fleet, labels, address, ports, createdAt } = value
+  const { annotations = {}, counters = {}, lists = {}, reservedUntil = null, said = 0 } = value
+  const data = { annotations, counters, lists, reservedUntil, said }
+  return { ship, attempt, revision, state, fleet, labels, address, ports, createdAt, ...data }
+}
+
+const effects: { readonly [S in Say]: (ship: Ship, word: Saying<S>) => Ship } = {
+  ready: (ship) => go(ship, 'Ready', null, { failedStarts: 0, avoidHosts: [] }),
+  allocate: (ship) => go(ship, 'Allocated', 'it allocated itself through its SDK'),
+  reserve: (ship, { seconds }) => {
+    const reservedUntil = seconds > 0 ? new Date(Date.now() + seconds * 1_000).toISOString() : null
+    return go(ship, 'Reserved', 'it reserved itself through its SDK', { reservedUntil })
+  },
+  expire: (ship, { until }) =>
+    ship.state === 'Reserved' && ship.reservedUntil === until ? go(ship, 'Ready', null) : ship,
+  shutdown: (ship) => go(ship, 'Stopping', 'it asked to be shut down through its SDK'),
+  label: (ship, { key, value }) => {
+    const labels = Labels.safeParse({ ...ship.labels, [ownPrefix + key]: value })
+    if (labels.success) return { ...ship, labels: labels.data }
+    const most = `at most ${63 - ownPrefix.length} characters in the key, 63 in the value, and 32 labels`
+    throw new Refused(
+      'INVALID_ARGUMENT',
+      `label "${key}" cannot be set: ${messageOf(labels.error)} (${most})`,
+    )
+  },
+  annotation: (ship, { key, value }) => {
+    const annotations = Annotations.safeParse({ ...ship.annotations, [ownPrefix + key]: value })
+    if (annotations.success) return fitting({ ...ship, annotations: annotations.data })
+    throw new Refused(
+      'INVALID_ARGUMENT',
+      `annotation "${key}" cannot be set: ${messageOf(annotations.error)}`,
+    )
+  },
+  counter: (ship, { name, count, capacity, add }) => {
+    const old = declared(ship.counters, name, 'counter', 'counters')
+    if (capacity !== undefined && !isAmount(capacity)) throw outOfRange('Capacity', capacity)
+    const most = capacity ?? old.capacity
+    if (count !== undefined && !(isAmount(count) && count <= most)) throw beyond(name, count, most)
+    const sum = (count ?? Math.min(old.count, most)) + (add ?? 0)
+    if (!isAmount(sum) || sum > most) throw beyond(name, sum, most)
+    return fitting({ ...ship, counters: { ...ship.counters, [name]: { count: sum, capacity: most } } })
+  },
+  list: (ship, { name, capacity, values }) => {
+    const old = declared(ship.lists, name, 'list', 'lists')
+    if (capacity !== undefined && !(isAmount(capacity) && capacity <= mostListed)) {
+      throw outOfRange('Capacity', capacity, mostListed)
+    }
+    const most = capacity ?? old.capacity
+    if (values && values.length > most) {
+      throw new Refused('OUT_OF_RANGE', `${values.length} values do not fit into list "${name}" of ${most}`)
+    }
+    const next = { values: [...new Set(values ?? old.values)].slice(0, most), capacity: most }
+    return fitting({ ...ship, lists: { ...ship.lists, [name]: next } })
+  },
+  append: (ship, { name, value }) => {
+    const { values, capacity } = declared(ship.lists, name, 'list', 'lists')
+    if (values.includes(value)) {
+      throw new Refused('ALREADY_EXISTS', `"${value}" is in list "${name}" already`)
+    }
+    if (values.length >= capacity) {
+      throw new Refused('OUT_OF_RANGE', `list "${name}" is full: ${values.length} of ${capacity}`)
+    }
+    const next = { values: [...values, value], capacity }
+    return fitting({ ...ship, lists: { ...ship.lists, [name]: next } })
+  },
+  remove: (ship, { name, value }) => {
+    const { values, capacity } = declared(ship.lists, name, 'list', 'lists')
+    if (!values.includes(value)) throw new Refused('NOT_FOUND', `"${value}" is not in list "${name}"`)
+    const next = { values: values.filter((other) => other !== value), capacity }
+    return { ...ship, lists: { ...ship.lists, [name]: next } }
+  },
+}
+
+/** A ship that is being stopped stays on its way, without an error: as in Agones, there is no escape from that. */
+function go(ship: Ship, to: ShipState, reason: string | null, change: Partial<Ship> = {}): Ship {
+  if (ship.state === 'Stopping' || isFinished(ship.state)) return ship
+  if (ship.state === to && to !== 'Reserved') return ship
+  const readyAt = to === 'Stopping' ? ship.readyAt : (ship.readyAt ?? new Date().toISOString())
+  if (ship.state === to) return { ...ship, reason, ...change }
+  const next = move(ship, to, 'agent', reason, { readyAt, ...change })
+  if (next) return next
+  throw new Refused('FAILED_PRECONDITION', `a ship that is ${ship.state} cannot become ${to}`)
+}
+
+function declared<T>(all: Record<string, T> | undefined, name: string, what: string, field: string): T {
+  const found = all && Object.hasOwn(all, name) ? all[name] : undefined
+  if (found !== undefined) return found
+  const known = Object.keys(all ?? {}).join(', ') || 'none'
+  throw new Refused('NOT_FOUND', `there is no ${what} "${name}"; \`${field}\` of the blueprint has ${known}`)
+}
+
+function fitting(ship: Ship): Ship {
+  const bytes = dataBytes(ship)
+  if (bytes <= mostDataBytes) return ship
+  const detail = `annotations, counters and lists of a ship may take ${mostDataBytes} bytes of JSON together; these would take ${bytes}`
+  throw new Refused('RESOURCE_EXHAUSTED', detail)
+}
+
+function isAmount(number: number): boolean {
+  return Number.isSafeInteger(number) && number >= 0
+}
+
+function outOfRange(what: string, found: number, most?: number): Refused {
+  const range = most === undefined ? 'at least 0' : `between 0 and ${most}`
+  return new Refused('OUT_OF_RANGE', `${what} must be ${range}; it would be ${found}`)
+}
+
+function beyond(name: string, count: number, capacity: number): Refused {
+  const detail = `counter "${name}" counts from 0 to its capacity of ${capacity}; it would be ${count}`
+  return new Refused('OUT_OF_RANGE', detail)
+}
+
+function messageOf(error: { issues: readonly { message: string }[] }): string {
+  return error.issues.map((issue) => issue.message).join('; ')
+}

@@ -1,0 +1,160 @@
+// etcd behind the Kv interface, with etcd3 tamed: no circuit breaker, a deadline on every call.
+import { noop } from 'cockatiel'
+import { Etcd3, type IKeyValue, Range } from 'etcd3'
+import { ArmadaError, messageOf } from '../../../shared/errors.ts'
+import { follow, history, type KeyRange } from './etcdWatch.ts'
+import type { Condition, KeyValue, Kv, Write } from './kv.ts'
+
+const pageSize = 500
+
+/**
+ * @param addresses `host:port` or URLs, several separated by commas.
+ * @param limitMs deadline of one call.
+ */
+export function connectEtcd(addresses: string, limitMs = 2_000): Kv {
+  // With its defaults etcd3 answers every call with an error for 5 s after a single failure, waits for ever
+  // on a server that is paused, and refuses answers over 4 MiB.
+  const client = new Etcd3({
+    hosts: addresses.split(',').map((address) => (address.includes('://') ? address : `http://${address}`)),
+    faultHandling: { host: () => noop, global: noop },
+    defaultCallOptions: (call) => (call.isStream ? {} : { deadline: Date.now() + limitMs }),
+    grpcOptions: {
+      'grpc.max_receive_message_length': -1,
+      'grpc.keepalive_time_ms': 10_000,
+      'grpc.keepalive_timeout_ms': 2_000,
+      'grpc.max_reconnect_backoff_ms': 1_000,
+      'grpc.initial_reconnect_backoff_ms': 100,
+    },
+  })
+
+  let heard = 0
+
+  async function answered<T extends { header?: { revision: string } }>(call: Promise<T>): Promise<T> {
+    try {
+      const answer = await call
+      heard = Math.max(heard, Number(answer.header?.revision ?? 0))
+      return answer
+    } catch (error) {
+      if (isFull.test(messageOf(error))) throw full(addresses, error)
+      throw new ArmadaError('unavailable', `etcd at ${addresses} does not answer: ${messageOf(error)}`, {
+        cause: error,
+        retryAfterSeconds: 1,
+      })
+    }
+  }
+
+  async function get(key: string): Promise<KeyValue | undefined> {
+    const { kvs } = await answered(client.get(key).exec())
+    return kvs[0] && keyValue(kvs[0])
+  }
+
+  async function revision(): Promise<number> {
+    const { header } = await answered(client.kv.range({ key: Buffer.from('/'), keys_only: true }))
+    return Number(header.revision)
+  }
+
+  async function writtenAfter(prefix: string, revision: number): Promise<boolean> {
+    const { end } = Range.prefix(prefix)
+    const newer = { min_mod_revision: String(revision + 1), limit: 1, keys_only: true }
+    const { kvs } = await answered(client.kv.range({ key: Buffer.from(prefix), range_end: end, ...newer }))
+    return kvs.length > 0
+  }
+
+  async function lease(seconds: number): Promise<string> {
+    const { ID } = await answered(client.leaseClient.leaseGrant({ TTL: seconds }))
+    return ID
+  }
+
+  async function revoke(lease: string): Promise<void> {
+    await answered(client.leaseClient.leaseRevoke({ ID: lease }))
+  }
+
+  async function list(prefix: string, at?: number): Promise<{ items: KeyValue[]; revision: number }> {
+    const { end } = Range.prefix(prefix)
+    const items: KeyValue[] = []
+    let start: string | Buffer = prefix
+    let revision = at === undefined ? undefined : String(at)
+    for (;;) {
+      const page = client.getAll().inRange({ start, end }).limit(pageSize)
+      const { kvs, more, header } = await answered((revision ? page.revision(revision) : page).exec())
+      revision ??= header.revision
+      items.push(...kvs.map(keyValue))
+      const last = kvs.at(-1)
+      if (!more || !last) return { items, revision: Number(revision) }
+      start = Buffer.concat([last.key, Buffer.from([0])])
+    }
+  }
+
+  async function page(first: string, end: string, limit: number): Promise<KeyValue[]> {
+    const range = client.getAll().inRange({ start: first, end }).limit(limit)
+    return (await answered(range.exec())).kvs.map(keyValue)
+  }
+
+  async function commit(conditions: Condition[], writes: Write[]): Promise<number | undefined> {
+    const compare = conditions.map((condition) =>
+      'value' in condition
+        ? {
+            key: Buffer.from(condition.key),
+            target: 'Value' as const,
+            result: 'Equal' as const,
+            value: Buffer.from(condition.value),
+          }
+        : {
+            key: Buffer.from(condition.key),
+            target: 'Mod' as const,
+            result: 'Equal' as const,
+            mod_revision: String(condition.revision),
+          },
+    )
+    const success = writes.map((write) =>
+      'put' in write
+        ? {
+            request_put: {
+              key: Buffer.from(write.put),
+              value: Buffer.from(write.value),
+              lease: write.lease ?? 0,
+            },
+          }
+        : { request_delete_range: { key: Buffer.from(write.delete) } },
+    )
+    const { succeeded, header } = await answered(client.kv.txn({ compare, success }))
+    return succeeded ? Number(header.revision) : undefined
+  }
+
+  return {
+    get heard() {
+      return heard
+    },
+    get,
+    list,
+    page,
+    lease,
+    revoke,
+    revision,
+    writtenAfter,
+    commit,
+    watch: (prefix, revision, handlers) => follow(client.watchClient, rangeOf(prefix), revision, handlers),
+    history: (from, to) => history(client.watchClient, from, to),
+    close: () => client.close(),
+  }
+}
+
+function rangeOf(prefix: string): KeyRange {
+  const { start, end } = Range.prefix(prefix)
+  return { start: Buffer.from(start), end: Buffer.from(end) }
+}
+
+const isFull = /database space exceeded|NOSPACE/
+
+function full(addresses: string, cause: unknown): ArmadaError {
+  return new ArmadaError(
+    'unavailable',
+    `etcd at ${addresses} has used up its space (alarm NOSPACE) and takes no writes; lookups go on. Run "etcdctl ` +
+      'compact" and "etcdctl defrag", raise --quota-backend-bytes if it fills up again, then "etcdctl alarm disarm".',
+    { cause, retryAfterSeconds: 30 },
+  )
+}
+
+function keyValue(kv: IKeyValue): KeyValue {
+  return { key: kv.key.toString(), value: kv.value.toString(), revision: Number(kv.mod_revision) }
+}
