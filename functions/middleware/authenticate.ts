@@ -1,7 +1,7 @@
 // Who is calling: a bearer token becomes a caller with a role.
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { createRoute, type RouteConfig, z } from '@hono/zod-openapi'
-import type { Context, MiddlewareHandler } from 'hono'
+import type { Context, MiddlewareHandler, Next } from 'hono'
 import { type Role, scopes } from '../../shared/api/route.ts'
 import { ArmadaError, type ProblemCode } from '../../shared/errors.ts'
 import type { Token } from '../../shared/model/token.ts'
@@ -63,12 +63,21 @@ export function authenticate({
   if (metricsToken) people.push([digest(metricsToken), { role: 'scraper', name: 'scraper' }])
   // Only tokens of the settings, which are as few and good for ever: digest and comparison take 2 µs.
   const verified = new Map<string, Caller>()
-  return async (c, next) => {
+  return (c, next) => {
     const token = c.req.header('authorization')?.match(/^Bearer ([\x21-\x7e]{1,512})$/i)?.[1]
-    const caller = token && (verified.get(token) ?? (await identify(token)))
+    if (!token) return next()
+    const known = verified.get(token)
+    if (!known) return lookUp(c, next, token)
+    c.set('caller', known)
+    c.set('isStillCaller', async () => true)
+    return next()
+  }
+
+  async function lookUp(c: Context<Env>, next: Next, token: string): Promise<void> {
+    const caller = await identify(token)
     if (caller) {
       c.set('caller', caller)
-      c.set('isStillCaller', async () => verified.has(token) || (await identify(token)) !== undefined)
+      c.set('isStillCaller', async () => (await identify(token)) !== undefined)
     }
     await next()
   }
@@ -90,19 +99,19 @@ export function authenticate({
 }
 
 /** Turns away who has no valid token before a body is read; only joining needs none. */
-export const demandCaller: MiddlewareHandler<Env> = async (c, next) => {
+export const demandCaller: MiddlewareHandler<Env> = (c, next) => {
   if (!c.get('caller') && c.req.path !== '/v1/monitor/join') throw unauthenticated()
-  await next()
+  return next()
 }
 
 /** The route with its guard before it: only callers in one of its roles and in scope, with sound bodies, reach the handler. */
 export function guarded<R extends RouteConfig & { 'x-roles': readonly Role[] }>(route: R) {
   const roles = route['x-roles']
   const takesLimited = scopes.includes(route['x-scope'])
-  const guard: MiddlewareHandler<Env> = async (c, next) => {
+  const guard: MiddlewareHandler<Env> = (c, next) => {
     if (roles.length > 0) allow(c, roles)
     if (roles.length > 0 && !takesLimited) assertUnlimited(c.get('caller'))
-    await next()
+    return next()
   }
   const middleware = [guard]
   if (route.request?.body) {

@@ -1,6 +1,7 @@
 // How fresh an answer is: which revision it shows, whether etcd is away, and, on request, that it misses nothing.
-import type { MiddlewareHandler } from 'hono'
+import type { Context, MiddlewareHandler, Next } from 'hono'
 import { ArmadaError } from '../../shared/errors.ts'
+import { answerWith } from './answer.ts'
 import type { Env } from './authenticate.ts'
 
 /** The copy of etcd that lookups are served from. */
@@ -23,25 +24,36 @@ export interface Copy {
  * etcd first. `X-Armada-Stale` says how many seconds old a lookup may be, when that is more than the copy's bound.
  */
 export function freshness(copy: Copy): MiddlewareHandler<Env> {
-  return async (c, next) => {
+  return (c, next) => {
     const least = c.req.header('x-armada-min-revision')
     if (least !== undefined && !/^\d{1,16}$/.test(least))
       throw unreadable('headers, x-armada-min-revision', 'digits')
-    if (least !== undefined) await copy.follow(Number(least))
-    if (c.req.method !== 'GET' && c.req.method !== 'HEAD') {
-      await next()
-      c.header('x-armada-revision', String(copy.newest))
-      return
-    }
-    const consistent = c.req.query('consistent')
-    if (consistent === 'true') await copy.catchUp()
-    else if (consistent !== undefined && consistent !== 'false') {
+    const isRead = c.req.method === 'GET' || c.req.method === 'HEAD'
+    const consistent = isRead ? c.req.query('consistent') : undefined
+    if (consistent !== undefined && consistent !== 'true' && consistent !== 'false') {
       throw unreadable('query, consistent', '"true" or "false"')
     }
+    if (!isRead) return write(c, next, least)
+    if (least === undefined && consistent !== 'true') return show(c, next)
+    return wait(least, consistent === 'true').then(() => show(c, next))
+  }
+
+  async function wait(least: string | undefined, consistent: boolean): Promise<void> {
+    if (least !== undefined) await copy.follow(Number(least))
+    if (consistent) await copy.catchUp()
+  }
+
+  function show(c: Context<Env>, next: Next): Promise<void> {
     c.set('shown', copy.revision)
-    c.header('x-armada-revision', String(copy.revision))
-    if (copy.staleMs !== null) c.header('x-armada-stale', String(Math.ceil(copy.staleMs / 1_000)))
+    answerWith(c, 'x-armada-revision', String(copy.revision))
+    if (copy.staleMs !== null) answerWith(c, 'x-armada-stale', String(Math.ceil(copy.staleMs / 1_000)))
+    return next()
+  }
+
+  async function write(c: Context<Env>, next: Next, least: string | undefined): Promise<void> {
+    await wait(least, false)
     await next()
+    answerWith(c, 'x-armada-revision', String(copy.newest))
   }
 }
 

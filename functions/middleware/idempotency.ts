@@ -1,21 +1,29 @@
 // Idempotency-Key on every POST: the same key with the same body has one effect and one answer for a day.
 import { createHash } from 'node:crypto'
-import type { Context, MiddlewareHandler } from 'hono'
+import type { Context, MiddlewareHandler, Next } from 'hono'
 import { IdempotencyKey } from '../../shared/api/fields.ts'
 import { ArmadaError } from '../../shared/errors.ts'
 import { sleep } from '../../shared/loop.ts'
 import type { Answer, AnswerStore } from '../stores/answers.ts'
-import type { Env } from './authenticate.ts'
+import type { Caller, Env } from './authenticate.ts'
 import { bodyText } from './json.ts'
 
 /** How long a request waits for the answer to its twin. */
 const twinMs = 5_000
 
 export function idempotency(answers: Pick<AnswerStore, 'begin'>): MiddlewareHandler<Env> {
-  return async (c, next) => {
-    const sent = c.req.header('idempotency-key')
+  return (c, next) => {
+    const sent = c.req.method === 'POST' ? c.req.header('idempotency-key') : undefined
     const caller = c.get('caller')
-    if (c.req.method !== 'POST' || sent === undefined || !caller) return next()
+    return sent === undefined || !caller ? next() : once(c, next, caller, sent)
+  }
+
+  async function once(
+    c: Context<Env>,
+    next: Next,
+    caller: Caller,
+    sent: string,
+  ): Promise<Response | undefined> {
     const key = keyOf(sent)
     const asked = {
       scope: `${caller.role}:${caller.name}\n${key}`,

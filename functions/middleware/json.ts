@@ -1,5 +1,5 @@
 // Bodies: read and parsed once, with a limit and strictly, after the caller is known and before a schema sees them.
-import type { Context, MiddlewareHandler } from 'hono'
+import type { Context, MiddlewareHandler, Next } from 'hono'
 import type { Role } from '../../shared/api/route.ts'
 import { ArmadaError } from '../../shared/errors.ts'
 import { strictJson } from './strictJson.ts'
@@ -57,11 +57,16 @@ export async function bodyText(c: Context): Promise<string> {
 
 /** Refuses larger bodies: by their length before they are read, and those without one while they are. */
 export function limitBody(maxBytes: number): MiddlewareHandler {
-  return async (c, next) => {
+  return (c, next) => {
     const { body } = c.req.header('transfer-encoding') === undefined ? {} : c.req.raw
+    if (body) return readFirst(c, next, body)
+    if (Number(c.req.header('content-length') ?? 0) > maxBytes) throw bodyTooLarge(maxBytes)
+    return next()
+  }
+
+  async function readFirst(c: Context, next: Next, body: ReadableStream<Uint8Array>): Promise<void> {
     const read: { arrayBuffer?: unknown } = c.req.bodyCache
-    if (body) read.arrayBuffer = Promise.resolve(await readAll(body, maxBytes))
-    else if (Number(c.req.header('content-length') ?? 0) > maxBytes) throw bodyTooLarge(maxBytes)
+    read.arrayBuffer = Promise.resolve(await readAll(body, maxBytes))
     await next()
   }
 }

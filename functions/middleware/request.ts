@@ -6,6 +6,7 @@ import { routePath } from 'hono/route'
 import { ArmadaError } from '../../shared/errors.ts'
 import type { Log } from '../../shared/log.ts'
 import { readTrace } from '../../shared/trace.ts'
+import { answerWith } from './answer.ts'
 import type { Env } from './authenticate.ts'
 import { findAddress } from './clientAddress.ts'
 
@@ -69,7 +70,7 @@ export function identify(log: Log, options: IdentifyOptions = {}): MiddlewareHan
 const dots = /^[^?#]*\/(?:\.|%2e){1,2}(?:[/?#]|$)/i
 
 /** What is read as another path than was written is refused: whoever guards paths before us would be passed by. */
-export const literalPath: MiddlewareHandler<Env> = async (c, next) => {
+export const literalPath: MiddlewareHandler<Env> = (c, next) => {
   const { incoming } = (c.env ?? {}) as Partial<HttpBindings>
   if (incoming?.url && dots.test(incoming.url)) {
     throw new ArmadaError(
@@ -77,14 +78,7 @@ export const literalPath: MiddlewareHandler<Env> = async (c, next) => {
       'No part of the path may be "." or "..": write out what is meant.',
     )
   }
-  await next()
-}
-
-/** On Node past Hono, which would make a `Headers` object of every answer for it. */
-function answerWith(c: Context<Env>, name: string, value: string): void {
-  const { outgoing } = (c.env ?? {}) as Partial<HttpBindings>
-  if (outgoing) outgoing.setHeader(name, value)
-  else c.header(name, value)
+  return next()
 }
 
 /** The pattern that answered, never the path itself: callers could make any number of those. */

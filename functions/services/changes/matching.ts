@@ -3,15 +3,16 @@ import type { Context } from 'hono'
 import type { LabelPatch } from '../../../shared/api/fields.ts'
 import { ArmadaError } from '../../../shared/errors.ts'
 import { Labels } from '../../../shared/model/name.ts'
+import { answerWith } from '../../middleware/answer.ts'
 import type { Env } from '../../middleware/authenticate.ts'
 import type { Row } from '../../stores/mirror/table.ts'
 
 /** Answers with the record's revision as its ETag, as `If-Match` takes it back. */
 export function tag(c: Context<Env>, { revision }: Row<unknown>): void {
-  c.header('etag', `"${revision}"`)
+  answerWith(c, 'etag', `"${revision}"`)
   // It was looked for in etcd, and is newer than memory.
   const shown = c.get('shown')
-  if (shown !== undefined && revision > shown) c.header('x-armada-revision', String(revision))
+  if (shown !== undefined && revision > shown) answerWith(c, 'x-armada-revision', String(revision))
 }
 
 /** @throws ArmadaError revision_mismatch unless the record is still as it was read. */

@@ -1,0 +1,22 @@
+// Answers past Hono, which makes a `Headers` object of every one that has headers: at a lookup a third of all its time.
+// At the edge there is no other way.
+import type { HttpBindings } from '@hono/node-server'
+import type { Context, TypedResponse } from 'hono'
+
+/** Sets a header of the answer. */
+export function answerWith(c: Context, name: string, value: string): void {
+  const outgoing = outgoingOf(c)
+  if (outgoing) outgoing.setHeader(name, value)
+  else c.header(name, value)
+}
+
+/** Answers 200 with what is JSON already. */
+export function jsonText<T>(c: Context, text: string): TypedResponse<T, 200, 'json'> {
+  const headers = { 'content-type': 'application/json' }
+  const answer: unknown = outgoingOf(c) ? new Response(text, { headers }) : c.body(text, 200, headers)
+  return answer as TypedResponse<T, 200, 'json'>
+}
+
+function outgoingOf(c: Context): HttpBindings['outgoing'] | undefined {
+  return ((c.env ?? {}) as Partial<HttpBindings>).outgoing
+}
