@@ -1,13 +1,24 @@
-// Bundles what runs into dist/: one file a program, packages left where npm put them.
+// Bundles what runs into dist/: one file a program, packages left where npm put them. The agent has its packages in it:
+// it runs on hosts that have Node and nothing else, with the compiled ZooKeeper client beside it.
 import { execFileSync } from 'node:child_process'
-import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { basename, dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const stamp = join(root, 'dist', '.built')
 
-/** Name in dist/ -> source. `client` is for other people's programs: they import it as `armada/client`. */
+/** Name in dist/ -> source; the agent is bundled apart. `client` is for other people's programs: they import it as `armada/client`. */
 const programs = {
   api: 'functions/node.ts',
   runner: 'functions/runners/run.ts',
@@ -47,18 +58,19 @@ export async function build() {
   const startedAt = new Date()
   const { build: bundle } = await import('esbuild')
   const entries = present()
-  await bundle({
+  const common = {
     absWorkingDir: root,
-    entryPoints: Object.fromEntries(entries),
     outdir: 'dist',
     bundle: true,
     platform: 'node',
     target: 'node20',
     format: 'esm',
-    packages: 'external',
     sourcemap: true,
     logLevel: 'warning',
-  })
+  }
+  const { agent, ...others } = Object.fromEntries(entries)
+  await bundle({ ...common, entryPoints: others, packages: 'external' })
+  if (agent) await bundle({ ...common, ...wholeAgent(agent) })
   for (const [name] of entries) chmodSync(join(root, 'dist', `${name}.js`), 0o755)
   const wanted = new Set(entries.flatMap(([name]) => [`${name}.js`, `${name}.js.map`]))
   mkdirSync(join(root, 'dist'), { recursive: true })
@@ -69,6 +81,34 @@ export async function build() {
   return entries.map(([name]) => name)
 }
 
+/** With all packages in it but one: the compiled part of the ZooKeeper client lies beside it. */
+function wholeAgent(source) {
+  const client = join(root, 'node_modules', 'zookeeper', 'build', 'Release', 'zookeeper.node')
+  copyFileSync(client, join(root, 'dist', 'zookeeper.node'))
+  const parts = {
+    name: 'parts',
+    setup({ onResolve, onLoad }) {
+      onResolve({ filter: /^node-gyp-build$/ }, () => ({ path: 'client', namespace: 'parts' }))
+      // The engine is spoken to over a socket of this host, never over SSH.
+      onResolve({ filter: /^ssh2$/ }, () => ({ path: 'nothing', namespace: 'parts' }))
+      onLoad({ filter: /^client$/, namespace: 'parts' }, () => ({
+        contents: "module.exports = () => require(__dirname + '/zookeeper.node')",
+      }))
+      onLoad({ filter: /^nothing$/, namespace: 'parts' }, () => ({ contents: '' }))
+    },
+  }
+  // What CommonJS packages find around them.
+  const banner = [
+    "import { createRequire } from 'node:module'",
+    "import { dirname as folderOf } from 'node:path'",
+    "import { fileURLToPath as pathOf } from 'node:url'",
+    'const require = createRequire(import.meta.url)',
+    'const __filename = pathOf(import.meta.url)',
+    'const __dirname = folderOf(__filename)',
+  ]
+  return { entryPoints: { agent: source }, plugins: [parts], banner: { js: banner.join('\n') } }
+}
+
 /** The types of `armada/client`, into dist/types: some seconds, so only when a package is made. */
 function declareClient() {
   const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc')
@@ -77,8 +117,27 @@ function declareClient() {
   execFileSync(process.execPath, [tsc, '-p', project], { stdio: 'inherit' })
 }
 
+/** What a host takes, in one archive: unpacked, and its install-agent.sh run there. */
+function packAgent() {
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+  const name = `armada-agent-${version}-linux-${process.arch}`
+  const folder = join(root, 'dist', name)
+  rmSync(folder, { recursive: true, force: true })
+  mkdirSync(folder)
+  copyFileSync(join(root, 'dist', 'agent.js'), join(folder, 'agent.mjs'))
+  copyFileSync(join(root, 'dist', 'zookeeper.node'), join(folder, 'zookeeper.node'))
+  for (const file of ['infra/install-agent.sh', 'LICENSE'])
+    copyFileSync(join(root, file), join(folder, basename(file)))
+  writeFileSync(join(folder, 'package.json'), `${JSON.stringify({ name: 'armada-agent', version })}\n`)
+  const archive = join('dist', `${name}.tar.gz`)
+  execFileSync('tar', ['-C', join(root, 'dist'), '-czf', join(root, archive), name])
+  rmSync(folder, { recursive: true })
+  return archive
+}
+
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   if (isBuilt() && !process.argv.includes('--force')) console.log('dist/ is up to date')
   else console.log(`built: ${(await build()).map((name) => `dist/${name}.js`).join(' ') || 'nothing yet'}`)
   if (process.argv.includes('--types')) declareClient()
+  if (process.argv.includes('--agent')) console.log(`packed: ${packAgent()}`)
 }

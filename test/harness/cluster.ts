@@ -25,6 +25,8 @@ export interface HostOptions {
   portRange?: string
   onStop?: 'keep' | 'return'
   credentialMs?: number
+  /** The folder with its agent.js; default: as it was built here. */
+  dist?: string
 }
 
 export class Cluster {
@@ -108,7 +110,7 @@ export class Cluster {
         ...(options.credentialMs && { credentialMs: options.credentialMs }),
       },
       adminToken,
-      this.#launch(),
+      { ...this.#launch(), ...(options.dist && { dist: options.dist }) },
     )
     this.agents.set(hostId, agent)
     return agent
