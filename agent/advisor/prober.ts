@@ -14,6 +14,8 @@ import { listenPort } from '../docker/options.ts'
 import { Lanes } from '../lanes.ts'
 import type { Outbox } from '../outbox.ts'
 import { type Aboard, keyOf, type Roster, type ShipAttempt } from '../roster.ts'
+import { askExec } from './probe/exec.ts'
+import { askHttp } from './probe/http.ts'
 import { untilLine } from './probe/log.ts'
 import { outlivesAMoment } from './probe/none.ts'
 import type { Ask } from './probe/probe.ts'
@@ -29,6 +31,18 @@ export interface ProberOptions {
   onTooLate: (of: ShipAttempt, reason: string) => void
   signal: AbortSignal
   log: Log
+}
+
+/** What asks the ship at one of its ports. */
+function askOf(probe: Extract<Probe, { port: string }>): Ask {
+  switch (probe.type) {
+    case 'tcp':
+      return askTcp
+    case 'http':
+      return askHttp(probe.path)
+    case 'query':
+      return askQuery(probe.game)
+  }
 }
 
 type TimedProbe = Exclude<Probe, { type: 'none' | 'sdk' }>
@@ -82,9 +96,13 @@ export class Prober {
       return
     }
     if (probe.type === 'log') return this.#watchLog(entry, probe, signal)
+    if (probe.type === 'exec') {
+      const askOnce = askExec(this.#options.engine, entry.containerId ?? '', probe.command)
+      return this.#repeat(entry, probe, signal, () => askOnce({ signal, timeoutMs: probe.timeoutMs }))
+    }
     const port = entry.grant.ports.find(({ name }) => name === probedPort(probe))
     if (!port) throw new Error(`it has no port "${probedPort(probe)}"`)
-    const ask = probe.type === 'tcp' ? askTcp : askQuery(probe.game)
+    const ask = askOf(probe)
     const target = { address: entry.address, port: listenPort(port, entry.grant.spec.network), signal }
     await this.#repeat(entry, probe, signal, () => ask({ ...target, timeoutMs: probe.timeoutMs }))
   }

@@ -118,6 +118,24 @@ export class Engine {
     ).catch(unless(404, 409))
   }
 
+  /** Begins a command inside a container. @returns the id under which exitOf tells its end. */
+  async exec(id: string, command: readonly string[]): Promise<string> {
+    const container = this.docker.getContainer(id)
+    const exec = await this.ask('exec', 10_000, (abortSignal) =>
+      container.exec({ Cmd: [...command], AttachStdout: false, AttachStderr: false, abortSignal }),
+    )
+    await this.ask('exec start', 10_000, (abortSignal) => exec.start({ Detach: true, abortSignal }))
+    return exec.id
+  }
+
+  /** Exit code of a command that exec began; null while it runs. */
+  async exitOf(exec: string): Promise<number | null> {
+    const { Running, ExitCode } = await this.ask('exec inspect', 10_000, (abortSignal) =>
+      this.docker.getExec(exec).inspect({ abortSignal }),
+    )
+    return Running ? null : ExitCode
+  }
+
   /** A stream that ends with the signal. One whose opening took too long is closed, should it open after all. */
   async open(
     doing: string,

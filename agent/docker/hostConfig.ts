@@ -1,5 +1,6 @@
 // The allow-list of what a ship's container may be given by the host. The last look before Docker is asked.
 import type Dockerode from 'dockerode'
+import { Capability, Limits, MountPath, Ulimits } from '../../shared/model/container.ts'
 
 type Rule = (value: unknown) => boolean
 
@@ -7,6 +8,14 @@ const is =
   (...allowed: unknown[]): Rule =>
   (value) =>
     allowed.some((one) => JSON.stringify(one) === JSON.stringify(value))
+const whole =
+  (least: number, most: number): Rule =>
+  (value) =>
+    Number.isInteger(value) && (value as number) >= least && (value as number) <= most
+const each =
+  (rule: Rule): Rule =>
+  (value) =>
+    Array.isArray(value) && value.every(rule)
 const positive: Rule = (value) => typeof value === 'number' && value > 0
 
 /** Docker has over sixty options; what is not here stays at Docker's own default. */
@@ -18,13 +27,25 @@ const allowed: Readonly<Record<string, Rule>> = {
   CpuShares: positive,
   CpuPeriod: is(100_000),
   CpuQuota: positive,
-  PidsLimit: is(512),
+  CpusetCpus: (value) => Limits.shape.cpuSet.safeParse(value).success,
+  PidsLimit: whole(16, 32_768),
+  Ulimits: each((value) => {
+    const { Name, Soft, Hard, ...more } = value as Record<string, unknown>
+    const isKnown = Object.keys(Ulimits.shape).includes(String(Name))
+    return isKnown && whole(0, 2 ** 31)(Soft) && Soft === Hard && Object.keys(more).length === 0
+  }),
   CapDrop: is(['ALL']),
+  CapAdd: each((value) => Capability.safeParse(value).success),
   SecurityOpt: is(['no-new-privileges']),
   Init: is(true),
   ReadonlyRootfs: is(true, false),
-  Tmpfs: is({ '/tmp': 'rw,nosuid,nodev' }),
-  LogConfig: is({ Type: 'json-file', Config: { 'max-size': '10m', 'max-file': '3' } }),
+  Tmpfs: (value) =>
+    Object.entries(value as object).every(
+      ([path, options]) =>
+        MountPath.safeParse(path).success && /^rw,nosuid,nodev(,mode=1777,size=\d{1,5}m)?$/.test(options),
+    ),
+  LogConfig: (value) =>
+    /^{"Type":"json-file","Config":{"max-size":"\d{3,6}k","max-file":"3"}}$/.test(JSON.stringify(value)),
   RestartPolicy: is({ Name: 'no' }),
 }
 

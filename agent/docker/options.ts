@@ -1,7 +1,8 @@
 // From a grant to the container that Docker is asked for. Pure.
 import { isIPv4 } from 'node:net'
 import type Dockerode from 'dockerode'
-import { speaksSdk } from '../../shared/model/blueprint.ts'
+import { type BlueprintSpec, speaksSdk } from '../../shared/model/blueprint.ts'
+import type { Ulimits } from '../../shared/model/container.ts'
 import type { Grant } from '../../shared/model/grant.ts'
 import type { Port, Protocol } from '../../shared/model/port.ts'
 import { type SdkPorts, usualPorts } from '../sdkPorts.ts'
@@ -42,6 +43,7 @@ export function containerOptions(grant: Grant, berth: Berth): Dockerode.Containe
     ...(spec.command && { Cmd: spec.command.map((word) => substitute(word, env)) }),
     Env: Object.entries(env).map(([name, value]) => `${name}=${value}`),
     ...(spec.user && { User: spec.user }),
+    ...(spec.lifecycle.stopSignal && { StopSignal: spec.lifecycle.stopSignal }),
     // It stays open when a writer goes: each line comes through a connection of its own.
     ...(spec.console === 'stdin' && { OpenStdin: true, StdinOnce: false }),
     Labels: labelsOf(grant, berth.host, berth.boot),
@@ -52,26 +54,51 @@ export function containerOptions(grant: Grant, berth: Berth): Dockerode.Containe
 }
 
 function hostConfig({ spec }: Grant, bindings: Dockerode.PortMap): Dockerode.HostConfig {
-  const { cpuMillis, memoryMiB } = spec.resources
+  const { resources, limits } = spec
+  const { cpuMillis, memoryMiB } = resources
   const bytes = memoryMiB * 1024 * 1024
+  const tmpfs = tmpfsOf(spec)
   return {
     NetworkMode: spec.network,
     PortBindings: bindings,
     Memory: bytes,
     MemorySwap: bytes,
     CpuShares: Math.min(262_144, Math.max(2, Math.round((cpuMillis * 1024) / 1000))),
-    CpuPeriod: 100_000,
-    CpuQuota: cpuMillis * 100,
-    PidsLimit: 512,
+    ...(limits.cpu === 'quota' && { CpuPeriod: 100_000, CpuQuota: cpuMillis * 100 }),
+    ...(limits.cpuSet !== undefined && { CpusetCpus: limits.cpuSet }),
+    PidsLimit: limits.pids,
+    Ulimits: ulimitsOf(limits.ulimits),
     CapDrop: ['ALL'],
+    CapAdd: spec.capabilities,
     SecurityOpt: ['no-new-privileges'],
     // Many games, as process 1, ignore SIGTERM and never reap their children.
     Init: true,
     ReadonlyRootfs: spec.readOnlyRoot,
-    ...(spec.readOnlyRoot && { Tmpfs: { '/tmp': 'rw,nosuid,nodev' } }),
-    LogConfig: { Type: 'json-file', Config: { 'max-size': '10m', 'max-file': '3' } },
+    ...(Object.keys(tmpfs).length > 0 && { Tmpfs: tmpfs }),
+    LogConfig: logConfig(limits.logMiB),
     RestartPolicy: { Name: 'no' },
   }
+}
+
+function tmpfsOf({ readOnlyRoot, tmpfs }: BlueprintSpec): Record<string, string> {
+  const asked = tmpfs.map(({ path, sizeMiB }) => [path, `rw,nosuid,nodev,mode=1777,size=${sizeMiB}m`])
+  return { ...(readOnlyRoot && { '/tmp': 'rw,nosuid,nodev' }), ...Object.fromEntries(asked) }
+}
+
+/** The kernel counts those of memory in bytes. */
+const inKiB: ReadonlySet<string> = new Set(['core', 'stack', 'memlock'])
+
+function ulimitsOf(ulimits: Ulimits): { Name: string; Soft: number; Hard: number }[] {
+  return Object.entries(ulimits).map(([Name, limit = 0]) => {
+    const value = inKiB.has(Name) ? limit * 1_024 : limit
+    return { Name, Soft: value, Hard: value }
+  })
+}
+
+/** In three files, so that the oldest third goes at a time. */
+function logConfig(logMiB: number): Dockerode.HostConfig['LogConfig'] {
+  const kib = Math.floor((logMiB * 1_024) / 3)
+  return { Type: 'json-file', Config: { 'max-size': `${kib}k`, 'max-file': '3' } }
 }
 
 export const transports: Readonly<Record<Protocol, readonly ('tcp' | 'udp')[]>> = {

@@ -1,11 +1,13 @@
 // Ending ships: decided once, carried out in the background, told by what their containers leave behind.
 import type { Aboard, Ending, ShipAttempt } from '../roster.ts'
 import type { Crew } from './crew.ts'
-import { halt } from './halt.ts'
+import { type Farewell, halt } from './halt.ts'
 import { settle } from './settle.ts'
 
 /** A twin may run elsewhere already: it must be gone within 5 s of contact. */
 const strayGraceMs = 3_000
+
+const quick = (graceMs = strayGraceMs): Farewell => ({ graceMs: Math.min(graceMs, strayGraceMs) })
 
 /** Returns at once. A ship that is just being started ends as soon as its container is there. */
 export function endShip(crew: Crew, of: ShipAttempt, ending: Ending): void {
@@ -18,10 +20,11 @@ export function endShip(crew: Crew, of: ShipAttempt, ending: Ending): void {
 /** Halts and settles a ship whose ending was decided. */
 export async function carryOut(crew: Crew, entry: Aboard): Promise<void> {
   const { grant, containerId, ending } = entry
-  const { graceMs } = grant.spec.lifecycle
   crew.log.info({ ship: grant.ship, attempt: grant.attempt, why: ending?.why }, 'ending a ship')
   if (containerId !== null) {
-    await halt(crew.engine, containerId, ending?.why === 'stray' ? Math.min(graceMs, strayGraceMs) : graceMs)
+    const { graceMs, stopCommand: command } = grant.spec.lifecycle
+    const farewell = ending?.why === 'stray' ? quick(graceMs) : { graceMs, command }
+    await halt(crew.engine, containerId, farewell)
   }
   crew.look.ring()
 }
@@ -34,8 +37,7 @@ export async function discard(crew: Crew, of: ShipAttempt, containerId: string |
   // Its start, still under way, sees the ending and undoes itself.
   if (entry?.phase === 'Claimed') return
   const id = containerId ?? entry?.containerId ?? null
-  if (id !== null)
-    await halt(engine, id, Math.min(entry?.grant.spec.lifecycle.graceMs ?? strayGraceMs, strayGraceMs))
+  if (id !== null) await halt(engine, id, quick(entry?.grant.spec.lifecycle.graceMs))
   if (entry) await settle(crew, entry)
   if (id !== null) await removals.run(() => engine.remove(id))
 }

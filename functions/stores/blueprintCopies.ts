@@ -1,5 +1,5 @@
 // Blueprints as etcd has them: the head says which revision is the latest, and every revision has a copy.
-import type { Blueprint } from '../../shared/model/blueprint.ts'
+import { Blueprint } from '../../shared/model/blueprint.ts'
 import type { KvReader } from './etcd/kv.ts'
 import { readRow } from './etcd/rows.ts'
 import { etcdKeys } from './keys.ts'
@@ -19,6 +19,12 @@ export function chosen(head: Head | undefined, revision: number | undefined): nu
   return revision ?? head.revision
 }
 
+/** Fields that came after it was stored have their defaults; what a newer ApiServer wrote is taken as it is. */
+export function readBlueprint(stored: unknown): Blueprint {
+  const { data } = Blueprint.safeParse(stored)
+  return data ?? (stored as Blueprint)
+}
+
 export class BlueprintCopies {
   #kv: KvReader
 
@@ -35,7 +41,7 @@ export class BlueprintCopies {
   /** All revisions, oldest first. */
   async revisions(name: string): Promise<Blueprint[]> {
     const { items } = await this.#kv.list(etcdKeys.blueprintRevisions(name))
-    return items.map((item) => JSON.parse(item.value))
+    return items.map((item) => readBlueprint(JSON.parse(item.value)))
   }
 
   async head(name: string): Promise<Row<Head> | undefined> {
@@ -44,6 +50,6 @@ export class BlueprintCopies {
 
   async revision(name: string, revision: number): Promise<Blueprint | undefined> {
     const row = await readRow<Blueprint>(this.#kv, etcdKeys.blueprintRevision(name, revision))
-    return row?.value
+    return row && readBlueprint(row.value)
   }
 }

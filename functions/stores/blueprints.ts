@@ -8,7 +8,7 @@ import type { Redis } from 'ioredis'
 import { ArmadaError } from '../../shared/errors.ts'
 import type { Log } from '../../shared/log.ts'
 import { type Blueprint, type BlueprintSpec, specDigest } from '../../shared/model/blueprint.ts'
-import { BlueprintCopies, chosen, type Head } from './blueprintCopies.ts'
+import { BlueprintCopies, chosen, type Head, readBlueprint } from './blueprintCopies.ts'
 import type { Condition, Kv } from './etcd/kv.ts'
 import { etcdKeys, redisKeys } from './keys.ts'
 import type { Mirror } from './mirror/mirror.ts'
@@ -157,7 +157,7 @@ export class BlueprintStore {
 }
 
 function parse(text: string): Blueprint {
-  return JSON.parse(text)
+  return readBlueprint(JSON.parse(text))
 }
 
 function headOf(name: string, head: Head): { put: string; value: string } {

@@ -1,6 +1,7 @@
 // ShipBlueprint: the template of ships. A revision never changes; every change makes a new one.
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
+import { Capability, Limits, StopSignal, Tmpfs } from './container.ts'
 import { Labels, Name } from './name.ts'
 import { Placement } from './placement.ts'
 import { PortRequest } from './port.ts'
@@ -13,7 +14,22 @@ const Request = z.strictObject({
 })
 
 const Lifecycle = z.strictObject({
-  graceMs: z.int().min(0).max(600_000).default(10_000).describe('Between SIGTERM and SIGKILL'),
+  graceMs: z
+    .int()
+    .min(0)
+    .max(600_000)
+    .default(10_000)
+    .describe('Between the request to end (SIGTERM, or as stopSignal and stopCommand say) and SIGKILL'),
+  stopSignal: StopSignal.optional().describe("How it is asked to end; the image's own way if left out"),
+  stopCommand: z
+    .string()
+    .min(1)
+    .max(1_024)
+    .regex(/^\P{Cc}+$/u, 'must be one line')
+    .optional()
+    .describe(
+      'Written to its console in place of a signal, for games that save the world then; the signal follows after half of graceMs',
+    ),
   startAttempts: z
     .int()
     .min(1)
@@ -63,7 +79,14 @@ export const BlueprintSpec = z
     readOnlyRoot: z
       .boolean()
       .default(false)
-      .describe('The root file system is read-only; /tmp stays writable'),
+      .describe('The root file system is read-only; /tmp stays writable, and what tmpfs names'),
+    tmpfs: z.array(Tmpfs).max(8).default([]).describe('Folders in memory'),
+    capabilities: z
+      .array(Capability)
+      .max(8)
+      .default([])
+      .describe('What root inside the container may do; without any it is as powerless as others'),
+    limits: Limits.prefault({}),
     network: z.enum(['bridge', 'host']).default('bridge'),
     console: z
       .enum(['none', 'stdin'])
@@ -96,6 +119,14 @@ export const BlueprintSpec = z
     const doubled = names.find((name, i) => names.indexOf(name) !== i)
     if (doubled)
       context.addIssue({ code: 'custom', path: ['ports'], message: `two ports are named "${doubled}"` })
+    if (spec.lifecycle.stopCommand !== undefined && spec.console === 'none') {
+      const message = 'needs a console: add console: "stdin"'
+      context.addIssue({ code: 'custom', path: ['lifecycle', 'stopCommand'], message })
+    }
+    const folders = spec.tmpfs.map(({ path }) => path)
+    const twice = folders.find((path, i) => folders.indexOf(path) !== i)
+    if (twice)
+      context.addIssue({ code: 'custom', path: ['tmpfs'], message: `two folders are named "${twice}"` })
     const probed = probedPort(spec.probe)
     if (probed !== undefined && !names.includes(probed)) {
       const known = names.length > 0 ? `its ports are ${names.join(', ')}` : 'it has no ports'
@@ -106,11 +137,11 @@ export const BlueprintSpec = z
       })
     }
     const port = spec.ports.find((one) => one.name === probed)
-    if (spec.probe.type === 'tcp' && port?.protocol === 'udp') {
+    if ((spec.probe.type === 'tcp' || spec.probe.type === 'http') && port?.protocol === 'udp') {
       context.addIssue({
         code: 'custom',
         path: ['probe', 'port'],
-        message: `port "${port.name}" is udp, where a tcp probe never gets an answer; probe another port, or use "query" or "log"`,
+        message: `port "${port.name}" is udp, where a ${spec.probe.type} probe never gets an answer; probe another port, or use "query" or "log"`,
       })
     }
     if (spec.probe.type === 'sdk' && spec.sdk === 'none') {

@@ -39,6 +39,25 @@ export const Probe = z.discriminatedUnion('type', [
     .describe('Ready when the game answers its own query; also reads players and map'),
   z
     .strictObject({
+      type: z.literal('http'),
+      port: Name,
+      path: z
+        .string()
+        .max(512)
+        .regex(/^\/[\x21-\x7e]*$/, 'must begin with "/" and have no spaces')
+        .default('/'),
+      ...timing,
+    })
+    .describe('Ready when the named port answers a GET with a status from 200 to 399'),
+  z
+    .strictObject({
+      type: z.literal('exec'),
+      command: z.array(z.string().min(1).max(4_096)).min(1).max(64).describe('Run inside the container'),
+      ...timing,
+    })
+    .describe('Ready when the command ends with exit code 0'),
+  z
+    .strictObject({
       type: z.literal('sdk'),
       health: z.boolean().default(true).describe('Whether missing health pings make the ship Unhealthy'),
       initialDelayMs: z
@@ -67,5 +86,5 @@ export type Probe = z.infer<typeof Probe>
 
 /** The ports a probe asks for by name. */
 export function probedPort(probe: Probe): string | undefined {
-  return probe.type === 'tcp' || probe.type === 'query' ? probe.port : undefined
+  return 'port' in probe ? probe.port : undefined
 }

@@ -79,6 +79,26 @@ test('readOnlyRoot leaves /tmp writable; user is passed on', () => {
   assert.is(User, '1000:1000')
 })
 
+test('what a blueprint says of its container reaches Docker', () => {
+  const { HostConfig, StopSignal } = options({
+    tmpfs: [{ path: '/data', sizeMiB: 16 }],
+    capabilities: ['NET_BIND_SERVICE'],
+    limits: { cpu: 'shares', cpuSet: '0-1', pids: 64, logMiB: 3, ulimits: { nofile: 4_096, core: 1 } },
+    lifecycle: { stopSignal: 'SIGINT' },
+  })
+  assert.is(StopSignal, 'SIGINT')
+  assert.equal(HostConfig?.Tmpfs, { '/data': 'rw,nosuid,nodev,mode=1777,size=16m' })
+  assert.equal(HostConfig?.CapAdd, ['NET_BIND_SERVICE'])
+  assert.is(HostConfig?.CpuQuota, undefined)
+  assert.is(HostConfig?.CpusetCpus, '0-1')
+  assert.is(HostConfig?.PidsLimit, 64)
+  assert.equal(HostConfig?.LogConfig, { Type: 'json-file', Config: { 'max-size': '1024k', 'max-file': '3' } })
+  assert.equal(HostConfig?.Ulimits, [
+    { Name: 'nofile', Soft: 4_096, Hard: 4_096 },
+    { Name: 'core', Soft: 1_024, Hard: 1_024 },
+  ])
+})
+
 test('the labels hold all that an agent needs to adopt', () => {
   const mark = markOf(options({ env: { A: 'b' } }).Labels)
   assert.equal([mark?.ship, mark?.attempt, mark?.host, mark?.boot], ['lobby-x', 3, 'h1', 'boot-1'])
@@ -98,6 +118,13 @@ test('the allow-list refuses whatever a ship may not have', () => {
     { Binds: ['/:/host'] },
     { CapAdd: ['SYS_ADMIN'] },
     { CapDrop: [] },
+    { CpusetCpus: '0;rm' },
+    { Ulimits: [{ Name: 'rtprio', Soft: 1, Hard: 1 }] },
+    { Ulimits: [{ Name: 'nofile', Soft: -1, Hard: -1 }] },
+    { LogConfig: { Type: 'none', Config: {} } },
+    { LogConfig: { Type: 'json-file', Config: { 'max-size': '10240k', 'max-file': '9999' } } },
+    { Tmpfs: { '/proc/x': 'rw,nosuid,nodev,mode=1777,size=16m' } },
+    { Tmpfs: { '/data': 'rw,exec,dev' } },
     { NetworkMode: 'container:other' },
     { PidMode: 'host' },
     { SecurityOpt: ['seccomp=unconfined'] },

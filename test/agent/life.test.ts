@@ -77,6 +77,97 @@ test('a ship that ignores SIGTERM is killed after its grace', async () => {
   assert.is(report.state === 'Stopped' && report.exit?.code, 137)
 })
 
+test('a stop command is said on the console first; a ship that does not heed it gets its signal', async () => {
+  const heeds =
+    'trap "echo signal; exit 9" TERM; while read line; do [ "$line" = "save and quit" ] && exit 0; done'
+  await start('saves', {
+    command: shell(heeds),
+    console: 'stdin',
+    lifecycle: { graceMs: 8_000, stopCommand: 'save and quit' },
+  })
+  await monitor.heard('saves', 'Ready')
+  await stop('saves')
+  const saved = await monitor.heard('saves', 'Stopped')
+  assert.equal(saved.state === 'Stopped' && [saved.exit?.code, saved.exit?.logTail], [0, []])
+
+  const hears = 'trap "echo signal; exit 9" INT; while true; do sleep 0.1; done'
+  await start('stubborn', {
+    command: shell(hears),
+    console: 'stdin',
+    lifecycle: { graceMs: 4_000, stopCommand: 'quit', stopSignal: 'SIGINT' },
+  })
+  await monitor.heard('stubborn', 'Ready')
+  await stop('stubborn')
+  const signalled = await monitor.heard('stubborn', 'Stopped')
+  assert.equal(signalled.state === 'Stopped' && [signalled.exit?.code, signalled.exit?.logTail], [
+    9,
+    ['signal'],
+  ])
+})
+
+test('the container is as its blueprint says, from within', async () => {
+  const script = [
+    'cat /sys/fs/cgroup/pids/pids.max /sys/fs/cgroup/pids.max 2>/dev/null | head -n 1',
+    'ulimit -n',
+    'echo data >/scratch/file && cat /scratch/file',
+    'echo root >/file || echo no',
+    'sleep 1000',
+  ].join('; ')
+  await start('limited', {
+    command: shell(script),
+    readOnlyRoot: true,
+    tmpfs: [{ path: '/scratch', sizeMiB: 8 }],
+    limits: { pids: 77, ulimits: { nofile: 333 } },
+    probe: { type: 'log', pattern: 'no', ...quick },
+  })
+  await monitor.heard('limited', 'Ready')
+  const { HostConfig } = (await dock.inspect('armada-limited-1')) ?? {}
+  assert.is(HostConfig?.PidsLimit, 77)
+  await stop('limited')
+  const report = await monitor.heard('limited', 'Stopped')
+  const said = (report.state === 'Stopped' && report.exit?.logTail) || []
+  assert.equal(
+    said.filter((line) => !line.includes('Read-only')),
+    ['77', '333', 'data', 'no'],
+  )
+})
+
+test('exec: Ready when its command ends with 0; one that hangs is not run twice', async () => {
+  const command = shell('sleep 1; echo up >/tmp/up; sleep 1000')
+  const probe = { type: 'exec' as const, command: ['sh', '-c', 'head -n 1 /tmp/up'], ...quick }
+  await start('asked', { command, probe })
+  await monitor.heard('asked', 'Ready')
+
+  const hangs = { type: 'exec' as const, command: ['sleep', '777'], ...quick, startLimitMs: 6_000 }
+  await start('hangs', { command: shell('sleep 1000'), probe: hangs })
+  await until(async () => /sleep 777/.test(await psOf('armada-hangs-1')))
+  await new Promise((resolve) => setTimeout(resolve, 1_500))
+  assert.is((await psOf('armada-hangs-1')).split('sleep 777').length - 1, 1)
+  const report = await monitor.heard('hangs', 'Returned')
+  assert.match(report.state === 'Returned' ? report.reason : '', /did not end within 500 ms/)
+})
+
+test('http: Ready when its port answers well, Unhealthy when it does not any more', async () => {
+  const command = shell('httpd -p 8080 -h /www; sleep 1; echo hi >/www/health; sleep 1000')
+  const ports = [{ name: 'web', protocol: 'tcp' as const, policy: 'none' as const, containerPort: 8_080 }]
+  await start('web', { command, ports, probe: { type: 'http', port: 'web', path: '/health', ...quick } })
+  await monitor.heard('web', 'Ready')
+  await dock.engine('POST', '/containers/armada-web-1/pause')
+  const report = await monitor.heard('web', 'Unhealthy')
+  assert.match(
+    report.state === 'Unhealthy' ? report.reason : '',
+    /no answer from HTTP port 8080 within 500 ms/,
+  )
+  await dock.engine('POST', '/containers/armada-web-1/unpause')
+  await monitor.heard('web', 'Ready')
+})
+
+/** Its processes, as the engine sees them; nothing while it does not run. */
+async function psOf(container: string): Promise<string> {
+  const path = `/containers/${container}/top?ps_args=-eo%20pid,args`
+  return dock.engine('GET', path).catch(() => '')
+}
+
 test('a ship whose stop arrives while it is being started ends stopped', async () => {
   await start('hasty', { command: ['sleep', '1000'] })
   await stop('hasty')
