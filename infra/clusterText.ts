@@ -1,10 +1,12 @@
 // The cluster at a glance, for the screen.
 import type { Cluster } from '../shared/api/cluster.ts'
+import { amountOf, othersIn } from '../shared/model/resources.ts'
 
 type Shown = Omit<Cluster, 'ships'> & { ships: Readonly<Record<string, number | undefined>> }
 
 export function clusterText(cluster: Shown): string {
-  const { hosts, ships, fleets, used, capacity, queueDepth, stormBrake, leaders, stores, apiServer } = cluster
+  const { hosts, ships, fleets, used, allocatable, queueDepth, stormBrake, leaders, stores, apiServer } =
+    cluster
   const states = Object.entries(ships).map(([state, count]) => `${count} ${state}`)
   const rows: [string, string][] = [
     [
@@ -13,8 +15,12 @@ export function clusterText(cluster: Shown): string {
     ],
     ['ships', states.join(', ') || 'none'],
     ['fleets', `${fleets.count}, with ${fleets.ready} of ${fleets.replicas} ships ready`],
-    ['CPU', `${used.cpuMillis / 1_000} of ${capacity.cpuMillis / 1_000} cores requested`],
-    ['memory', `${used.memoryMiB} of ${capacity.memoryMiB} MiB requested`],
+    ['CPU', `${used.cpuMillis / 1_000} of ${allocatable.cpuMillis / 1_000} cores requested`],
+    ['memory', `${used.memoryMiB} of ${allocatable.memoryMiB} MiB requested`],
+    ...othersIn(allocatable).map(([name, amount]): [string, string] => [
+      name,
+      `${amountOf(used, name)} of ${amount}${name === 'disk' ? ' MiB' : ''} requested`,
+    ]),
     ['queue', queueDepth === null ? 'ZooKeeper does not answer' : `${queueDepth} entries`],
     ['scheduler', leaderText(leaders.scheduler)],
     ['controllers', leaderText(leaders.controllers)],

@@ -3,6 +3,7 @@ import { allOf, answerOf } from '../shared/api/client.ts'
 import type { HostView } from '../shared/model/host.ts'
 import { type Commands, wholeNumber } from './command.ts'
 import { labelChanges, labelText, selected } from './labels.ts'
+import { resourcesText } from './resources.ts'
 import { table } from './screen.ts'
 
 export const hostCommands: Commands = {
@@ -81,17 +82,17 @@ export const hostCommands: Commands = {
 
 function hostTable(hosts: readonly HostView[]): string {
   const rows = hosts.map((host) => {
-    const { id, address, ships, capacity, sample } = host
+    const { id, address, ships, allocatable, sample } = host
     return [
       id,
       stateOf(host),
       address,
       String(ships),
-      `${capacity.cpuMillis / 1_000} cores, ${capacity.memoryMiB} MiB`,
+      resourcesText(allocatable),
       sample ? `${(sample.cpuMillis / 1_000).toFixed(1)} cores, ${Math.round(sample.memoryMiB)} MiB` : '-',
     ]
   })
-  return table(['HOST', 'STATE', 'ADDRESS', 'SHIPS', 'CAPACITY', 'IN USE'], rows)
+  return table(['HOST', 'STATE', 'ADDRESS', 'SHIPS', 'ALLOCATABLE', 'IN USE'], rows)
 }
 
 function stateOf({ state, cordon, drain }: HostView): string {

@@ -285,6 +285,30 @@ export const settings = {
     z.coerce.number().int().min(1).optional(),
     'Memory for ships; default: all but 512 MiB or a tenth',
   ),
+  diskMiB: setting(
+    'ARMADA_DISK_MIB',
+    ['agent'],
+    z.coerce.number().int().min(0).optional(),
+    "Disk for ships; default: nine tenths of Docker's file system, taken to be that of /var/lib/docker",
+  ),
+  extraResources: setting(
+    'ARMADA_EXTRA_RESOURCES',
+    ['agent'],
+    z.string().default(''),
+    'Named resources for ships as gpu=2,license=10; only counted',
+  ),
+  overcommit: setting(
+    'ARMADA_OVERCOMMIT',
+    ['agent'],
+    z.string().default(''),
+    'How many times over resources are given to ships, as cpu=2,memory=1.2; default: 1',
+  ),
+  reserved: setting(
+    'ARMADA_RESERVED',
+    ['agent'],
+    z.string().default(''),
+    'What is kept from ships after the overcommit, as cpu=500,memory=10%,disk=20480',
+  ),
   portRange: setting(
     'ARMADA_PORTS',
     ['agent'],

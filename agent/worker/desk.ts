@@ -9,8 +9,9 @@ import { answerOf } from '../../shared/api/client.ts'
 import { messageOf } from '../../shared/errors.ts'
 import { backoffMs, sleep } from '../../shared/loop.ts'
 import type { Grant } from '../../shared/model/grant.ts'
+import { allocatableOf } from '../../shared/model/host.ts'
 import type { Order } from '../../shared/model/job.ts'
-import { fits, subtract } from '../../shared/model/resources.ts'
+import { amountOf, fits, othersIn, subtract } from '../../shared/model/resources.ts'
 import { keyOf, type ShipAttempt } from '../roster.ts'
 import type { Crew } from './crew.ts'
 import { discard, endShip } from './end.ts'
@@ -137,8 +138,15 @@ export class Desk {
 }
 
 function roomFor({ host, roster }: Crew, { ship, spec }: Grant): string | undefined {
-  const free = subtract(host.capacity, roster.taken(ship))
+  const free = subtract(allocatableOf(host), roster.taken(ship))
   if (fits(spec.resources, free)) return undefined
   const { cpuMillis, memoryMiB } = spec.resources
-  return `no room: it asks for ${cpuMillis} millicores and ${memoryMiB} MiB; free on ${host.id} are ${free.cpuMillis} and ${free.memoryMiB}`
+  const others = othersIn(spec.resources).map(([name, amount]) => ({
+    name,
+    amount,
+    left: amountOf(free, name),
+  }))
+  const wants = others.map(({ name, amount }) => `, ${amount} ${name}`).join('')
+  const has = others.map(({ name, left }) => `, ${left} ${name}`).join('')
+  return `no room: it asks for ${cpuMillis} millicores, ${memoryMiB} MiB${wants}; free on ${host.id} are ${free.cpuMillis}, ${free.memoryMiB}${has}`
 }

@@ -2,6 +2,7 @@
 import * as routes from '../../shared/api/cluster.ts'
 import { messageOf } from '../../shared/errors.ts'
 import { within } from '../../shared/loop.ts'
+import { allocatableOf } from '../../shared/model/host.ts'
 import { add, noResources, type Resources } from '../../shared/model/resources.ts'
 import { isAboard } from '../../shared/model/shipState.ts'
 import { guarded } from '../middleware/authenticate.ts'
@@ -37,6 +38,7 @@ export function clusterService(stores: Stores, version: string, stopping?: Abort
           ships: ships.index.counts(),
           fleets: fleetsAtAGlance(),
           capacity: total([...hosts.table.rows()].map(([, { value }]) => value.capacity)),
+          allocatable: total([...hosts.table.rows()].map(([, { value }]) => allocatableOf(value))),
           used: total(aboard()),
           queueDepth,
           stormBrake: notices.stormBrake,

@@ -1,7 +1,7 @@
 // Hosts: the machines that carry ships, and the tokens with which they join.
 import * as routes from '../../shared/api/hosts.ts'
 import { ArmadaError } from '../../shared/errors.ts'
-import { type Host, type HostView, ordersOf } from '../../shared/model/host.ts'
+import { allocatableOf, type Host, type HostView, ordersOf } from '../../shared/model/host.ts'
 import { isAboard, isInUse } from '../../shared/model/shipState.ts'
 import { guarded } from '../middleware/authenticate.ts'
 import type { Row } from '../stores/mirror/table.ts'
@@ -91,6 +91,7 @@ function view({ value: host, revision }: Row<Host>, report: HostReport | null, {
     revision: String(revision),
     labels: { ...host.labels, ...labels },
     ownLabels: labels,
+    allocatable: allocatableOf(host),
     cordon,
     drain: drain && {
       ...drain,

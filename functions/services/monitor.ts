@@ -6,6 +6,7 @@ import { sleep } from '../../shared/loop.ts'
 import type { BlueprintSpec } from '../../shared/model/blueprint.ts'
 import type { Grant } from '../../shared/model/grant.ts'
 import type { Holding } from '../../shared/model/holding.ts'
+import { sameResources } from '../../shared/model/resources.ts'
 import { isEmpty } from '../../shared/model/session.ts'
 import { hostPortsOf, type Ship } from '../../shared/model/ship.ts'
 import { isAboard, isFinished } from '../../shared/model/shipState.ts'
@@ -225,8 +226,7 @@ function isAsRecorded(me: string, holding: Holding, ship: Ship | undefined): boo
     ship?.host === me &&
     ship.attempt === holding.attempt &&
     ship.fleet === holding.fleet &&
-    ship.resources.cpuMillis === holding.resources.cpuMillis &&
-    ship.resources.memoryMiB === holding.resources.memoryMiB &&
+    sameResources(ship.resources, holding.resources) &&
     hostPortsOf(ship).join() === holding.hostPorts.join()
   )
 }

@@ -21,6 +21,8 @@ const Leader = z
 const Sum = z.strictObject({
   cpuMillis: z.int().min(0).describe('CPU, in thousandths of a core'),
   memoryMiB: z.int().min(0).describe('Memory, in MiB'),
+  diskMiB: z.int().min(0).optional().describe('Disk, in MiB; absent: none'),
+  extra: z.record(z.string(), z.int().min(0)).optional().describe('Named resources; absent: none'),
 })
 const latencyMs = z.number().nullable().describe('How long it took to answer; null when it did not')
 const StoreHealth = z.strictObject({ ok: z.boolean(), detail: z.string().nullable() })
@@ -38,6 +40,7 @@ export const Cluster = z
       ready: z.int().describe('Ships of fleets that are Ready, Reserved or Allocated'),
     }),
     capacity: Sum.describe('Of all hosts'),
+    allocatable: Sum.describe('Of all hosts, what ships may ask for: capacity × overcommit − reserved'),
     used: Sum.describe('Requested by the ships aboard'),
     queueDepth: z.int().nullable().describe('Entries in the scheduler queue; null when it cannot be read'),
     stormBrake: z

@@ -6,11 +6,19 @@ import { Labels, Name } from './name.ts'
 import { Placement } from './placement.ts'
 import { PortRequest } from './port.ts'
 import { Probe, probedPort } from './probe.ts'
+import { ExtraResources } from './resources.ts'
 import { Counters, dataBytes, Lists, mostDataBytes } from './shipData.ts'
 
 const Request = z.strictObject({
   cpuMillis: z.int().min(10).max(1_024_000).default(500).describe('CPU, in thousandths of a core'),
   memoryMiB: z.int().min(8).max(16_777_216).default(512).describe('Memory limit, in MiB, without swap'),
+  diskMiB: z
+    .int()
+    .min(0)
+    .max(1_073_741_824)
+    .optional()
+    .describe('Disk, in MiB: counted when a host is chosen, not enforced. Default: 0'),
+  extra: ExtraResources.optional(),
 })
 
 const Lifecycle = z.strictObject({

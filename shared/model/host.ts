@@ -3,12 +3,21 @@ import { z } from 'zod'
 import { Labels, Name } from './name.ts'
 import { Taint } from './placement.ts'
 import { PortRange } from './port.ts'
-import { Resources } from './resources.ts'
+import { amountOf, mapped, ResourceName, Resources } from './resources.ts'
+
+export const Overcommit = z
+  .record(ResourceName, z.number().min(0.1).max(100))
+  .refine((ratios) => Object.keys(ratios).length <= 19, 'at most 19 resources')
+export type Overcommit = z.infer<typeof Overcommit>
 
 export const HostDescription = z.strictObject({
   id: Name,
   address: z.string().min(1).max(255).describe('Where players reach its ships: an IP address or a name'),
   capacity: Resources.describe('What ships may use: the machine less what it reserves'),
+  overcommit: Overcommit.optional().describe(
+    'How many times over the host gives a resource away: `cpu`, `memory`, `disk` or an extra one. Default: 1',
+  ),
+  reserved: Resources.optional().describe('Kept from ships, after the overcommit. Default: nothing'),
   ports: PortRange,
   labels: Labels.default({}),
   taints: z.array(Taint).max(16).default([]),
@@ -16,6 +25,19 @@ export const HostDescription = z.strictObject({
 })
 /** What the agent registers: static between two starts of the agent. */
 export type HostDescription = z.infer<typeof HostDescription>
+
+/** What ships may ask of the host, all together: capacity × overcommit − reserved. */
+export function allocatableOf({
+  capacity,
+  overcommit,
+  reserved,
+}: Pick<HostDescription, 'capacity' | 'overcommit' | 'reserved'>): Resources {
+  if (!overcommit && !reserved) return capacity
+  return mapped(capacity, (name, amount) => {
+    const ratio = overcommit && Object.hasOwn(overcommit, name) ? (overcommit[name] ?? 1) : 1
+    return Math.max(0, Math.floor(amount * ratio) - (reserved ? amountOf(reserved, name) : 0))
+  })
+}
 
 export const HostSample = z.strictObject({
   cpuMillis: z.number().min(0).describe('CPU used on the whole machine, in thousandths of a core'),
@@ -69,6 +91,7 @@ export const HostView = Host.omit({ credentialDigest: true, nextDigest: true, pr
     revision: z.string().describe('Changes with every change of the record'),
     labels: Labels.describe("The agent's, and over them those that people gave"),
     ownLabels: Labels.describe('Those that people gave'),
+    allocatable: Resources.describe('What its ships may ask for together: capacity × overcommit − reserved'),
     cordon: Cordon.nullable().describe('Why it takes no new ships; null when it does'),
     drain: Drain.extend({
       state: z

@@ -13,6 +13,7 @@ import type { ShipReport } from '../../shared/api/monitor.ts'
 import { createLog } from '../../shared/log.ts'
 import { sleep } from '../../shared/loop.ts'
 import { BlueprintSpec } from '../../shared/model/blueprint.ts'
+import { allocatableOf } from '../../shared/model/host.ts'
 import { readSettings } from '../../shared/settings.ts'
 import { type FakeMonitor, startFakeMonitor } from './fakeMonitor.ts'
 
@@ -142,12 +143,13 @@ test('lanes: never more at once, in order, freed by errors', async () => {
   assert.is(results.filter(({ status }) => status === 'rejected').length, 1)
 })
 
-const machine = { cores: 8, memoryMiB: 16_000, address: '10.0.0.7' }
+const machine = { cores: 8, memoryMiB: 16_000, diskMiB: 100_000, address: '10.0.0.7' }
 const base = { ARMADA_ZOOKEEPER: 'z:2181', ARMADA_HOST_ID: 'h1' }
 
 test('describe: the machine less what it reserves, or what the settings say', () => {
   const host = describeHost(readSettings('agent', base), machine, '1')
-  assert.equal(host.capacity, { cpuMillis: 8_000, memoryMiB: 14_400 })
+  assert.equal(host.capacity, { cpuMillis: 8_000, memoryMiB: 14_400, diskMiB: 90_000, extra: {} })
+  assert.equal(allocatableOf(host), host.capacity)
   assert.is(host.address, '10.0.0.7')
   assert.equal(host.ports, { from: 7_000, to: 8_000 })
   const small = describeHost(readSettings('agent', base), { ...machine, memoryMiB: 2_000 }, '1')
@@ -163,6 +165,31 @@ test('describe: the machine less what it reserves, or what the settings say', ()
   assert.is(told.capacity.memoryMiB, 100)
   const wrong = readSettings('agent', { ...base, ARMADA_PORTS: '9010-9000' })
   assert.throws(() => describeHost(wrong, machine, '1'), /from must not be above to/)
+})
+
+test('describe: disk, named resources, overcommit and what is kept from ships', () => {
+  const env = {
+    ...base,
+    ARMADA_DISK_MIB: '50000',
+    ARMADA_EXTRA_RESOURCES: 'gpu=2, license=10',
+    ARMADA_OVERCOMMIT: 'cpu=2.5,gpu=4',
+    ARMADA_RESERVED: 'cpu=500,memory=10%,disk=1%,license=3',
+  }
+  const host = describeHost(readSettings('agent', env), machine, '1')
+  assert.equal(allocatableOf(host), {
+    ...{ cpuMillis: 19_500, memoryMiB: 12_960, diskMiB: 49_500 },
+    extra: { gpu: 8, license: 7 },
+  })
+  for (const [name, value, told] of [
+    ['ARMADA_EXTRA_RESOURCES', 'cpu=3', /must not be one of cpu, memory, disk/],
+    ['ARMADA_EXTRA_RESOURCES', 'gpu', /capacity.extra.gpu/],
+    ['ARMADA_OVERCOMMIT', 'cpu=lots', /overcommit.cpu/],
+    ['ARMADA_OVERCOMMIT', 'cpu=0', /overcommit.cpu/],
+    ['ARMADA_RESERVED', 'memory=-5', /reserved.memoryMiB/],
+  ] as const) {
+    const wrong = readSettings('agent', { ...base, [name]: value })
+    assert.throws(() => describeHost(wrong, machine, '1'), told)
+  }
 })
 
 test.run()

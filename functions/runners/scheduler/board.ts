@@ -7,6 +7,7 @@
 //   was placed may go unsaid for long.
 // - Every change of a host is noted in the change log; nothing changes while a decision is being made but by it.
 import type { Advice, Holding } from '../../../shared/model/holding.ts'
+import { sameResources } from '../../../shared/model/resources.ts'
 import { Assumptions } from './assumptions.ts'
 import { ChangeLog } from './changeLog.ts'
 import { type HostPicture, HostRow } from './hostRow.ts'
@@ -166,8 +167,7 @@ function same(a: Holding, b: Holding | undefined): boolean {
     b !== undefined &&
     a.attempt === b.attempt &&
     a.fleet === b.fleet &&
-    a.resources.cpuMillis === b.resources.cpuMillis &&
-    a.resources.memoryMiB === b.resources.memoryMiB &&
+    sameResources(a.resources, b.resources) &&
     a.hostPorts.join() === b.hostPorts.join()
   )
 }

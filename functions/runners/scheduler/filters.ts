@@ -1,6 +1,7 @@
 // Filters: every rule by which a host cannot take a ship, each able to say so to a person.
 //
 // The same functions decide and explain, so a refusal never names a reason that was not the reason.
+import { othersIn } from '../../../shared/model/resources.ts'
 import type { Demand } from '../../../shared/model/ticket.ts'
 import type { HostRow } from './hostRow.ts'
 import { type PortPlan, planPorts } from './portBook.ts'
@@ -80,6 +81,14 @@ function roomFilters({ resources, placement, fleet }: Demand, ports: PortPlan): 
         `not enough CPU (wants ${cpuMillis} millicores, best has ${best(rows, (row) => row.freeCpuMillis)})`,
     },
   ]
+  for (const [name, amount] of othersIn(resources)) {
+    const unit = name === 'disk' ? ' MiB' : ''
+    filters.push({
+      admits: (row) => row.free(name) >= amount,
+      phrase: (rows) =>
+        `not enough ${name} (wants ${amount}${unit}, best has ${best(rows, (row) => row.free(name))})`,
+    })
+  }
   for (const number of ports.fixedNumbers) {
     filters.push({ admits: (row) => row.ports.isFree(number), phrase: () => `port ${number} is taken` })
   }

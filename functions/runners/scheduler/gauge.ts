@@ -1,8 +1,10 @@
 // Gauge: whether a host has room for a ship of one demand and what it scores, from the table of the stock.
 //
 // INVARIANT: a host has room here if and only if all `room` filters admit it; a test compares the two.
+import { othersIn } from '../../../shared/model/resources.ts'
 import type { Board } from './board.ts'
 import { cell, rowCells } from './cells.ts'
+import type { Column } from './extras.ts'
 import { passes, type Rules } from './filters.ts'
 import type { MatesBySlot } from './mates.ts'
 import { apart, distributed, packed } from './score.ts'
@@ -14,6 +16,7 @@ export class Gauge {
   readonly #rules: Rules
   readonly #cpuMillis: number
   readonly #memoryMiB: number
+  readonly #others: readonly { column: Column; amount: number }[]
   readonly #ports: number
   readonly #fixedPorts: boolean
   readonly #apart: 'none' | 'preferred' | 'required'
@@ -26,6 +29,10 @@ export class Gauge {
     this.#rules = rules
     this.#cpuMillis = resources.cpuMillis
     this.#memoryMiB = resources.memoryMiB
+    this.#others = othersIn(resources).map(([name, amount]) => ({
+      column: board.stock.extras.column(name),
+      amount,
+    }))
     this.#ports = rules.ports.any.length
     this.#fixedPorts = rules.ports.fixedNumbers.length > 0
     this.#apart = fleet === null ? 'none' : placement.antiAffinity
@@ -38,6 +45,7 @@ export class Gauge {
     const at = slot * rowCells
     if ((table[at + cell.freeMemoryMiB] as number) < this.#memoryMiB) return -1
     if ((table[at + cell.freeCpuMillis] as number) < this.#cpuMillis) return -1
+    for (const { column, amount } of this.#others) if ((column.left[slot] ?? 0) < amount) return -1
     if (this.#ports > 0 && (table[at + cell.freePorts] as number) < this.#ports) return -1
     if (this.#apart === 'required' && mates.has(slot)) return -1
     if (this.#fixedPorts) {

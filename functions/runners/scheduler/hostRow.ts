@@ -1,6 +1,6 @@
 // HostRow: one host on the board. What is left of it stands in its slot of the stock.
 import type { Holding } from '../../../shared/model/holding.ts'
-import type { HostDescription } from '../../../shared/model/host.ts'
+import { allocatableOf, type HostDescription } from '../../../shared/model/host.ts'
 import { cell, rowCells } from './cells.ts'
 import type { Kind } from './kinds.ts'
 import { PortBook } from './portBook.ts'
@@ -31,7 +31,7 @@ export class HostRow {
     this.ports = new PortBook(description.ports, seed)
     this.#stock = stock
     this.#kind = stock.kinds.enter(description, degraded !== null)
-    stock.put(slot, this.#kind, description.capacity, this.ports.freeInRange)
+    stock.put(slot, this.#kind, allocatableOf(description), this.ports.freeInRange)
   }
 
   get freeCpuMillis(): number {
@@ -40,6 +40,11 @@ export class HostRow {
 
   get freeMemoryMiB(): number {
     return this.#stock.table[this.slot * rowCells + cell.freeMemoryMiB] as number
+  }
+
+  /** Of disk, or of a named resource. */
+  free(name: string): number {
+    return this.#stock.extras.left(name, this.slot)
   }
 
   /** Ships of the fleet on this host. */
@@ -65,12 +70,13 @@ export class HostRow {
   }
 
   #count({ resources, fleet }: Holding, by: 1 | -1): void {
-    const { table, mates } = this.#stock
+    const { table, mates, extras } = this.#stock
     const at = this.slot * rowCells
     table[at + cell.freeCpuMillis] = (table[at + cell.freeCpuMillis] as number) - by * resources.cpuMillis
     table[at + cell.freeMemoryMiB] = (table[at + cell.freeMemoryMiB] as number) - by * resources.memoryMiB
     table[at + cell.freePorts] = this.ports.freeInRange
     table[at + cell.ships] = (table[at + cell.ships] as number) + by
+    extras.count(this.slot, resources, by)
     if (fleet !== null) mates.count(fleet, this.slot, by)
   }
 }

@@ -1,6 +1,7 @@
 // Stock: what is left of all hosts, as numbers in one table, so that an index ranks hosts anew without objects.
 import type { Resources } from '../../../shared/model/resources.ts'
 import { cell, rowCells } from './cells.ts'
+import { Extras } from './extras.ts'
 import { type Kind, Kinds } from './kinds.ts'
 import { Mates } from './mates.ts'
 import { sizeScore } from './score.ts'
@@ -10,6 +11,7 @@ export class Stock {
   table = new Float64Array(0)
   readonly kinds = new Kinds()
   readonly mates = new Mates()
+  readonly extras = new Extras()
 
   put(slot: number, kind: Kind, capacity: Resources, freePorts: number): void {
     this.#reach(slot)
@@ -19,6 +21,7 @@ export class Stock {
       [cpuMillis, memoryMiB, freePorts, 0, kind.number, cpuMillis, memoryMiB, size],
       slot * rowCells,
     )
+    this.extras.put(slot, capacity)
   }
 
   remove(slot: number): void {

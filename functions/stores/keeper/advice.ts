@@ -1,5 +1,6 @@
 // What a host's agent says of it beside what its Advice tells the scheduler: is there need to write? Pure.
 import type { Advice, Holding } from '../../../shared/model/holding.ts'
+import { sameResources } from '../../../shared/model/resources.ts'
 
 /** What the Advice tells, but for what people ordered. */
 export type Told = Pick<Advice, 'degraded' | 'holdings' | 'ended'>
@@ -62,8 +63,7 @@ function same(a: Holding, b: Holding): boolean {
   return (
     a.attempt === b.attempt &&
     a.fleet === b.fleet &&
-    a.resources.cpuMillis === b.resources.cpuMillis &&
-    a.resources.memoryMiB === b.resources.memoryMiB &&
+    sameResources(a.resources, b.resources) &&
     a.hostPorts.join() === b.hostPorts.join()
   )
 }

@@ -64,6 +64,41 @@ engine('refusals name every reason, the most common first', () => {
   assert.equal(new Scene([]).decide(tickets(1)).reasons, ['there are no hosts yet: join one'])
 })
 
+engine('disk and named resources: counted, and refused by name', () => {
+  const gpus = (gpu: number) => ({ capacity: { ...big, diskMiB: 1_000, extra: { gpu } } })
+  const big = { cpuMillis: 64_000, memoryMiB: 65_536 }
+  const scene = new Scene([hostNamed('none'), hostNamed('one', gpus(1)), hostNamed('two', gpus(2))])
+  const asking = (more: object) => demand({ ports: [], resources: { cpuMillis: 10, memoryMiB: 8, ...more } })
+  const { hosts, reasons } = scene.decide(tickets(4, { demand: asking({ extra: { gpu: 1 } }) }))
+  assert.equal(hosts.toSorted(), ['one', 'two', 'two'])
+  assert.equal(reasons, ['3 hosts: not enough gpu (wants 1, best has 0)'])
+  scene.board.drop('ship-0')
+  assert.is(scene.decide([]).placed.length, 1)
+  const { reasons: full } = scene.decide([ticket('x', { demand: asking({ diskMiB: 1_001 }) })])
+  assert.ok(full.includes('3 hosts: not enough disk (wants 1001 MiB, best has 1000)'))
+  // A host that comes back has its old room, and another that takes its slot has its own.
+  scene.board.remove('two')
+  scene.board.put({ description: hostNamed('other'), degraded: null })
+  assert.is(scene.board.host('other')?.free('gpu'), 0)
+  // Names that every object has are no resources.
+  const odd = asking({ extra: { constructor: 1 } })
+  assert.is(scene.decide([ticket('y', { demand: odd })]).hosts.length, 0)
+})
+
+engine('what a host gives to ships is its capacity, overcommitted, less what it reserves', () => {
+  const host = hostNamed('a', {
+    capacity: { cpuMillis: 1_000, memoryMiB: 1_000, extra: { gpu: 1 } },
+    overcommit: { cpu: 3, gpu: 2 },
+    reserved: { cpuMillis: 500, memoryMiB: 200 },
+  })
+  const resources = { cpuMillis: 500, memoryMiB: 100 }
+  const scene = new Scene([host])
+  const { hosts, reasons } = scene.decide(tickets(9, { demand: demand({ ports: [], resources }) }))
+  assert.is(hosts.length, 5)
+  assert.equal(reasons, ['1 host: not enough CPU (wants 500 millicores, best has 0)'])
+  assert.equal([scene.board.host('a')?.freeMemoryMiB, scene.board.host('a')?.free('gpu')], [300, 2])
+})
+
 engine('pinned: that host or a refusal', () => {
   const scene = new Scene([hostNamed('a'), hostNamed('b')])
   assert.equal(scene.decide([ticket('x', { demand: portless({ host: 'b' }) })]).hosts, ['b'])

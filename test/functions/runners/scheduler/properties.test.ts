@@ -24,6 +24,8 @@ const anyHost = fc.record({
   spot: fc.boolean(),
   degraded: fc.boolean(),
   width: fc.integer({ min: 0, max: 8 }),
+  diskMiB: fc.option(fc.integer({ min: 0, max: 2_000 }), { nil: undefined }),
+  gpu: fc.option(fc.integer({ min: 0, max: 3 }), { nil: undefined }),
 })
 const selector = fc.oneof(
   fc.record({
@@ -42,6 +44,8 @@ const anyPort = fc.constantFrom(
 const anyDemand = fc.record({
   memoryMiB: fc.integer({ min: 8, max: 1_024 }),
   cpuMillis: fc.integer({ min: 10, max: 2_000 }),
+  diskMiB: fc.option(fc.integer({ min: 0, max: 500 }), { nil: undefined }),
+  gpu: fc.option(fc.integer({ min: 0, max: 2 }), { nil: undefined }),
   ports: fc.array(anyPort, { maxLength: 3 }),
   fleet: fc.option(fc.constantFrom('red', 'blue'), { nil: null }),
   placement: fc.record({
@@ -76,18 +80,18 @@ type Cluster = typeof anyCluster extends fc.Arbitrary<infer T> ? T : never
 
 function play({ hosts, demands, rounds, leaves }: Cluster) {
   const scene = new Scene([])
-  hosts.forEach(({ zone, disk, spot, degraded, width, memoryMiB, cpuMillis }, i) => {
+  hosts.forEach(({ zone, disk, spot, degraded, width, gpu, ...plain }, i) => {
     const description = hostNamed(`host-${i}`, {
-      capacity: { cpuMillis, memoryMiB },
+      capacity: { ...plain, ...(gpu !== undefined && { extra: { gpu } }) },
       ports: { from: 7_000, to: 7_000 + width },
       labels: { ...(zone && { zone }), ...(disk && { disk }) },
       taints: spot ? [{ key: 'spot', value: '' }] : [],
     })
     scene.board.put({ description, degraded: degraded ? 'ill' : null })
   })
-  const made = demands.map(({ ports, placement, fleet, ...resources }) =>
+  const made = demands.map(({ ports, placement, fleet, gpu, ...plain }) =>
     demand({
-      resources,
+      resources: { ...plain, ...(gpu !== undefined && { extra: { gpu } }) },
       fleet,
       ports: ports.map((port, i) => PortRequest.parse({ name: `p${i}`, ...port })),
       placement: Placement.parse(JSON.parse(JSON.stringify(placement))),
@@ -143,6 +147,7 @@ holds(
   ({ scene, living, history }) => {
     for (const row of scene.board.rows) {
       assert.ok(!row || (row.freeCpuMillis >= 0 && row.freeMemoryMiB >= 0))
+      assert.ok(!row || (row.free('disk') >= 0 && row.free('gpu') >= 0))
     }
     const taken = new Set<string>()
     for (const { placed, holding } of history) {
