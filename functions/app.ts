@@ -40,6 +40,7 @@ import { tokenService } from './services/tokens.ts'
 import type { StreamDesk } from './services/watch/streamDesk.ts'
 import { watching } from './services/watch/watching.ts'
 import { webhookService } from './services/webhooks.ts'
+import { whereaboutsService } from './services/whereabouts.ts'
 import { Seal } from './stores/seal.ts'
 import type { Stores } from './stores/stores.ts'
 
@@ -133,6 +134,7 @@ export function createApp({
     monitorService(stores, streams),
     officeService(stores),
     placementService(stores, meters),
+    whereaboutsService(stores),
     quotaService(stores),
     shipService(stores, watch),
     tokenService(stores),

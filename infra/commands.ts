@@ -10,6 +10,7 @@ import { consoleCommands } from './consoleCommands.ts'
 import { eventCommands } from './eventCommands.ts'
 import { hostCommands } from './hostCommands.ts'
 import { labelChanges, labelText, selected } from './labels.ts'
+import { placementCommands } from './placementCommands.ts'
 import { quotaCommands } from './quotaCommands.ts'
 import { table } from './screen.ts'
 import { tokenCommands } from './tokenCommands.ts'
@@ -123,6 +124,7 @@ export const commands: Commands = {
   ...consoleCommands,
   ...blueprintCommands,
   ...hostCommands,
+  ...placementCommands,
   ...tokenCommands,
   ...quotaCommands,
   ...auditCommands,

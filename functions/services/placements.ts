@@ -27,12 +27,12 @@ export function placementService(stores: Stores, meters: Meters) {
     await ships.update(
       [...placements.keys()],
       (ship) => {
-        const { attempt, host } = placements.get(ship.id) as (typeof placed)[number]
+        const { attempt, host, why } = placements.get(ship.id) as (typeof placed)[number]
         note(ship, attempt)
         const chosen = ports.get(ship.id) ?? []
         if (isElsewhere(ship, attempt, host, chosen)) elsewhere.set(ship.id, ship)
         else elsewhere.delete(ship.id)
-        return place(ship, attempt, host, chosen)
+        return place(ship, attempt, host, chosen, why)
       },
       fence,
     )
@@ -41,9 +41,9 @@ export function placementService(stores: Stores, meters: Meters) {
     await ships.update(
       [...refusals.keys()],
       (ship) => {
-        const { attempt, reason } = refusals.get(ship.id) as (typeof refused)[number]
+        const { attempt, reason, why } = refusals.get(ship.id) as (typeof refused)[number]
         note(ship, attempt)
-        return refuse(ship, attempt, reason)
+        return refuse(ship, attempt, reason, why)
       },
       fence,
     )

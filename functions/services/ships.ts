@@ -120,12 +120,22 @@ export function shipLookup(stores: Pick<Lookups, 'ships' | 'samples'>) {
   const views = new ShipTexts(stores)
   return serviceApp().openapi(guarded(routes.getShip), async (c) => {
     const { ship: id } = c.req.valid('param')
-    const row = await stores.ships.get(id)
-    if (!row) throw noSuchShip(id)
-    assertSeen(c.get('caller'), row.value)
+    const row = await seenShip(stores, c.get('caller'), id)
     tag(c, row)
     return jsonText<ShipView>(c, await views.of(row))
   })
+}
+
+/** @throws ArmadaError not_found when there is no such ship, or the caller does not see it. */
+export async function seenShip(
+  { ships }: Pick<Lookups, 'ships'>,
+  caller: Caller,
+  id: string,
+): Promise<Row<Ship>> {
+  const row = await ships.get(id)
+  if (!row) throw noSuchShip(id)
+  assertSeen(caller, row.value)
+  return row
 }
 
 /** @throws ArmadaError not_found that names what there is. */

@@ -17,7 +17,7 @@ export async function shipViews(
 
 /** All of a ship's view but its sample. */
 export function shownOf({ value, revision }: Row<Ship>): Omit<ShipView, 'sample'> {
-  const { requestDigest: _, history: __, said: ___, ...shown } = value
+  const { requestDigest: _, history: __, said: ___, placement: ____, ...shown } = value
   return { ...shown, revision: String(revision) }
 }
 

@@ -3,6 +3,7 @@ import type { z } from 'zod'
 import type { AuditEntry } from '../model/auditEntry.ts'
 import type { Blueprint, BlueprintSpec } from '../model/blueprint.ts'
 import type { ArmadaEvent } from '../model/event.ts'
+import type { ShipPlacement } from '../model/explanation.ts'
 import type { FleetView } from '../model/fleet.ts'
 import type { HostView } from '../model/host.ts'
 import type { FleetQuotaView } from '../model/quota.ts'
@@ -75,6 +76,22 @@ const ship: ShipView = {
   readyAt: '2026-11-02T18:04:07.812Z',
   revision: '4711',
   sample: { players: 3, maxPlayers: 16, map: 'am_underworks', cpuMillis: 41, memoryMiB: 63 },
+}
+
+const placement: ShipPlacement = {
+  ...{ ship: ship.id, state: 'Ready', attempt: 1, failedStarts: 0, host: 'fra-07' },
+  ...{ since: '2026-11-02T18:04:06.981Z', reason: null, refusals: 0 },
+  hosts: {
+    all: 13,
+    feasible: 8,
+    ruledOut: [
+      { rule: 'memory', hosts: 4 },
+      { rule: 'closed', hosts: 1 },
+    ],
+  },
+  score: { strategy: 142, preferred: 0, apart: 0 },
+  summary:
+    'On fra-07 since 2026-11-02T18:04:06.981Z, the best of 8 hosts that could take it (score 142); 4 others had not enough memory; 1 other took no new ships (cordoned or degraded).',
 }
 
 const queued: ShipView = {
@@ -211,6 +228,7 @@ const quota: FleetQuotaView = {
 
 export const examples = {
   ship,
+  placement,
   queued,
   fleet,
   host,

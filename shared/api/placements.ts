@@ -1,21 +1,27 @@
 // Routes between the scheduler and the ApiServer.
 import { createRoute } from '@hono/zod-openapi'
 import { z } from 'zod'
+import { Explanation, ShipPlacement } from '../model/explanation.ts'
 import { Name } from '../model/name.ts'
 import { PortChoice } from '../model/port.ts'
+import { examples } from './examples.ts'
 import { Epoch } from './fields.ts'
-import { answer, body, failures, runners } from './route.ts'
+import { answer, body, failures, readers, runners } from './route.ts'
 
 const attempt = z.int().min(1)
 
 export const PlacementReport = z.strictObject({
   epoch: Epoch,
   placed: z
-    .array(z.strictObject({ ship: Name, attempt, host: Name, ports: PortChoice }))
+    .array(
+      z.strictObject({ ship: Name, attempt, host: Name, ports: PortChoice, why: Explanation.optional() }),
+    )
     .max(2_000)
     .describe('Ships that were put into the box of a host'),
   refused: z
-    .array(z.strictObject({ ship: Name, attempt, reason: z.string().max(1_000) }))
+    .array(
+      z.strictObject({ ship: Name, attempt, reason: z.string().max(1_000), why: Explanation.optional() }),
+    )
     .max(2_000)
     .describe('Ships that fit nowhere now, and why. Only when the reason is new'),
   waiting: z
@@ -48,4 +54,15 @@ export const reportPlacements = createRoute({
     ),
     ...failures('stale_epoch'),
   },
+})
+
+export const getPlacement = createRoute({
+  method: 'get',
+  path: '/v1/ships/{ship}/placement',
+  tags: ['placements'],
+  'x-roles': readers,
+  'x-scope': 'fleet',
+  summary: 'Why a ship is where it is, or nowhere',
+  request: { params: z.object({ ship: Name }) },
+  responses: { 200: answer(ShipPlacement, 'Why', examples.placement), ...failures('not_found') },
 })

@@ -1,6 +1,7 @@
 // Ship: one gameserver, one container on one host, with an id that never changes.
 import { z } from 'zod'
 import { BlueprintRef } from './blueprint.ts'
+import { Explanation } from './explanation.ts'
 import { ShipHistory } from './history.ts'
 import { Labels, Name } from './name.ts'
 import { Port } from './port.ts'
@@ -59,6 +60,9 @@ export const Ship = z.strictObject({
   requestDigest: z
     .string()
     .describe('Digest of the request that made it; tells a repeated request from another'),
+  placement: Explanation.extend({ at: z.iso.datetime() })
+    .optional()
+    .describe('Why this attempt was put on its host, or last refused; see `GET /v1/ships/{ship}/placement`'),
   history: ShipHistory.optional().describe('What happened to it last; absent in records of older versions'),
 })
 /** The record in etcd. */
@@ -80,7 +84,7 @@ export const ShipSample = z.strictObject({
 /** What the Advisor last measured of a ship. */
 export type ShipSample = z.infer<typeof ShipSample>
 
-export const ShipView = Ship.omit({ requestDigest: true, history: true, said: true })
+export const ShipView = Ship.omit({ requestDigest: true, history: true, said: true, placement: true })
   .extend({
     revision: z.string().describe('Changes with every change of the record'),
     sample: ShipSample.omit({ ship: true }).nullable().describe('Last measurement; null when there is none'),

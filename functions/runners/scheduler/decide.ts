@@ -5,6 +5,7 @@
 // - A placement is on the board before the next decision is made.
 // - "No room" is said only after a full check of every host, made for a demand once in `checkEveryMs` at most.
 // - The same board, pile and time give the same decisions.
+import type { Explanation } from '../../../shared/model/explanation.ts'
 import type { PortChoice } from '../../../shared/model/port.ts'
 import type { Board } from './board.ts'
 import type { DemandClass, DemandClasses } from './demandClasses.ts'
@@ -19,6 +20,7 @@ export interface Placed {
   entry: Entry
   host: string
   ports: PortChoice
+  why: Explanation
 }
 
 export interface Decisions {
@@ -55,7 +57,8 @@ export function decide({ board, pile, classes, nowMs, limit }: Question): Decisi
       open.pop()
       continue
     }
-    placed.push(place(board, demandClass, host, entry, nowMs))
+    const why = classes.explainer.why(demandClass, host, nowMs)
+    placed.push({ ...place(board, demandClass, host, entry, nowMs), why })
     group.reason = undefined
     pile.take(group)
     if (pile.next(group)) open.sinkFirst()
@@ -64,7 +67,7 @@ export function decide({ board, pile, classes, nowMs, limit }: Question): Decisi
   return { placed, blocked, more: placed.length >= limit && open.size > 0 }
 }
 
-function place(board: Board, { rules }: DemandClass, host: HostRow, entry: Entry, nowMs: number): Placed {
+function place(board: Board, { rules }: DemandClass, host: HostRow, entry: Entry, nowMs: number) {
   const { ship, attempt, demand } = entry.ticket
   const { ports, numbers } = host.ports.choose(rules.ports)
   const { fleet, resources } = demand
@@ -84,5 +87,6 @@ function look(
   const finding = fullCheck(board, rules, candidates)
   if ('host' in finding) return finding.host
   group.reason = finding.reason
+  group.why = finding.why
   return undefined
 }

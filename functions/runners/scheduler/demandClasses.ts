@@ -1,16 +1,22 @@
 // DemandClasses: the rules and candidates of each demand in use, kept from one decision to the next.
+import type { Explanation } from '../../../shared/model/explanation.ts'
 import type { Demand } from '../../../shared/model/ticket.ts'
 import type { Board } from './board.ts'
 import { Candidates } from './candidates.ts'
+import { Explainer } from './explain.ts'
 import { type Rules, rulesOf } from './filters.ts'
+import { Gauge } from './gauge.ts'
 
 /** All candidates together rank about this many hosts: some 16 bytes each. */
 const ranksKept = 20_000_000
 const classesKept = 20_000
 
 export interface DemandClass {
-  rules: Rules
-  candidates: Candidates
+  readonly rules: Rules
+  readonly candidates: Candidates
+  readonly gauge: Gauge
+  /** What the last survey for an explanation found. */
+  surveyed: { counts: Explanation; atMs: number } | undefined
 }
 
 interface Shared {
@@ -23,10 +29,12 @@ export class DemandClasses {
   readonly #classes = new Map<string, DemandClass & { shared: Shared }>()
   /** Demands for which every host is as good or bad, whatever their fleets and ports are called, share these. */
   readonly #shared = new Map<string, Shared>()
+  readonly explainer: Explainer
   #uses = 0
 
   constructor(board: Board) {
     this.#board = board
+    this.explainer = new Explainer(board)
   }
 
   of(key: string, demand: Demand): DemandClass {
@@ -44,7 +52,8 @@ export class DemandClasses {
       this.#shared.set(sameHosts, shared)
       this.#forget()
     }
-    const made = { rules, candidates: shared.candidates, shared }
+    const { candidates } = shared
+    const made = { rules, candidates, gauge: new Gauge(this.#board, rules), surveyed: undefined, shared }
     if (this.#classes.size >= classesKept) this.#classes.clear()
     this.#classes.set(key, made)
     return made

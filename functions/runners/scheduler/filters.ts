@@ -1,6 +1,7 @@
 // Filters: every rule by which a host cannot take a ship, each able to say so to a person.
 //
 // The same functions decide and explain, so a refusal never names a reason that was not the reason.
+import type { PlacementRule } from '../../../shared/model/explanation.ts'
 import { othersIn } from '../../../shared/model/resources.ts'
 import type { Demand } from '../../../shared/model/ticket.ts'
 import type { HostRow } from './hostRow.ts'
@@ -8,6 +9,7 @@ import { type PortPlan, planPorts } from './portBook.ts'
 import { matches, mismatch } from './selector.ts'
 
 export interface Filter {
+  readonly rule: PlacementRule
   admits(row: HostRow): boolean
   /** What is wrong with these hosts, none of which it admits. */
   phrase(rows: readonly HostRow[]): string
@@ -36,18 +38,24 @@ export function passes(filters: readonly Filter[], row: HostRow): boolean {
 function suitsFilters({ placement }: Demand, { clash }: PortPlan): Filter[] {
   const { host, require: required, tolerations, spread } = placement
   const filters: Filter[] = []
-  if (clash !== undefined) filters.push({ admits: () => false, phrase: () => clash })
+  if (clash !== undefined) filters.push({ rule: 'ports', admits: () => false, phrase: () => clash })
   if (host !== undefined) {
-    filters.push({ admits: (row) => row.id === host, phrase: () => `not ${host}, to which it is pinned` })
+    filters.push({
+      rule: 'pinned',
+      admits: (row) => row.id === host,
+      phrase: () => `not ${host}, to which it is pinned`,
+    })
   }
   for (const selector of required) {
     filters.push({
+      rule: 'label',
       admits: (row) => matches(selector, row.description.labels),
       phrase: () => mismatch(selector),
     })
   }
   if (spread) {
     filters.push({
+      rule: 'zone',
       admits: (row) => row.description.labels[spread.label] !== undefined,
       phrase: () => `no label ${spread.label} to spread over`,
     })
@@ -55,11 +63,13 @@ function suitsFilters({ placement }: Demand, { clash }: PortPlan): Filter[] {
   const untolerated = (row: HostRow) => row.description.taints.filter(({ key }) => !tolerations.includes(key))
   filters.push(
     {
+      rule: 'taint',
       admits: (row) => untolerated(row).length === 0,
       phrase: (rows) =>
         `taint ${few(rows.flatMap((row) => untolerated(row).map(({ key }) => key)))} not tolerated`,
     },
     {
+      rule: 'closed',
       admits: (row) => row.degraded === null,
       phrase: (rows) => `takes no new ships (${few(rows.map((row) => row.degraded ?? ''))})`,
     },
@@ -71,11 +81,13 @@ function roomFilters({ resources, placement, fleet }: Demand, ports: PortPlan): 
   const { cpuMillis, memoryMiB } = resources
   const filters: Filter[] = [
     {
+      rule: 'memory',
       admits: (row) => row.freeMemoryMiB >= memoryMiB,
       phrase: (rows) =>
         `not enough memory (wants ${memoryMiB} MiB, best has ${best(rows, (row) => row.freeMemoryMiB)})`,
     },
     {
+      rule: 'cpu',
       admits: (row) => row.freeCpuMillis >= cpuMillis,
       phrase: (rows) =>
         `not enough CPU (wants ${cpuMillis} millicores, best has ${best(rows, (row) => row.freeCpuMillis)})`,
@@ -84,16 +96,22 @@ function roomFilters({ resources, placement, fleet }: Demand, ports: PortPlan): 
   for (const [name, amount] of othersIn(resources)) {
     const unit = name === 'disk' ? ' MiB' : ''
     filters.push({
+      rule: name === 'disk' ? 'disk' : 'extra',
       admits: (row) => row.free(name) >= amount,
       phrase: (rows) =>
         `not enough ${name} (wants ${amount}${unit}, best has ${best(rows, (row) => row.free(name))})`,
     })
   }
   for (const number of ports.fixedNumbers) {
-    filters.push({ admits: (row) => row.ports.isFree(number), phrase: () => `port ${number} is taken` })
+    filters.push({
+      rule: 'port',
+      admits: (row) => row.ports.isFree(number),
+      phrase: () => `port ${number} is taken`,
+    })
   }
   if (ports.any.length > 0) {
     filters.push({
+      rule: 'ports',
       admits: (row) => row.ports.hasEnough(ports),
       phrase: (rows) =>
         `not enough free ports (wants ${ports.any.length}, best has ${best(rows, (row) => row.ports.freeInRange)})`,
@@ -101,6 +119,7 @@ function roomFilters({ resources, placement, fleet }: Demand, ports: PortPlan): 
   }
   if (placement.antiAffinity === 'required' && fleet !== null) {
     filters.push({
+      rule: 'mates',
       admits: (row) => row.mates(fleet) === 0,
       phrase: () => `already carries a ship of fleet ${fleet}`,
     })

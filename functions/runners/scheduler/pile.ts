@@ -4,6 +4,7 @@
 // - One entry a ship: that of its highest attempt. An older one is gone as soon as a newer one is added.
 // - Order: priority first, then age, and neither for ever: a point of priority is worth `pointMs` of waiting,
 //   so that a ticket which waits is in the end overtaken by nobody.
+import type { Explanation } from '../../../shared/model/explanation.ts'
 import type { Demand, Ticket } from '../../../shared/model/ticket.ts'
 import { Heap } from './heap.ts'
 
@@ -30,6 +31,7 @@ export interface Group {
   readonly entries: Heap<Entry>
   /** Why none of them can be placed, as the full check found at `checkedAtMs`. */
   reason: string | undefined
+  why: Explanation | undefined
   checkedAtMs: number
   /** The reason that people were told. */
   saidReason: string | undefined
@@ -150,7 +152,7 @@ export class Pile {
     const known = this.#groups.get(key)
     if (known) return known
     const entries = new Heap<Entry>((entry) => entry.order)
-    const unchecked = { reason: undefined, checkedAtMs: Number.NEGATIVE_INFINITY }
+    const unchecked = { reason: undefined, why: undefined, checkedAtMs: Number.NEGATIVE_INFINITY }
     const group: Group = { key, demand, entries, ...unchecked, saidReason: undefined, unsaid: [] }
     this.#groups.set(key, group)
     return group

@@ -16,7 +16,7 @@ import { Bell } from '../../../shared/loop.ts'
 import { ledLoop } from '../ledLoop.ts'
 import type { Board } from './board.ts'
 import type { Placed } from './decide.ts'
-import type { Entry, Pile } from './pile.ts'
+import type { Entry, Group, Pile } from './pile.ts'
 
 const heldEveryMs = 10_000
 /** By then the agent has claimed the ship, or it never will. */
@@ -53,16 +53,16 @@ export class Reports {
   }
 
   placed(placements: readonly Placed[]): void {
-    for (const { entry, host, ports } of placements) {
+    for (const { entry, host, ports, why } of placements) {
       const { ship, attempt } = entry.ticket
       this.#refused.delete(ship)
-      this.#placed.set(ship, { ship, attempt, host, ports })
+      this.#placed.set(ship, { ship, attempt, host, ports, why })
     }
     if (placements.length > 0) this.#bell.ring()
   }
 
-  refused({ ticket: { ship, attempt } }: Entry, reason: string): void {
-    this.#refused.set(ship, { ship, attempt, reason })
+  refused({ ticket: { ship, attempt } }: Entry, { reason = '', why }: Pick<Group, 'reason' | 'why'>): void {
+    this.#refused.set(ship, { ship, attempt, reason, why })
     this.#bell.ring()
   }
 

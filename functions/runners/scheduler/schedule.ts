@@ -135,7 +135,7 @@ export async function schedule(
   }
 
   function refuse(group: Group): void {
-    for (const entry of pile.untold(group)) reports.refused(entry, group.reason ?? '')
+    for (const entry of pile.untold(group)) reports.refused(entry, group)
   }
 
   async function write(placed: readonly Placed[], signal: AbortSignal): Promise<void> {

@@ -2,6 +2,7 @@
 //
 // Each takes the record as it is and returns the next one, or undefined when the change no longer applies.
 import { type Blueprint, type BlueprintSpec, speaksSdk } from '../../../shared/model/blueprint.ts'
+import type { Explanation } from '../../../shared/model/explanation.ts'
 import { type ShipEntry, withEntry } from '../../../shared/model/history.ts'
 import type { Labels } from '../../../shared/model/name.ts'
 import { assignPorts, type Port, type PortChoice } from '../../../shared/model/port.ts'
@@ -96,17 +97,29 @@ export function newShip({ id, fleet, blueprint, labels, priority, requestDigest,
 }
 
 /** The scheduler put it on the queue of a host. */
-export function place(ship: Ship, attempt: number, host: string, ports: Port[]): Ship | undefined {
+export function place(
+  ship: Ship,
+  attempt: number,
+  host: string,
+  ports: Port[],
+  why?: Explanation,
+): Ship | undefined {
   if (ship.attempt !== attempt) return undefined
-  return move(ship, 'Scheduled', 'scheduler', null, { host, ports })
+  const placement = why && { ...why, at: new Date().toISOString() }
+  const scheduled = move(ship, 'Scheduled', 'scheduler', null, { host, ports, placement })
+  // Its host may have claimed it before this was heard.
+  const claimed = ship.host === host && isAboard(ship.state) && !ship.placement?.score
+  return scheduled ?? (claimed && placement ? { ...ship, placement } : undefined)
 }
 
 /** The scheduler found no host for it. */
-export function refuse(ship: Ship, attempt: number, reason: string): Ship | undefined {
+export function refuse(ship: Ship, attempt: number, reason: string, why?: Explanation): Ship | undefined {
   if (ship.attempt !== attempt || ship.state !== 'Queued') return undefined
   const failure = /Start \d+ of \d+ failed[\s\S]*/.exec(ship.reason ?? '')?.[0]
   const told = failure ? `${reason}. ${failure}` : reason
-  return told === ship.reason ? undefined : remembering({ ...ship, reason: told }, { refused: true })
+  if (told === ship.reason) return undefined
+  const placement = why && { ...why, at: new Date().toISOString() }
+  return remembering({ ...ship, reason: told, placement }, { refused: true })
 }
 
 export type Claimed = { yes: Ship } | { no: string }
@@ -140,6 +153,7 @@ export function requeue(ship: Ship, by: Mover, reason: string, change: Partial<S
     host: null,
     address: null,
     ports: [],
+    placement: undefined,
     readyAt: null,
     moving: false,
     ...change,

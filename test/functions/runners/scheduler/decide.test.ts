@@ -99,6 +99,40 @@ engine('what a host gives to ships is its capacity, overcommitted, less what it 
   assert.equal([scene.board.host('a')?.freeMemoryMiB, scene.board.host('a')?.free('gpu')], [300, 2])
 })
 
+engine('every placement says why that host, in numbers that add up', () => {
+  const eu = { labels: { region: 'eu', disk: 'ssd' } }
+  const scene = new Scene([
+    hostNamed('a', eu),
+    hostNamed('b', { labels: { region: 'eu' } }),
+    hostNamed('c', { ...eu, ...small }),
+    hostNamed('d', { labels: { region: 'us' } }),
+  ])
+  const wanted = demand({
+    fleet: 'lobby',
+    resources: { cpuMillis: 10, memoryMiB: 2_048 },
+    placement: {
+      require: [{ key: 'region', values: ['eu'] }],
+      prefer: [{ selector: { key: 'disk', values: ['ssd'] }, weight: 30 }],
+      antiAffinity: 'preferred',
+    },
+  })
+  const [one] = scene.decide([ticket('x', { demand: wanted })]).placed
+  const { strategy = -1, ...score } = one?.why.score ?? {}
+  assert.is(one?.host, 'a')
+  assert.equal(
+    { ...one?.why, score },
+    {
+      ...{ hosts: 4, feasible: 2, ruledOut: { memory: 1, label: 1 } },
+      score: { preferred: 60, apart: 2_048 },
+    },
+  )
+  assert.ok(strategy >= 0 && strategy <= 200)
+  // In a record of a hundred thousand hosts it takes at most 200 bytes.
+  const why = { hosts: 100_000, feasible: 98_123, ruledOut: { memory: 1_234, closed: 12, label: 631 } }
+  const record = { placement: { ...why, score: one?.why.score, at: new Date().toISOString() } }
+  assert.ok(JSON.stringify(record).length < 200)
+})
+
 engine('pinned: that host or a refusal', () => {
   const scene = new Scene([hostNamed('a'), hostNamed('b')])
   assert.equal(scene.decide([ticket('x', { demand: portless({ host: 'b' }) })]).hosts, ['b'])

@@ -194,6 +194,16 @@ holds('every placement keeps the constraints that held when it was made', ({ sce
   }
 })
 
+holds('every placement is explained, by counts of all hosts', ({ history, scene }) => {
+  for (const { placed } of history) {
+    const { hosts, feasible, ruledOut, score } = placed.why
+    const refused = Object.values(ruledOut).reduce((sum, count) => sum + count, 0)
+    assert.ok(score && feasible > 0 && score.strategy >= 0 && score.apart >= 0 && score.preferred >= 0)
+    assert.is(feasible + refused, hosts)
+    assert.is(hosts, placed.entry.ticket.demand.placement.host === undefined ? scene.board.size : 1)
+  }
+})
+
 holds('every ticket is placed or explained', ({ living, asked, history, reasons }) => {
   const everPlaced = new Set(history.map(({ holding }) => holding.ship))
   for (const { ship } of asked) {

@@ -1,0 +1,109 @@
+// Why ships stand where they stand: the real scheduler, two ApiServers, hosts whose agents only register.
+import assert from 'node:assert/strict'
+import { suite } from 'uvu'
+import { schedule } from '../../functions/runners/scheduler/schedule.ts'
+import { answerOf } from '../../shared/api/client.ts'
+import { createLog } from '../../shared/log.ts'
+import type { HostDescription } from '../../shared/model/host.ts'
+import { ZooKeeper } from '../../shared/zookeeper/client.ts'
+import { paths } from '../../shared/zookeeper/paths.ts'
+import {
+  claim,
+  describeHost,
+  joinHost,
+  publish,
+  refused,
+  shipAt,
+  startTwoServers,
+  type TwoServers,
+} from '../harness/twoServers.ts'
+import { until } from '../harness/until.ts'
+
+const test = suite('placements')
+const log = createLog('test', process.env.ARMADA_LOG ?? 'silent')
+const leading = new AbortController()
+let epoch: number
+let servers: TwoServers
+let zk: ZooKeeper
+let running: Promise<unknown> | undefined
+
+async function appear(host: string, change: Partial<HostDescription> = {}) {
+  const { client } = await joinHost(servers.a, host, change)
+  await zk.ensurePath(paths.workerQueue(host))
+  await zk.set(paths.worker(host), JSON.stringify(describeHost(host, change)))
+  await zk.create(paths.workerPresence(host), '', 'ephemeral')
+  return client
+}
+
+async function make(blueprint: string): Promise<string> {
+  const { ships } = await answerOf(servers.a.admin.v1.ships.$post({ json: { blueprint }, header: {} }))
+  return ships[0]?.id as string
+}
+
+const placementOf = (ship: string) =>
+  answerOf(servers.b.admin.v1.ships[':ship'].placement.$get({ param: { ship } }))
+
+test.before(async () => {
+  servers = await startTwoServers()
+  zk = await ZooKeeper.connect({ servers: servers.stack.zookeeper.address, log })
+  const { signal } = leading
+  epoch = await servers.b.lead('scheduler')
+  running = schedule({ zk, client: servers.b.runner, log }, { epoch, signal }).catch(() => undefined)
+  await publish(servers.a, 'huge', { resources: { memoryMiB: 1_000_000 } })
+  await publish(servers.a, 'render', {
+    resources: { cpuMillis: 100, memoryMiB: 100, diskMiB: 10, extra: { gpu: 1 } },
+  })
+})
+test.after(async () => {
+  leading.abort()
+  await running
+  await zk?.close()
+  await servers?.stop()
+})
+
+test('a ship that waits says why, since when and how often it was refused; then why its host', async () => {
+  const ship = await make('render')
+  await until(async () => (await placementOf(ship)).refusals === 1)
+  const nowhere = await placementOf(ship)
+  assert.equal(nowhere.reason, 'there are no hosts yet: join one')
+  assert.deepEqual(
+    [nowhere.host, nowhere.score, nowhere.hosts],
+    [null, null, { all: 0, feasible: 0, ruledOut: [] }],
+  )
+  await appear('plain')
+  await until(async () => (await placementOf(ship)).refusals === 2)
+  const refusal = await placementOf(ship)
+  assert.equal(refusal.reason, '1 host: not enough disk (wants 10 MiB, best has 0)')
+  assert.deepEqual(refusal.hosts, { all: 1, feasible: 0, ruledOut: [{ rule: 'disk', hosts: 1 }] })
+  assert.match(refusal.summary, /^Waits for a host since .*told 2 times.*not enough disk/)
+  assert.equal(refusal.since, (await shipAt(servers.a, ship)).stateSince)
+
+  const capacity = { cpuMillis: 1_000, memoryMiB: 1_000, diskMiB: 10, extra: { gpu: 1 } }
+  const agent = await appear('gpus', { capacity })
+  await until(async () => (await placementOf(ship)).host === 'gpus')
+  const placed = await placementOf(ship)
+  assert.deepEqual(placed.hosts, { all: 2, feasible: 1, ruledOut: [{ rule: 'disk', hosts: 1 }] })
+  assert.ok(placed.score && Date.parse(placed.since ?? '') >= Date.parse(refusal.since ?? ''))
+  assert.match(placed.summary, /^On gpus since .*, the best of 1 hosts.*; 1 other had not enough disk\.$/)
+  await claim(agent, [{ ship, attempt: 1 }])
+  assert.deepEqual((await placementOf(ship)).hosts, placed.hosts)
+  // The record itself, as people look it up, is no longer for it.
+  assert.equal('placement' in (await shipAt(servers.a, ship)), false)
+})
+
+test('a host that claims before the report was heard keeps the explanation; who is not there is told so', async () => {
+  const { client } = await joinHost(servers.a, 'early')
+  const ship = await make('huge')
+  await until(async () => (await placementOf(ship)).refusals > 0)
+  await claim(client, [{ ship, attempt: 1 }])
+  const score = { strategy: 7, preferred: 0, apart: 0 }
+  const why = { hosts: 3, feasible: 2, ruledOut: { memory: 1 }, score }
+  const placed = [{ ship, attempt: 1, host: 'early', ports: {}, why }]
+  const json = { epoch, placed, refused: [], waiting: [] }
+  await answerOf(servers.b.runner.v1.placements.$post({ json }))
+  const { state, host, score: kept } = await placementOf(ship)
+  assert.deepEqual([state, host, kept], ['Starting', 'early', score])
+  await refused(placementOf('nobody'), 'not_found')
+})
+
+test.run()
