@@ -36,6 +36,7 @@ import { officeService } from './services/offices.ts'
 import { placementService } from './services/placements.ts'
 import { quotaService } from './services/quotas.ts'
 import { shipService } from './services/ships.ts'
+import { simulationService } from './services/simulations.ts'
 import { tokenService } from './services/tokens.ts'
 import type { StreamDesk } from './services/watch/streamDesk.ts'
 import { watching } from './services/watch/watching.ts'
@@ -137,6 +138,7 @@ export function createApp({
     whereaboutsService(stores),
     quotaService(stores),
     shipService(stores, watch),
+    simulationService(stores, stopping),
     tokenService(stores),
     webhookService(stores, seal, new AddressGuard(webhookAllow)),
   ]) {

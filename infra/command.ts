@@ -9,7 +9,7 @@ export interface Answer {
 /** name -> how it is given on the command line, and what it means. */
 export const options = {
   json: { type: 'boolean', about: 'prints what the API answered' },
-  fleet: { type: 'string', about: 'narrows `ships` and `events` to a fleet' },
+  fleet: { type: 'string', about: 'narrows `ships` and `events` to a fleet; `simulate`: as ships of it' },
   ship: { type: 'string', about: 'narrows `events` to a ship' },
   watch: { type: 'boolean', about: 'goes on with what happens from now on' },
   host: { type: 'string', about: 'narrows `ships` to a host' },

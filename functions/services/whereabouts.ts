@@ -41,7 +41,7 @@ export function placementOf(ship: Ship): ShipPlacement {
     since: host !== null ? chosenAt : state === 'Queued' ? stateSince : null,
     refusals: refusalsOf(ship),
     hosts: placement
-      ? { all: placement.hosts, feasible: placement.feasible, ruledOut: sorted(placement.ruledOut) }
+      ? { all: placement.hosts, feasible: placement.feasible, ruledOut: ruledOutOf(placement.ruledOut) }
       : null,
     score: placement?.score ?? null,
   }
@@ -69,7 +69,8 @@ function summaryOf({ host, since, hosts, score, reason, state, refusals }: Shown
   return `Waits for a host since ${since}, ${refusals > 0 ? told : 'not refused so far'}${reason ? `: ${reason}` : ''}.`
 }
 
-function sorted(ruledOut: Explanation['ruledOut']): { rule: PlacementRule; hosts: number }[] {
+/** The most common first. */
+export function ruledOutOf(ruledOut: Explanation['ruledOut']): { rule: PlacementRule; hosts: number }[] {
   return (Object.entries(ruledOut) as [PlacementRule, number][])
     .map(([rule, hosts]) => ({ rule, hosts }))
     .sort((a, b) => b.hosts - a.hosts)

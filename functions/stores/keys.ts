@@ -53,6 +53,12 @@ export const redisKeys = {
   sessionTaken: (host: string, session: string) => `armada:session-taken:${host}:${session}`,
   /** The line of a console session, until its agent takes it. */
   sessionLine: (host: string, session: string) => `armada:session-line:${host}:${session}`,
+  /** List: questions that wait for the leading scheduler, the oldest first. */
+  questions: 'armada:questions',
+  /** Channel: rings when there is a question. */
+  questionRing: 'armada:question-ring',
+  /** Channel: the answer to a question. */
+  reply: (id: string) => `armada:reply:${id}`,
   /** Channel of what hosts reported, from ApiServer to ApiServer. */
   reports: 'armada:reports',
   /** Set by each ApiServer: missing, when Redis was emptied. */

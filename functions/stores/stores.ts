@@ -22,6 +22,7 @@ import { EventLog } from './mirror/eventLog.ts'
 import { Mirror } from './mirror/mirror.ts'
 import { NoticeStore } from './notices.ts'
 import { QuotaStore } from './quotas.ts'
+import { QuestionStore } from './redis/questions.ts'
 import { connectRedis, connectSubscriber } from './redis/redis.ts'
 import { Refill } from './redis/refill.ts'
 import { SampleStore } from './redis/samples.ts'
@@ -52,6 +53,7 @@ export interface Stores {
   quotas: QuotaStore
   eventLog: EventLog
   sessions: SessionStore
+  questions: QuestionStore
   webhooks: WebhookStore
   deadLetters: DeadLetterStore
 }
@@ -81,6 +83,7 @@ export async function openStores(
   const kv = timedKv(connectEtcd(settings.etcd), watch)
   const redis: Redis = timedRedis(connectRedis(settings.redis, log), watch)
   const sessions = new SessionStore(redis, connectSubscriber(settings.redis), log)
+  const questions = new QuestionStore(redis, connectSubscriber(settings.redis))
   let mirror: Mirror
   let leaders: LeaderOf
   const theMirror = () => mirror
@@ -148,6 +151,7 @@ export async function openStores(
     quotas,
     eventLog,
     sessions,
+    questions,
     webhooks,
     deadLetters,
     async close() {
@@ -155,6 +159,7 @@ export async function openStores(
       await redisLoops
       await audit.close()
       await sessions.close()
+      questions.close()
       await mirror.close()
       await zk.close()
       redis.disconnect()

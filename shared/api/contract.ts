@@ -17,6 +17,7 @@ import type * as offices from './offices.ts'
 import type * as placements from './placements.ts'
 import type * as quotas from './quotas.ts'
 import type * as ships from './ships.ts'
+import type * as simulations from './simulations.ts'
 import type * as tokens from './tokens.ts'
 import type * as webhooks from './webhooks.ts'
 
@@ -50,6 +51,7 @@ type Routes =
   | RoutesOf<typeof placements>
   | RoutesOf<typeof quotas>
   | RoutesOf<typeof ships>
+  | RoutesOf<typeof simulations>
   | RoutesOf<typeof tokens>
   | RoutesOf<typeof webhooks>
 

@@ -94,6 +94,27 @@ const placement: ShipPlacement = {
     'On fra-07 since 2026-11-02T18:04:06.981Z, the best of 8 hosts that could take it (score 142); 4 others had not enough memory; 1 other took no new ships (cordoned or degraded).',
 }
 
+const simulation = {
+  ...{ count: 20, fitting: 20, more: 31, moreIsExact: true },
+  hosts: [
+    { host: 'fra-07', ships: 14 },
+    { host: 'fra-02', ships: 6 },
+  ],
+  reason:
+    '12 hosts: not enough memory (wants 256 MiB, best has 112); 1 host: takes no new ships (cordoned: new kernel)',
+  ruledOut: [
+    { rule: 'memory' as const, hosts: 12 },
+    { rule: 'closed' as const, hosts: 1 },
+  ],
+}
+
+const defragmentation = {
+  emptiable: [{ host: 'fra-02', moves: [{ ship: ship.id, to: 'fra-07' }] }],
+  kept: [{ host: 'fra-11', ships: 9, inUse: 4, reason: '4 of its ships are in use' }],
+  empty: 3,
+  complete: true,
+}
+
 const queued: ShipView = {
   ...ship,
   ...{ id: 'arena-ps341ctp', fleet: null, state: 'Queued', stateSince: '2026-11-02T18:04:06.950Z' },
@@ -229,6 +250,8 @@ const quota: FleetQuotaView = {
 export const examples = {
   ship,
   placement,
+  simulation,
+  defragmentation,
   queued,
   fleet,
   host,

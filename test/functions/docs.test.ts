@@ -19,6 +19,7 @@ import * as placements from '../../shared/api/placements.ts'
 import * as quotas from '../../shared/api/quotas.ts'
 import type { Role } from '../../shared/api/route.ts'
 import * as ships from '../../shared/api/ships.ts'
+import * as simulations from '../../shared/api/simulations.ts'
 import * as webhooks from '../../shared/api/webhooks.ts'
 
 type Route = RouteConfig & { 'x-roles': readonly Role[] }
@@ -29,7 +30,21 @@ interface Media {
 
 const test = suite('docs')
 const modules = [
-  ...[audit, blueprints, cluster, events, fleets, hosts, logs, monitor, placements, quotas, ships, webhooks],
+  ...[
+    audit,
+    blueprints,
+    cluster,
+    events,
+    fleets,
+    hosts,
+    logs,
+    monitor,
+    placements,
+    quotas,
+    ships,
+    simulations,
+    webhooks,
+  ],
 ]
 const routes = modules.flatMap((module) =>
   Object.values(module as object).filter((one): one is Route => typeof one?.getRoutingPath === 'function'),

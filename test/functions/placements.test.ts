@@ -13,6 +13,7 @@ import {
   joinHost,
   publish,
   refused,
+  report,
   shipAt,
   startTwoServers,
   type TwoServers,
@@ -105,5 +106,85 @@ test('a host that claims before the report was heard keeps the explanation; who 
   assert.deepEqual([state, host, kept], ['Starting', 'early', score])
   await refused(placementOf('nobody'), 'not_found')
 })
+
+test('a dry run says where ships would go and how many more fit, over any ApiServer', async () => {
+  const { a, b, direct } = servers
+  const simulate = (api: typeof a, json: object) =>
+    answerOf(api.admin.v1.placements.simulate.$post({ json: { blueprint: 'render', count: 2, ...json } }))
+  await appear('render-1', {
+    capacity: { cpuMillis: 1_000, memoryMiB: 1_000, diskMiB: 25, extra: { gpu: 8 } },
+  })
+  await until(async () => (await simulate(a, {})).fitting === 2)
+  const ships = (await answerOf(a.admin.v1.ships.$get({ query: {} }))).ships.length
+  for (const api of direct) {
+    const { hosts, fitting, more, moreIsExact, reason } = await simulate(api, {})
+    assert.deepEqual(hosts, [{ host: 'render-1', ships: 2 }])
+    assert.deepEqual([fitting, more, moreIsExact], [2, 0, true])
+    assert.match(reason ?? '', /not enough disk \(wants 10 MiB, best has 5\)/)
+  }
+  const spec = { image: 'game:1', resources: { memoryMiB: 500_000 } }
+  const json = { spec, count: 3 }
+  const nowhere = await answerOf(b.admin.v1.placements.simulate.$post({ json }))
+  assert.deepEqual([nowhere.fitting, nowhere.more, nowhere.hosts], [0, 0, []])
+  assert.ok(nowhere.ruledOut.some(({ rule }) => rule === 'memory'))
+  assert.equal((await answerOf(a.admin.v1.ships.$get({ query: {} }))).ships.length, ships, 'none was made')
+  await refused(simulate(a, { spec }), 'invalid_request', /either a blueprint or a spec/)
+  await refused(simulate(a, { blueprint: 'nothing' }), 'not_found')
+  await refused(simulate(a, { count: 1_000_000 }), 'invalid_request', /count/)
+})
+
+test('a report says which hosts could be emptied, and keeps off those with ships in use', async () => {
+  const { a, b } = servers
+  const agents = new Map<string, Awaited<ReturnType<typeof appear>>>()
+  for (const role of ['keeper', 'loose']) agents.set(role, await appear(role, { labels: { role } }))
+  const tiny = {
+    resources: { cpuMillis: 10, memoryMiB: 10 },
+    ports: [],
+    sdk: 'agones',
+    probe: { type: 'sdk' },
+  }
+  const has = (...values: string[]) => ({ key: 'role', values })
+  await publish(a, 'keeper', { ...tiny, placement: { require: [has('keeper')] } })
+  const prefer = [{ selector: has('loose'), weight: 100 }]
+  await publish(a, 'loose', { ...tiny, placement: { require: [has('keeper', 'loose')], prefer } })
+  for (const [host, agent] of agents) {
+    const ship = await make(host)
+    await until(async () => (await shipAt(a, ship)).host === host)
+    await claim(agent, [{ ship, attempt: 1 }])
+    await report(agent, { ship, attempt: 1, state: 'Ready' })
+    if (host === 'keeper') await say(agent, ship)
+  }
+  const defragmentation = () => answerOf(b.admin.v1.placements.defragmentation.$get())
+  await until(async () => (await defragmentation()).emptiable.some(({ host }) => host === 'loose'))
+  const { emptiable, kept, complete } = await defragmentation()
+  assert.ok(complete)
+  const moves = emptiable.find(({ host }) => host === 'loose')?.moves
+  assert.deepEqual(
+    moves?.map(({ to }) => to),
+    ['keeper'],
+  )
+  assert.deepEqual(
+    kept.find(({ host }) => host === 'keeper'),
+    { host: 'keeper', ships: 1, inUse: 1, reason: '1 of its ships are in use' },
+  )
+  assert.ok(!emptiable.some(({ host }) => host === 'keeper'))
+})
+
+test('with no scheduler that leads, the question is refused in time, and says so', async () => {
+  leading.abort()
+  await running
+  const json = { blueprint: 'render' }
+  await refused(
+    answerOf(servers.a.admin.v1.placements.simulate.$post({ json })),
+    'unavailable',
+    /leading scheduler.*GET \/v1\/cluster/,
+  )
+})
+
+/** The ship says that it is in use. */
+async function say(agent: Awaited<ReturnType<typeof appear>>, ship: string): Promise<void> {
+  const json = { attempt: 1, first: 1, words: [{ say: 'allocate' as const }] }
+  await answerOf(agent.v1.monitor.ships[':ship'].words.$post({ param: { ship }, json }))
+}
 
 test.run()

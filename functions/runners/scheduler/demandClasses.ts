@@ -1,9 +1,8 @@
 // DemandClasses: the rules and candidates of each demand in use, kept from one decision to the next.
-import type { Explanation } from '../../../shared/model/explanation.ts'
 import type { Demand } from '../../../shared/model/ticket.ts'
 import type { Board } from './board.ts'
 import { Candidates } from './candidates.ts'
-import { Explainer } from './explain.ts'
+import { type Explained, Explainer } from './explain.ts'
 import { type Rules, rulesOf } from './filters.ts'
 import { Gauge } from './gauge.ts'
 
@@ -11,13 +10,7 @@ import { Gauge } from './gauge.ts'
 const ranksKept = 20_000_000
 const classesKept = 20_000
 
-export interface DemandClass {
-  readonly rules: Rules
-  readonly candidates: Candidates
-  readonly gauge: Gauge
-  /** What the last survey for an explanation found. */
-  surveyed: { counts: Explanation; atMs: number } | undefined
-}
+export type DemandClass = Explained
 
 interface Shared {
   candidates: Candidates

@@ -6,7 +6,9 @@
 //   `surveyedEveryMs`; a demand that has none yet gets one in any case, for its candidates cost as much.
 import type { Explanation, Score } from '../../../shared/model/explanation.ts'
 import type { Board } from './board.ts'
-import type { DemandClass } from './demandClasses.ts'
+import type { Candidates } from './candidates.ts'
+import type { Rules } from './filters.ts'
+import type { Gauge } from './gauge.ts'
 import type { HostRow } from './hostRow.ts'
 import { apart, preference } from './score.ts'
 import { counted, survey } from './survey.ts'
@@ -15,6 +17,15 @@ const surveyedEveryMs = 5_000
 /** One takes 0.1 us or so a host: this is 2 % of the time. */
 const hostsEachSecond = 200_000
 const hostsAtOnce = 400_000
+
+/** One demand, as far as it is explained. */
+export interface Explained {
+  readonly rules: Rules
+  readonly candidates: Candidates
+  readonly gauge: Gauge
+  /** What the last survey for an explanation found. */
+  surveyed: { counts: Explanation; atMs: number } | undefined
+}
 
 export class Explainer {
   readonly #board: Board
@@ -27,12 +38,12 @@ export class Explainer {
   }
 
   /** To be asked before the ship is on the board. */
-  why(demandClass: DemandClass, row: HostRow, nowMs: number): Explanation {
+  why(demandClass: Explained, row: HostRow, nowMs: number): Explanation {
     const { hosts, feasible, ruledOut } = this.#counts(demandClass, nowMs)
     return { hosts, feasible, ruledOut, score: this.#score(demandClass, row) }
   }
 
-  #counts(demandClass: DemandClass, nowMs: number): Explanation {
+  #counts(demandClass: Explained, nowMs: number): Explanation {
     const { rules, candidates, surveyed } = demandClass
     if (surveyed && (nowMs - surveyed.atMs < surveyedEveryMs || !this.#mayLook(nowMs))) return surveyed.counts
     this.#budget -= this.#board.size
@@ -48,7 +59,7 @@ export class Explainer {
     return this.#budget >= this.#board.size || this.#budget >= hostsAtOnce
   }
 
-  #score({ rules, gauge }: DemandClass, row: HostRow): Score {
+  #score({ rules, gauge }: Explained, row: HostRow): Score {
     const { demand } = rules
     const { antiAffinity } = demand.placement
     const mates = this.#board.stock.mates.of(demand.fleet)

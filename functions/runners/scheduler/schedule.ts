@@ -25,8 +25,10 @@ import { DemandClasses } from './demandClasses.ts'
 import { writeJobs, writeTickets } from './dispatch.ts'
 import { Picture } from './picture.ts'
 import { type Entry, type Group, Pile } from './pile.ts'
+import { answerQuestions } from './questions.ts'
 import { QueueNodes } from './queueNodes.ts'
 import { Reports } from './reports.ts'
+import { replyTo } from './simulate.ts'
 
 const placementsInTurn = 4_000
 const idleTurnMs = 600_000
@@ -67,9 +69,13 @@ export async function schedule(
     (signal) => reports.run(signal),
     async (signal) => {
       await picture.complete(signal)
-      await together(signal, [take, turnTheClock])
+      await together(signal, [take, turnTheClock, answer])
     },
   ])
+
+  async function answer(signal: AbortSignal): Promise<void> {
+    await answerQuestions({ client, epoch, log, replyTo: (asked) => replyTo(asked, board, classes) }, signal)
+  }
 
   async function take(signal: AbortSignal): Promise<void> {
     for await (const entries of queue.entries(signal)) {
