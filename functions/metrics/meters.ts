@@ -4,6 +4,7 @@
 // INVARIANT: every label has few values, whatever callers send: routes are patterns, never paths.
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { StoreWatch } from '../stores/storeWatch.ts'
+import { SchedulerMeters } from './scheduler.ts'
 
 const requestBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 const callBuckets = [0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5]
@@ -68,6 +69,8 @@ export class Meters {
     help: 'Tickets that the scheduler held back at its last report to this ApiServer',
     registers: [this.registry],
   })
+
+  readonly scheduler = new SchedulerMeters(this.registry)
 
   constructor() {
     // Process and event loop under the names that every dashboard for Node knows.

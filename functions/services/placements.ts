@@ -16,7 +16,7 @@ const readsInFlight = 64
 export function placementService(stores: Stores, meters: Meters) {
   const { ships, samples, epochs, blueprints, hostNodes } = stores
   return serviceApp().openapi(guarded(routes.reportPlacements), async (c) => {
-    const { epoch, placed, refused, waiting, assumed } = c.req.valid('json')
+    const { epoch, placed, refused, waiting, assumed, figures } = c.req.valid('json')
     const fence = await epochs.fence('scheduler', epoch)
     const stale = new Set<string>()
     const elsewhere = new Map<string, Ship>()
@@ -59,6 +59,7 @@ export function placementService(stores: Stores, meters: Meters) {
 
     for (const id of waiting) if (!(await isQueued(id))) stale.add(id)
     await samples.holdTickets(waiting)
+    meters.scheduler.told({ placed, refused, figures })
     meters.placements('placed', placed.length)
     meters.placements('refused', refused.length)
     meters.placements('stale', stale.size)

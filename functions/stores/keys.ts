@@ -55,6 +55,8 @@ export const redisKeys = {
   sessionLine: (host: string, session: string) => `armada:session-line:${host}:${session}`,
   /** List: questions that wait for the leading scheduler, the oldest first. */
   questions: 'armada:questions',
+  /** Set as long as a scheduler waits for questions. */
+  questionListener: 'armada:question-listener',
   /** Channel: rings when there is a question. */
   questionRing: 'armada:question-ring',
   /** Channel: the answer to a question. */

@@ -10,11 +10,30 @@ import { answer, body, failures, readers, runners } from './route.ts'
 
 const attempt = z.int().min(1)
 
+export const SchedulerFigures = z.strictObject({
+  turnsMs: z
+    .array(z.number().min(0))
+    .max(200)
+    .describe('Time that each turn since the last report took to decide'),
+  stranded: z
+    .strictObject({ cpu: z.number().min(0).max(1), memory: z.number().min(0).max(1) })
+    .optional()
+    .describe('Share of all CPU and memory that is free where less is left of the other'),
+})
+export type SchedulerFigures = z.infer<typeof SchedulerFigures>
+
 export const PlacementReport = z.strictObject({
   epoch: Epoch,
   placed: z
     .array(
-      z.strictObject({ ship: Name, attempt, host: Name, ports: PortChoice, why: Explanation.optional() }),
+      z.strictObject({
+        ...{ ship: Name, attempt, host: Name, ports: PortChoice, why: Explanation.optional() },
+        waitedMs: z
+          .number()
+          .min(0)
+          .optional()
+          .describe('How long the scheduler held its ticket, when it was due'),
+      }),
     )
     .max(2_000)
     .describe('Ships that were put into the box of a host'),
@@ -33,6 +52,7 @@ export const PlacementReport = z.strictObject({
     .max(2_000)
     .default([])
     .describe('Ships that were placed a while ago and that no advice shows: are they there?'),
+  figures: SchedulerFigures.optional(),
 })
 export type PlacementReport = z.infer<typeof PlacementReport>
 

@@ -24,14 +24,16 @@ export const Score = z.strictObject({
 })
 export type Score = z.infer<typeof Score>
 
-export const Explanation = z.strictObject({
-  hosts: z.int().min(0).describe('Hosts that were looked at'),
-  feasible: z.int().min(0).describe('Those that could have taken the ship'),
-  ruledOut: z
-    .partialRecord(PlacementRule, z.int().min(1))
-    .describe('The others, by the first rule that ruled each out; the most common ones only'),
-  score: Score.optional().describe('Of the host that was chosen'),
-})
+export const Explanation = z
+  .strictObject({
+    hosts: z.int().min(0).describe('Hosts that were looked at'),
+    feasible: z.int().min(0).describe('Those that could have taken the ship'),
+    ruledOut: z
+      .partialRecord(PlacementRule, z.int().min(1))
+      .describe('The others, by the first rule that ruled each out; the most common ones only'),
+    score: Score.optional().describe('Of the host that was chosen'),
+  })
+  .meta({ id: 'Explanation' })
 export type Explanation = z.infer<typeof Explanation>
 
 /** Rules that a record names. */

@@ -10,19 +10,21 @@ export const Overcommit = z
   .refine((ratios) => Object.keys(ratios).length <= 19, 'at most 19 resources')
 export type Overcommit = z.infer<typeof Overcommit>
 
-export const HostDescription = z.strictObject({
-  id: Name,
-  address: z.string().min(1).max(255).describe('Where players reach its ships: an IP address or a name'),
-  capacity: Resources.describe('What ships may use: the machine less what it reserves'),
-  overcommit: Overcommit.optional().describe(
-    'How many times over the host gives a resource away: `cpu`, `memory`, `disk` or an extra one. Default: 1',
-  ),
-  reserved: Resources.optional().describe('Kept from ships, after the overcommit. Default: nothing'),
-  ports: PortRange,
-  labels: Labels.default({}),
-  taints: z.array(Taint).max(16).default([]),
-  agentVersion: z.string().max(64),
-})
+export const HostDescription = z
+  .strictObject({
+    id: Name,
+    address: z.string().min(1).max(255).describe('Where players reach its ships: an IP address or a name'),
+    capacity: Resources.describe('What ships may use: the machine less what it reserves'),
+    overcommit: Overcommit.optional().describe(
+      'How many times over the host gives a resource away: `cpu`, `memory`, `disk` or an extra one. Default: 1',
+    ),
+    reserved: Resources.optional().describe('Kept from ships, after the overcommit. Default: nothing'),
+    ports: PortRange,
+    labels: Labels.default({}),
+    taints: z.array(Taint).max(16).default([]),
+    agentVersion: z.string().max(64),
+  })
+  .meta({ id: 'HostDescription' })
 /** What the agent registers: static between two starts of the agent. */
 export type HostDescription = z.infer<typeof HostDescription>
 

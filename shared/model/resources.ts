@@ -17,17 +17,19 @@ export const ExtraResources = z
   .refine((extra) => Object.keys(extra).length <= 16, 'at most 16 extra resources')
   .describe('Named resources that are only counted, as in `{"gpu": 1}`: a ship gets no device by asking')
 
-export const Resources = z.strictObject({
-  cpuMillis: z.int().min(0).max(1_024_000).describe('CPU, in thousandths of a core'),
-  memoryMiB: z.int().min(0).max(16_777_216).describe('Memory, in MiB'),
-  diskMiB: z
-    .int()
-    .min(0)
-    .max(1_073_741_824)
-    .optional()
-    .describe('Disk, in MiB: counted when a host is chosen, not enforced. Default: 0'),
-  extra: ExtraResources.optional(),
-})
+export const Resources = z
+  .strictObject({
+    cpuMillis: z.int().min(0).max(1_024_000).describe('CPU, in thousandths of a core'),
+    memoryMiB: z.int().min(0).max(16_777_216).describe('Memory, in MiB'),
+    diskMiB: z
+      .int()
+      .min(0)
+      .max(1_073_741_824)
+      .optional()
+      .describe('Disk, in MiB: counted when a host is chosen, not enforced. Default: 0'),
+    extra: ExtraResources.optional(),
+  })
+  .meta({ id: 'Resources' })
 export type Resources = z.infer<typeof Resources>
 
 export const noResources: Resources = Object.freeze({ cpuMillis: 0, memoryMiB: 0 })

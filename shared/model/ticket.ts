@@ -6,12 +6,14 @@ import { Placement } from './placement.ts'
 import { PortRequest } from './port.ts'
 import { Resources } from './resources.ts'
 
-export const Demand = z.strictObject({
-  resources: Resources,
-  ports: z.array(PortRequest),
-  placement: Placement,
-  fleet: Name.nullable(),
-})
+export const Demand = z
+  .strictObject({
+    resources: Resources,
+    ports: z.array(PortRequest),
+    placement: Placement,
+    fleet: Name.nullable(),
+  })
+  .meta({ id: 'Demand' })
 /** What placement needs to know of a ship. Ships with equal demands are one equivalence class. */
 export type Demand = z.infer<typeof Demand>
 

@@ -7,6 +7,7 @@ import { createLog } from '../../shared/log.ts'
 import type { HostDescription } from '../../shared/model/host.ts'
 import { ZooKeeper } from '../../shared/zookeeper/client.ts'
 import { paths } from '../../shared/zookeeper/paths.ts'
+import { adminToken } from '../harness/apiServer.ts'
 import {
   claim,
   describeHost,
@@ -168,6 +169,24 @@ test('a report says which hosts could be emptied, and keeps off those with ships
     { host: 'keeper', ships: 1, inUse: 1, reason: '1 of its ships are in use' },
   )
   assert.ok(!emptiable.some(({ host }) => host === 'keeper'))
+})
+
+test('the scheduler tells its figures', async () => {
+  const texts = await Promise.all(
+    servers.direct.map(async ({ url }) => {
+      const headers = { authorization: `Bearer ${adminToken}` }
+      return (await fetch(`${url}/metrics`, { headers })).text()
+    }),
+  )
+  const total = (name: string) =>
+    texts.reduce((sum, text) => sum + Number(new RegExp(`^${name} ([\\d.]+)$`, 'm').exec(text)?.[1] ?? 0), 0)
+  assert.ok(total('armada_scheduler_decision_seconds_count') > 0)
+  assert.ok(total('armada_scheduler_queue_wait_seconds_count') > 0)
+  assert.ok(total('armada_scheduler_refusals_total\\{rule="disk"\\}') > 0)
+  assert.ok(total('armada_scheduler_refusals_total\\{rule="none"\\}') > 0)
+  assert.ok(
+    texts.some((text) => /^armada_scheduler_stranded_share\{resource="memory"\} 0\.?\d*$/m.test(text)),
+  )
 })
 
 test('with no scheduler that leads, the question is refused in time, and says so', async () => {

@@ -16,6 +16,7 @@ import { Bell } from '../../../shared/loop.ts'
 import { ledLoop } from '../ledLoop.ts'
 import type { Board } from './board.ts'
 import type { Placed } from './decide.ts'
+import type { Figures } from './figures.ts'
 import type { Entry, Group, Pile } from './pile.ts'
 
 const heldEveryMs = 10_000
@@ -34,6 +35,7 @@ export interface ReportsOptions {
   log: Log
   pile: Pile
   board: Board
+  figures: Figures
   /** The ship has moved on from this attempt, and what was decided for it is void. */
   onStale: (ship: string, attempt: number) => void
   /** The ship does not wait for a host. */
@@ -53,10 +55,11 @@ export class Reports {
   }
 
   placed(placements: readonly Placed[]): void {
+    const nowMs = performance.now()
     for (const { entry, host, ports, why } of placements) {
       const { ship, attempt } = entry.ticket
       this.#refused.delete(ship)
-      this.#placed.set(ship, { ship, attempt, host, ports, why })
+      this.#placed.set(ship, { ship, attempt, host, ports, why, waitedMs: Math.max(0, nowMs - entry.dueMs) })
     }
     if (placements.length > 0) this.#bell.ring()
   }
@@ -125,7 +128,8 @@ export class Reports {
     const decided = new Map([...refused, ...placed].map(({ ship, attempt }) => [ship, attempt]))
     const held = new Map(waiting.map((ship) => [ship, pile.get(ship)?.ticket.attempt ?? 0]))
     try {
-      const json = { epoch, placed, refused, waiting, assumed }
+      const figures = this.#options.figures.take(performance.now())
+      const json = { epoch, placed, refused, waiting, assumed, figures }
       const { stale, gone } = await answerOf(client.v1.placements.$post({ json }, { init: { signal } }))
       for (const ship of stale) {
         const attempt = decided.get(ship)

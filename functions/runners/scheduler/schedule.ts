@@ -23,6 +23,7 @@ import { Board } from './board.ts'
 import { checkEveryMs, decide, type Placed } from './decide.ts'
 import { DemandClasses } from './demandClasses.ts'
 import { writeJobs, writeTickets } from './dispatch.ts'
+import { Figures } from './figures.ts'
 import { Picture } from './picture.ts'
 import { type Entry, type Group, Pile } from './pile.ts'
 import { answerQuestions } from './questions.ts'
@@ -50,6 +51,7 @@ export async function schedule(
   const pile = new Pile((entry) => nodes.leave(entry))
   const board = new Board(epoch)
   const classes = new DemandClasses(board)
+  const figures = new Figures(board)
   const queue = new QueueConsumer<Ticket>(zk, paths.schedulerQueue, { decode: decodeTickets, log })
   const boxes = new Mailboxes<Job>(zk, {
     pathOf: paths.workerQueue,
@@ -57,7 +59,16 @@ export async function schedule(
     // A start job stays as long as no advice shows its ship: a new leader learns from it that the room is taken.
     keep: (job, host) => (job.kind === 'stop' ? !isOldStop(job) : board.assumes(host, job.ship, job.attempt)),
   })
-  const reports = new Reports({ client, epoch, log, pile, board, onStale: moveOn, onNeedless: dropTicket })
+  const reports = new Reports({
+    client,
+    epoch,
+    log,
+    pile,
+    board,
+    figures,
+    onStale: moveOn,
+    onNeedless: dropTicket,
+  })
   const picture = new Picture({ zk, board, boxes, log, onRecalled: reports.doubt, onChange: bell.ring })
   let pileChanged = true
   let decidedVersion = -1
@@ -130,6 +141,7 @@ export async function schedule(
 
   async function decideAndWrite(signal: AbortSignal, nowMs: number): Promise<void> {
     const { placed, blocked, more } = decide({ board, pile, classes, nowMs, limit: placementsInTurn })
+    figures.decided(performance.now() - nowMs)
     decidedVersion = board.changes.version
     // What was placed may have opened a zone to those that were blocked before it.
     pileChanged = more || (placed.length > 0 && blocked.length > 0)

@@ -19,6 +19,8 @@ export interface Asked {
 /** Questions that may wait for the scheduler at a time. */
 const mostWaiting = 20
 const keptSeconds = 10
+/** From one wait of the scheduler to its next. */
+const graceMs = 3_000
 
 export class QuestionStore {
   readonly #redis: Redis
@@ -47,6 +49,8 @@ export class QuestionStore {
       late = setTimeout(resolve, limitMs, undefined)
     })
     try {
+      if ((await answered(this.#redis.get(redisKeys.questionListener))) === null)
+        throw nobody('none waits for questions: none leads, or it has just begun')
       await answered(this.#subscriber.subscribe(channel))
       const waiting = await answered(this.#redis.rpush(redisKeys.questions, asked))
       await answered(this.#redis.expire(redisKeys.questions, keptSeconds))
@@ -69,6 +73,7 @@ export class QuestionStore {
     const endMs = performance.now() + waitMs
     // Subscribed again each time: a connection that only listens does not notice that it is cut.
     await answered(this.#subscriber.subscribe(redisKeys.questionRing))
+    await answered(this.#redis.set(redisKeys.questionListener, '1', 'PX', waitMs + graceMs))
     while (!signal.aborted) {
       for (;;) {
         const text = await answered(this.#redis.lpop(redisKeys.questions))

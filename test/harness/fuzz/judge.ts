@@ -4,8 +4,11 @@ import addFormats from 'ajv-formats'
 import type { Document } from '../../../functions/docs/document.ts'
 import type { Outcome } from './send.ts'
 
-/** They ask the agent of a ship's host. No host of the fuzz has one, and so `unavailable` is the truth. */
-const needAgents = new Set(['GET /v1/ships/{ship}/logs', 'POST /v1/ships/{ship}/console'])
+/** They ask the agent of a ship's host, or the scheduler. The fuzz has none, and so `unavailable` is the truth. */
+const needOthers = new Set([
+  ...['GET /v1/ships/{ship}/logs', 'POST /v1/ships/{ship}/console'],
+  ...['POST /v1/placements/simulate', 'GET /v1/placements/defragmentation'],
+])
 
 export class Judge {
   readonly #ajv = new Ajv2020({ strict: false, allErrors: false, validateFormats: true })
@@ -19,7 +22,7 @@ export class Judge {
   /** What is wrong with an answer, and of which route; undefined when all is well. */
   fault({ shot: { target, onTarget }, status, contentType, text, sent }: Outcome): string | undefined {
     const of = `${target.method} ${target.path}`
-    if (status >= 500 && !(status === 503 && needAgents.has(of))) return `a ${status} of ${of}`
+    if (status >= 500 && !(status === 503 && needOthers.has(of))) return `a ${status} of ${of}`
     const type = contentType.split(';')[0] ?? ''
     if (sent.method === 'HEAD') return text === '' ? undefined : 'a body in the answer to HEAD'
     if (!onTarget) {

@@ -2,6 +2,7 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Placed } from '../../../../functions/runners/scheduler/decide.ts'
+import { strandedShares } from '../../../../functions/runners/scheduler/figures.ts'
 import { matches } from '../../../../functions/runners/scheduler/selector.ts'
 import type { Holding } from '../../../../shared/model/holding.ts'
 import { PortRequest } from '../../../../shared/model/port.ts'
@@ -131,6 +132,16 @@ engine('every placement says why that host, in numbers that add up', () => {
   const why = { hosts: 100_000, feasible: 98_123, ruledOut: { memory: 1_234, closed: 12, label: 631 } }
   const record = { placement: { ...why, score: one?.why.score, at: new Date().toISOString() } }
   assert.ok(JSON.stringify(record).length < 200)
+})
+
+engine('stranded is what is free where less is left of the other', () => {
+  const capacity = { cpuMillis: 1_000, memoryMiB: 1_000 }
+  const scene = new Scene([hostNamed('a', { capacity }), hostNamed('b', { capacity })])
+  assert.equal(strandedShares(scene.board), { cpu: 0, memory: 0 })
+  const resources = { cpuMillis: 1_000, memoryMiB: 200 }
+  scene.board.see('a', [{ ship: 'x', attempt: 1, fleet: null, resources, hostPorts: [] }])
+  assert.equal(strandedShares(scene.board), { cpu: 0, memory: 0.4 })
+  assert.equal(strandedShares(new Scene([]).board), { cpu: 0, memory: 0 })
 })
 
 engine('pinned: that host or a refusal', () => {
