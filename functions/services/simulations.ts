@@ -11,8 +11,8 @@ import { blueprintFor } from './ships.ts'
 import { ruledOutOf } from './whereabouts.ts'
 
 const limitMs = 5_000
-/** Shorter than clients and balancers wait for an answer. */
-const pollMs = 5_000
+/** Shorter than any balancer waits for an answer, and an ApiServer that leaves for its requests. */
+const pollMs = 2_000
 
 /** @param stopping fires when this ApiServer is about to leave. */
 export function simulationService(stores: Stores, stopping?: AbortSignal) {

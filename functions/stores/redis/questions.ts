@@ -20,7 +20,7 @@ export interface Asked {
 const mostWaiting = 20
 const keptSeconds = 10
 /** From one wait of the scheduler to its next. */
-const graceMs = 3_000
+const graceMs = 2_000
 
 export class QuestionStore {
   readonly #redis: Redis
