@@ -89,9 +89,9 @@ const placement: ShipPlacement = {
       { rule: 'closed', hosts: 1 },
     ],
   },
-  score: { strategy: 142, preferred: 0, apart: 0 },
+  score: { strategy: 71, preferred: 0, apart: 0 },
   summary:
-    'On fra-07 since 2026-11-02T18:04:06.981Z, the best of 8 hosts that could take it (score 142); 4 others had not enough memory; 1 other took no new ships (cordoned or degraded).',
+    'On fra-07 since 2026-11-02T18:04:06.981Z, the best of 8 hosts that could take it (score 71); 4 others had not enough memory; 1 other took no new ships (cordoned or degraded).',
 }
 
 const simulation = {

@@ -16,11 +16,11 @@ export type PlacementRule = z.infer<typeof PlacementRule>
 
 /** The parts that add up to a score; the host with the highest sum is chosen. */
 export const Score = z.strictObject({
-  strategy: z.int().describe('How well it fits `placement.strategy`, 0 to 200'),
-  preferred: z.int().describe('Twice the weights of `placement.prefer` that it matches'),
+  strategy: z.int().describe('How well it fits `placement.strategy`, 0 to 100'),
+  preferred: z.int().describe('The weights of `placement.prefer` that it matches'),
   apart: z
     .int()
-    .describe('256 for each of 8 fleet mates that it does not carry, with antiAffinity preferred'),
+    .describe('128 for each of 8 fleet mates that it does not carry, with antiAffinity preferred'),
 })
 export type Score = z.infer<typeof Score>
 

@@ -10,7 +10,7 @@ import type { Candidates } from './candidates.ts'
 import type { Rules } from './filters.ts'
 import type { Gauge } from './gauge.ts'
 import type { HostRow } from './hostRow.ts'
-import { apart, preference } from './score.ts'
+import { apart, fineness, preference } from './score.ts'
 import { counted, survey } from './survey.ts'
 
 const surveyedEveryMs = 5_000
@@ -65,10 +65,11 @@ export class Explainer {
     const mates = this.#board.stock.mates.of(demand.fleet)
     const fromMates =
       antiAffinity === 'preferred' && demand.fleet !== null ? apart(mates.get(row.slot) ?? 0) : 0
+    const points = (part: number) => Math.round(part / fineness)
     return {
-      strategy: Math.max(0, gauge.weigh(row.slot, mates)) - fromMates,
-      preferred: preference(demand, row.description.labels),
-      apart: fromMates,
+      strategy: points(Math.max(0, gauge.weigh(row.slot, mates)) - fromMates),
+      preferred: points(preference(demand, row.description.labels)),
+      apart: points(fromMates),
     }
   }
 }

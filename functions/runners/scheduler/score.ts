@@ -9,7 +9,7 @@ import { cell } from './cells.ts'
 import { matches } from './selector.ts'
 
 /** Points of the score for each point of a preference's weight. */
-const fineness = 2
+export const fineness = 2
 const strategyTop = 100 * fineness
 /** Below it empty hosts are told apart by their size, above it used ones by how full they are. */
 const leastUsed = 64

@@ -124,10 +124,10 @@ engine('every placement says why that host, in numbers that add up', () => {
     { ...one?.why, score },
     {
       ...{ hosts: 4, feasible: 2, ruledOut: { memory: 1, label: 1 } },
-      score: { preferred: 60, apart: 2_048 },
+      score: { preferred: 30, apart: 1_024 },
     },
   )
-  assert.ok(strategy >= 0 && strategy <= 200)
+  assert.ok(strategy >= 0 && strategy <= 100)
   // In a record of a hundred thousand hosts it takes at most 200 bytes.
   const why = { hosts: 100_000, feasible: 98_123, ruledOut: { memory: 1_234, closed: 12, label: 631 } }
   const record = { placement: { ...why, score: one?.why.score, at: new Date().toISOString() } }
