@@ -15,7 +15,8 @@ export const SimulationRequest = z
   .strictObject({
     blueprint: PrefixName.optional(),
     revision: z.int().min(1).optional().describe('Of the blueprint. Default: the latest'),
-    spec: BlueprintSpec.optional().describe('In place of a blueprint: one that is not published'),
+    // Without words of its own the document refers to it; with them all its fields would stand there again.
+    spec: BlueprintSpec.optional(),
     fleet: PrefixName.optional().describe('As ships of this fleet: counts for anti-affinity and spread'),
     count: z.int().min(1).max(mostSimulated).default(1).describe('Ships to find places for'),
   })
@@ -55,7 +56,7 @@ export const simulatePlacement = createRoute({
   'x-roles': readers,
   summary: 'Where so many ships of a blueprint would go, and how many more fit',
   description:
-    'A dry run on what the leading scheduler knows at this moment: nothing is made, and nothing is held free.',
+    'A dry run on what the leading scheduler knows at this moment: nothing is made, and nothing is held free. `spec` in place of `blueprint` asks for one that is not published.',
   request: { body: body(SimulationRequest, { blueprint: 'arena', count: 20 }) },
   responses: {
     200: answer(Simulation, 'Where they would go', examples.simulation),
