@@ -5,7 +5,7 @@ import type { Board } from './board.ts'
 import { cell, rowCells } from './cells.ts'
 import { passes, type Rules } from './filters.ts'
 import type { MatesBySlot } from './mates.ts'
-import { apart, distributed, packed } from './score.ts'
+import { type Appetite, apart, appetiteOf, distributed, packed } from './score.ts'
 import type { Stock } from './stock.ts'
 
 export class Gauge {
@@ -18,6 +18,7 @@ export class Gauge {
   readonly #fixedPorts: boolean
   readonly #apart: 'none' | 'preferred' | 'required'
   readonly #packed: boolean
+  readonly #appetite: Appetite
 
   constructor(board: Board, rules: Rules) {
     const { resources, placement, fleet } = rules.demand
@@ -30,11 +31,12 @@ export class Gauge {
     this.#fixedPorts = rules.ports.fixedNumbers.length > 0
     this.#apart = fleet === null ? 'none' : placement.antiAffinity
     this.#packed = placement.strategy === 'packed'
+    this.#appetite = appetiteOf(resources)
   }
 
   /** The score without preferences, or -1 when the host has no room. */
   weigh(slot: number, mates: MatesBySlot): number {
-    const { table } = this.#stock
+    const { table, openings } = this.#stock
     const at = slot * rowCells
     if ((table[at + cell.freeMemoryMiB] as number) < this.#memoryMiB) return -1
     if ((table[at + cell.freeCpuMillis] as number) < this.#cpuMillis) return -1
@@ -44,7 +46,9 @@ export class Gauge {
       const row = this.#board.rows[slot]
       if (!row || !passes(this.#rules.room, row)) return -1
     }
-    const fill = this.#packed ? packed(table, at) : distributed(table, at)
+    const fill = this.#packed
+      ? packed(table, at, this.#appetite, openings.isAjar(slot))
+      : distributed(table, at)
     return this.#apart === 'preferred' ? fill + apart(mates.get(slot) ?? 0) : fill
   }
 }

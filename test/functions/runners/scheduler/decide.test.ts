@@ -43,6 +43,23 @@ engine('packed begins with the largest host, so that the fewest are used', () =>
   assert.equal([...new Set(taken)], ['size-4', 'size-2', 'size-1'])
 })
 
+engine(
+  'packed has a host of each shape open, so that ships leave nothing over that others cannot use',
+  () => {
+    const hosts = [4, 4, 2, 2].map((perCore, i) =>
+      hostNamed(`${perCore}-${i}`, { capacity: { cpuMillis: 32_000, memoryMiB: 32 * perCore * 1_024 } }),
+    )
+    const of = (memoryMiB: number) =>
+      demand({ resources: { cpuMillis: 1_000, memoryMiB }, ports: [], placement: {} })
+    const mixed = Array.from({ length: 128 }, (_, i) =>
+      ticket(`ship-${i}`, { demand: of(i % 2 ? 1_024 : 5_120) }),
+    )
+    const scene = new Scene(hosts)
+    assert.is(scene.decide(mixed).placed.length, 128)
+    for (const row of scene.board.rows) assert.equal([row?.freeCpuMillis, row?.freeMemoryMiB], [0, 0])
+  },
+)
+
 engine('refusals name every reason, the most common first', () => {
   const eu = { labels: { region: 'eu' } }
   const scene = new Scene([
