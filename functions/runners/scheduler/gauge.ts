@@ -36,7 +36,7 @@ export class Gauge {
 
   /** The score without preferences, or -1 when the host has no room. */
   weigh(slot: number, mates: MatesBySlot): number {
-    const { table, openings } = this.#stock
+    const { table } = this.#stock
     const at = slot * rowCells
     if ((table[at + cell.freeMemoryMiB] as number) < this.#memoryMiB) return -1
     if ((table[at + cell.freeCpuMillis] as number) < this.#cpuMillis) return -1
@@ -46,9 +46,13 @@ export class Gauge {
       const row = this.#board.rows[slot]
       if (!row || !passes(this.#rules.room, row)) return -1
     }
-    const fill = this.#packed
-      ? packed(table, at, this.#appetite, openings.isAjar(slot))
-      : distributed(table, at)
+    const fill = this.#packed ? this.#weighPacked(slot, at) : distributed(table, at)
     return this.#apart === 'preferred' ? fill + apart(mates.get(slot) ?? 0) : fill
+  }
+
+  #weighPacked(slot: number, at: number): number {
+    const { table, openings } = this.#stock
+    const closed = (table[at + cell.ships] as number) <= 0 && !openings.isAjar(slot)
+    return closed ? (table[at + cell.size] as number) : packed(table, at, this.#appetite)
   }
 }

@@ -53,13 +53,12 @@ export function appetiteOf(resources: Resources): Appetite {
 }
 
 /**
- * An empty host is the last choice, unless it stands ajar (`openings.ts`). The others are told apart by what the
- * ship takes of the resource that is scarcer there: the less, the longer does the host fill evenly. Then the
+ * A host in use, or ajar (`openings.ts`); other empty ones are the last choice and score their size. What the ship
+ * takes of the resource that is scarcer there decides: the less, the longer does the host fill evenly. Then the
  * larger host wins, and of equal ones the fuller. `at`: where its row begins in the stock's table.
  */
-export function packed(table: Float64Array, at: number, appetite: Appetite, ajar: boolean): number {
+export function packed(table: Float64Array, at: number, appetite: Appetite): number {
   const size = table[at + cell.size] as number
-  if ((table[at + cell.ships] as number) <= 0 && !ajar) return size
   const cpu = Math.max(1, table[at + cell.cpuMillis] as number)
   const memory = Math.max(1, table[at + cell.memoryMiB] as number)
   const cpuLeft = freeCpu(table, at)
