@@ -81,7 +81,7 @@ export function sizeScore(capacity: Resources): number {
 }
 
 /** CPU and memory as one number. */
-function amountOf({ cpuMillis, memoryMiB }: Resources): number {
+export function amountOf({ cpuMillis, memoryMiB }: Resources): number {
   return weightOfCpu * cpuMillis + memoryMiB
 }
 

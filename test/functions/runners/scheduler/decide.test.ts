@@ -1,7 +1,7 @@
 // The rules of scheduling, one by one.
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import type { Placed } from '../../../../functions/runners/scheduler/decide.ts'
+import type { Placed } from '../../../../functions/runners/scheduler/place.ts'
 import { matches } from '../../../../functions/runners/scheduler/selector.ts'
 import type { Holding } from '../../../../shared/model/holding.ts'
 import { PortRequest } from '../../../../shared/model/port.ts'
