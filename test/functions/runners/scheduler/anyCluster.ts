@@ -11,14 +11,18 @@ import { demand, hostNamed, ticket } from '../tree.ts'
 import { Scene } from './scene.ts'
 
 const label = fc.constantFrom('x', 'y', 'z')
+/** Rules that most demands and hosts are without: else hardly a ship finds a host. */
+function seldom<T>(rule: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> {
+  return fc.oneof({ weight: 6, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: rule })
+}
 const anyHost = fc.record({
   memoryMiB: fc.integer({ min: 0, max: 4_096 }),
   cpuMillis: fc.integer({ min: 0, max: 8_000 }),
   zone: fc.option(label, { nil: undefined }),
   disk: fc.option(label, { nil: undefined }),
-  spot: fc.boolean(),
-  degraded: fc.boolean(),
-  width: fc.integer({ min: 0, max: 8 }),
+  spot: seldom(fc.constant(true)),
+  degraded: seldom(fc.constant(true)),
+  width: fc.integer({ min: 0, max: 16 }),
 })
 const selector = fc.oneof(
   fc.record({
@@ -37,23 +41,21 @@ const anyPort = fc.constantFrom(
 const anyDemand = fc.record({
   memoryMiB: fc.integer({ min: 8, max: 1_024 }),
   cpuMillis: fc.integer({ min: 10, max: 2_000 }),
-  ports: fc.array(anyPort, { maxLength: 3 }),
+  ports: fc.array(anyPort, { maxLength: 2 }),
   fleet: fc.option(fc.constantFrom('red', 'blue'), { nil: null }),
   placement: fc.record({
     strategy: fc.constantFrom('packed', 'distributed'),
-    require: fc.array(selector, { maxLength: 1 }),
+    require: seldom(selector).map((one) => (one ? [one] : [])),
     prefer: fc.array(fc.record({ selector, weight: fc.integer({ min: 1, max: 100 }) }), { maxLength: 2 }),
-    antiAffinity: fc.constantFrom('none', 'preferred', 'required'),
-    spread: fc.option(fc.record({ label: fc.constant('zone'), maxSkew: fc.integer({ min: 1, max: 2 }) }), {
-      nil: undefined,
-    }),
+    antiAffinity: fc.constantFrom('none', 'none', 'preferred', 'required'),
+    spread: seldom(fc.record({ label: fc.constant('zone'), maxSkew: fc.integer({ min: 1, max: 2 }) })),
     tolerations: fc.constantFrom([], ['spot']),
-    host: fc.option(fc.constantFrom('host-0', 'host-9'), { nil: undefined, freq: 10 }),
+    host: seldom(fc.constantFrom('host-0', 'host-9')),
   }),
 })
 export const anyCluster = fc.record({
-  hosts: fc.array(anyHost, { maxLength: 8 }),
-  demands: fc.array(anyDemand, { minLength: 1, maxLength: 4 }),
+  hosts: fc.array(anyHost, { maxLength: 8, size: 'max' }),
+  demands: fc.array(anyDemand, { minLength: 1, maxLength: 4, size: 'max' }),
   rounds: fc.array(
     fc.array(
       fc.record({
@@ -61,7 +63,7 @@ export const anyCluster = fc.record({
         priority: fc.nat(100),
         avoid: fc.array(fc.constantFrom('host-0', 'host-1', 'host-2'), { maxLength: 2 }),
       }),
-      { maxLength: 20 },
+      { maxLength: 20, size: 'max' },
     ),
     { minLength: 1, maxLength: 3 },
   ),
