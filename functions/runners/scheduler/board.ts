@@ -17,7 +17,7 @@ type Holdings = ReadonlyMap<string, Holding>
 
 export class Board {
   readonly changes = new ChangeLog()
-  readonly stock = new Stock()
+  readonly stock = new Stock((slot) => this.changes.note(slot))
   readonly #seed: number
   readonly #rows: (HostRow | undefined)[] = []
   readonly #vacant: number[] = []

@@ -11,10 +11,12 @@ import type { HostRow } from './hostRow.ts'
 import type { MatesBySlot } from './mates.ts'
 import { Ranking } from './ranking.ts'
 import { Standings } from './standings.ts'
+import type { Stock } from './stock.ts'
 import { Zones } from './zones.ts'
 
 export class Candidates {
   readonly #board: Board
+  readonly #stock: Stock
   readonly #rules: Rules
   readonly #gauge: Gauge
   readonly #zones: Zones | undefined
@@ -26,6 +28,7 @@ export class Candidates {
 
   constructor(board: Board, rules: Rules) {
     this.#board = board
+    this.#stock = board.stock
     this.#rules = rules
     this.#gauge = new Gauge(board, rules)
     const { spread, antiAffinity } = rules.demand.placement
@@ -103,10 +106,9 @@ export class Candidates {
   }
 
   #weigh(slot: number): void {
-    const { stock, rows } = this.#board
-    const kind = stock.table[slot * rowCells + cell.kind] as number
+    const kind = this.#stock.table[slot * rowCells + cell.kind] as number
     let preference = kind < 0 ? -1 : this.#standings.preferenceOf(kind)
-    if (preference === undefined) preference = this.#standings.put(kind, rows[slot] as HostRow)
+    if (preference === undefined) preference = this.#standings.put(kind, this.#board.rows[slot] as HostRow)
     let lane = 0
     if (this.#zones) {
       const zone = kind < 0 ? -1 : this.#standings.zoneOf(kind)

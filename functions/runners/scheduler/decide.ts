@@ -5,23 +5,15 @@
 // - A placement is on the board before the next decision is made.
 // - "No room" is said only after a full check of every host, made for a demand once in `checkEveryMs` at most.
 // - The same board, pile and time give the same decisions.
-import type { Explanation } from '../../../shared/model/explanation.ts'
-import type { PortChoice } from '../../../shared/model/port.ts'
 import type { Board } from './board.ts'
 import type { DemandClass, DemandClasses } from './demandClasses.ts'
 import { Heap } from './heap.ts'
 import type { HostRow } from './hostRow.ts'
-import type { Entry, Group, Pile } from './pile.ts'
+import type { Group, Pile } from './pile.ts'
+import { type Placed, place } from './place.ts'
 import { fullCheck } from './refusal.ts'
 
 export const checkEveryMs = 5_000
-
-export interface Placed {
-  entry: Entry
-  host: string
-  ports: PortChoice
-  why: Explanation
-}
 
 export interface Decisions {
   placed: Placed[]
@@ -58,21 +50,13 @@ export function decide({ board, pile, classes, nowMs, limit }: Question): Decisi
       continue
     }
     const why = classes.explainer.why(demandClass, host, nowMs)
-    placed.push({ ...place(board, demandClass, host, entry, nowMs), why })
+    placed.push({ ...place(board, demandClass.rules, host, entry, nowMs), why })
     group.reason = undefined
     pile.take(group)
     if (pile.next(group)) open.sinkFirst()
     else open.pop()
   }
   return { placed, blocked, more: placed.length >= limit && open.size > 0 }
-}
-
-function place(board: Board, { rules }: DemandClass, host: HostRow, entry: Entry, nowMs: number) {
-  const { ship, attempt, demand } = entry.ticket
-  const { ports, numbers } = host.ports.choose(rules.ports)
-  const { fleet, resources } = demand
-  board.assume(host, { ship, attempt, fleet, resources, hostPorts: numbers }, nowMs)
-  return { entry, host: host.id, ports }
 }
 
 /** The index knows no host: is that so? Between two full checks its word is enough to wait, not to refuse. */

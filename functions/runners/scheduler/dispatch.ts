@@ -11,7 +11,7 @@ import { enqueue } from '../../../shared/zookeeper/enqueue.ts'
 import type { Mailboxes } from '../../../shared/zookeeper/mailbox.ts'
 import { paths } from '../../../shared/zookeeper/paths.ts'
 import { each } from '../../../shared/zookeeper/persistence.ts'
-import type { Placed } from './decide.ts'
+import type { Placed } from './place.ts'
 
 const requestsInFlight = 64
 const jobsAtOnce = 1_000

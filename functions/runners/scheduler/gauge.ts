@@ -7,7 +7,7 @@ import { cell, rowCells } from './cells.ts'
 import type { Column } from './extras.ts'
 import { passes, type Rules } from './filters.ts'
 import type { MatesBySlot } from './mates.ts'
-import { apart, distributed, packed } from './score.ts'
+import { type Appetite, apart, appetiteOf, distributed, packed } from './score.ts'
 import type { Stock } from './stock.ts'
 
 export class Gauge {
@@ -21,6 +21,7 @@ export class Gauge {
   readonly #fixedPorts: boolean
   readonly #apart: 'none' | 'preferred' | 'required'
   readonly #packed: boolean
+  readonly #appetite: Appetite
 
   constructor(board: Board, rules: Rules) {
     const { resources, placement, fleet } = rules.demand
@@ -37,6 +38,7 @@ export class Gauge {
     this.#fixedPorts = rules.ports.fixedNumbers.length > 0
     this.#apart = fleet === null ? 'none' : placement.antiAffinity
     this.#packed = placement.strategy === 'packed'
+    this.#appetite = appetiteOf(resources)
   }
 
   /** The score without preferences, or -1 when the host has no room. */
@@ -52,7 +54,13 @@ export class Gauge {
       const row = this.#board.rows[slot]
       if (!row || !passes(this.#rules.room, row)) return -1
     }
-    const fill = this.#packed ? packed(table, at) : distributed(table, at)
+    const fill = this.#packed ? this.#weighPacked(slot, at) : distributed(table, at)
     return this.#apart === 'preferred' ? fill + apart(mates.get(slot) ?? 0) : fill
+  }
+
+  #weighPacked(slot: number, at: number): number {
+    const { table, openings } = this.#stock
+    const closed = (table[at + cell.ships] as number) <= 0 && !openings.isAjar(slot)
+    return closed ? (table[at + cell.size] as number) : packed(table, at, this.#appetite)
   }
 }

@@ -31,7 +31,7 @@ export class HostRow {
     this.ports = new PortBook(description.ports, seed)
     this.#stock = stock
     this.#kind = stock.kinds.enter(description, degraded !== null)
-    stock.put(slot, this.#kind, allocatableOf(description), this.ports.freeInRange)
+    stock.put(slot, this.#kind, allocatableOf(description), this.ports.freeInRange, degraded === null)
   }
 
   get freeCpuMillis(): number {
@@ -78,5 +78,6 @@ export class HostRow {
     table[at + cell.ships] = (table[at + cell.ships] as number) + by
     extras.count(this.slot, resources, by)
     if (fleet !== null) mates.count(fleet, this.slot, by)
+    this.#stock.settle(this.slot)
   }
 }

@@ -21,33 +21,34 @@ class Lane {
 }
 
 /** Cells of a slot's row in the table: 16 bytes, so that a row lies in one line of the processor's cache. */
-const score = 0
-const lane = 1
-const before = 2
-const after = 3
+const lane = 0
+const before = 1
+const after = 2
 const rowCells = 4
 
 export class Ranking {
   readonly #lanes: Lane[] = []
   #table = new Int32Array(0)
+  /** Scores stand apart: most hosts that changed score as before, and their rows need not be fetched. */
+  #scores = new Int32Array(0)
 
   /** The score of a slot, or -1 when it is not ranked. */
   scoreOf(slot: number): number {
-    return this.#table[slot * rowCells + score] ?? -1
+    return this.#scores[slot] ?? -1
   }
 
   /** Ranks a slot; a score of -1 takes it out. */
   set(slot: number, laneIndex: number, newScore: number): void {
-    const at = slot * rowCells
-    if (at >= this.#table.length) {
+    if (slot >= this.#scores.length) {
       if (newScore < 0) return
-      this.#grow(at + rowCells)
+      this.#grow(slot + 1)
     }
+    const old = this.#scores[slot] as number
+    const at = slot * rowCells
     const table = this.#table
-    const old = table[at + score] as number
-    if (old === newScore && (newScore < 0 || table[at + lane] === laneIndex)) return
+    if (old === newScore && (newScore < 0 || this.#stays(at, laneIndex))) return
     if (old >= 0) this.#takeOut(table, at, old)
-    table[at + score] = newScore
+    this.#scores[slot] = newScore
     if (newScore >= 0) this.#putIn(table, at, laneIndex, newScore)
   }
 
@@ -66,6 +67,10 @@ export class Ranking {
       }
     }
     return -1
+  }
+
+  #stays(at: number, laneIndex: number): boolean {
+    return (laneIndex === 0 && this.#lanes.length === 1) || this.#table[at + lane] === laneIndex
   }
 
   #putIn(table: Int32Array, at: number, laneIndex: number, newScore: number): void {
@@ -97,9 +102,12 @@ export class Ranking {
   }
 
   #grow(least: number): void {
-    const grown = new Int32Array(Math.max(least, this.#table.length * 2, 64 * rowCells))
-    grown.set(this.#table)
-    for (let at = this.#table.length + score; at < grown.length; at += rowCells) grown[at] = -1
-    this.#table = grown
+    const size = Math.max(least, this.#scores.length * 2, 64)
+    const table = new Int32Array(size * rowCells)
+    table.set(this.#table)
+    this.#table = table
+    const scores = new Int32Array(size).fill(-1, this.#scores.length)
+    scores.set(this.#scores)
+    this.#scores = scores
   }
 }

@@ -15,9 +15,9 @@ import type { Log } from '../../../shared/log.ts'
 import { Bell } from '../../../shared/loop.ts'
 import { ledLoop } from '../ledLoop.ts'
 import type { Board } from './board.ts'
-import type { Placed } from './decide.ts'
 import type { Figures } from './figures.ts'
 import type { Entry, Group, Pile } from './pile.ts'
+import type { Placed } from './place.ts'
 
 const heldEveryMs = 10_000
 /** By then the agent has claimed the ship, or it never will. */

@@ -9,10 +9,17 @@ import { cell } from './cells.ts'
 import { matches } from './selector.ts'
 
 /** Points of the score for each point of a preference's weight. */
-export const fineness = 2
+export const fineness = 4
 const strategyTop = 100 * fineness
-/** Below it empty hosts are told apart by their size, above it used ones by how full they are. */
+/** Below it empty hosts are told apart by their size, above it used ones by how well the ship suits them. */
 const leastUsed = 64
+/** A used host scores 120 points at most by how the ship suits it, 189 by its size, 9 by how full it is. */
+const pointsOfDoubling = 30
+const doublingsCounted = 2
+const pointsOfSize = 3
+const pointsOfFull = 9
+/** Millicores times this weigh as much as MiB: a core as much as 4 GiB. */
+const weightOfCpu = 4
 /** More mates than this on one host make no further difference. */
 const matesCounted = 8
 const weightOfMate = 128 * fineness
@@ -34,27 +41,60 @@ export function apart(mates: number): number {
   return weightOfMate * Math.max(0, matesCounted - mates)
 }
 
-/** An empty host is the last choice, the fullest the first. `at`: where its row begins in the stock's table. */
-export function packed(table: Float64Array, at: number): number {
-  if ((table[at + cell.ships] as number) <= 0) return table[at + cell.size] as number
-  const used = 1 - (freeCpu(table, at) + freeMemory(table, at)) / 2
-  return leastUsed + Math.floor(used * (strategyTop - 1 - leastUsed))
+/** How much of a ship, all in all, is CPU, and how much is memory; a core counts as much as 4 GiB. */
+export interface Appetite {
+  cpu: number
+  memory: number
+}
+
+export function appetiteOf(resources: Resources): Appetite {
+  const all = Math.max(1, amountOf(resources))
+  return { cpu: resources.cpuMillis / all, memory: resources.memoryMiB / all }
 }
 
 /**
- * What an empty host scores: the larger the better, for then the fewest are used. In any order 20 mixed clusters
- * filled to 60 % took 1.49 times as many hosts as they had to, largest first 1.03 times.
+ * A host in use, or ajar (`openings.ts`); other empty ones are the last choice and score their size. What the ship
+ * takes of the resource that is scarcer there decides: the less, the longer does the host fill evenly. Then the
+ * larger host wins, and of equal ones the fuller. `at`: where its row begins in the stock's table.
  */
-export function sizeScore({ cpuMillis, memoryMiB }: Resources): number {
-  // A core counts as much as 4 GiB; five steps for each doubling, from 2 cores with 8 GiB on.
-  const doublings = Math.log2(1 + 4 * cpuMillis + memoryMiB) - 14
+export function packed(table: Float64Array, at: number, appetite: Appetite): number {
+  const size = table[at + cell.size] as number
+  const cpu = Math.max(1, table[at + cell.cpuMillis] as number)
+  const memory = Math.max(1, table[at + cell.memoryMiB] as number)
+  const cpuLeft = freeCpu(table, at)
+  const memoryLeft = freeMemory(table, at)
+  // What the ship takes of the scarcer resource / what it takes of the whole host.
+  const taken =
+    memoryLeft > cpuLeft
+      ? appetite.cpu * (weightOfCpu + memory / cpu)
+      : appetite.memory * (1 + (weightOfCpu * cpu) / memory)
+  const suits = doublingsCounted - Math.min(doublingsCounted, Math.max(-doublingsCounted, Math.log2(taken)))
+  const full = 1 - (cpuLeft + memoryLeft) / 2
+  return leastUsed + pointsOfSize * size + Math.floor(pointsOfDoubling * suits + pointsOfFull * full)
+}
+
+/** What an empty host scores: the larger the better, for then the fewest are used. */
+export function sizeScore(capacity: Resources): number {
+  // Five steps for each doubling, from 2 cores with 8 GiB on.
+  const doublings = Math.log2(1 + amountOf(capacity)) - 14
   return Math.min(leastUsed - 1, Math.max(0, Math.floor(5 * doublings)))
+}
+
+/** CPU and memory as one number. */
+export function amountOf({ cpuMillis, memoryMiB }: Resources): number {
+  return weightOfCpu * cpuMillis + memoryMiB
 }
 
 /** Half by what is left of the host, half by how few ships it has: small ships on large hosts spread too. */
 export function distributed(table: Float64Array, at: number): number {
-  const free = Math.min(freeCpu(table, at), freeMemory(table, at))
-  return Math.floor((free + 1 / (1 + Math.max(0, table[at + cell.ships] as number))) * (strategyTop / 2))
+  return Math.floor(
+    (freeShare(table, at) + 1 / (1 + Math.max(0, table[at + cell.ships] as number))) * (strategyTop / 2),
+  )
+}
+
+/** The smaller of the shares of CPU and memory that are free. */
+export function freeShare(table: Float64Array, at: number): number {
+  return Math.min(freeCpu(table, at), freeMemory(table, at))
 }
 
 function freeCpu(table: Float64Array, at: number): number {

@@ -4,7 +4,8 @@ import { cell, rowCells } from './cells.ts'
 import { Extras } from './extras.ts'
 import { type Kind, Kinds } from './kinds.ts'
 import { Mates } from './mates.ts'
-import { sizeScore } from './score.ts'
+import { Openings } from './openings.ts'
+import { freeShare, sizeScore } from './score.ts'
 
 export class Stock {
   /** Cell c of a slot stands at `slot * rowCells + c`. Another array as soon as it grows. */
@@ -12,8 +13,14 @@ export class Stock {
   readonly kinds = new Kinds()
   readonly mates = new Mates()
   readonly extras = new Extras()
+  readonly openings: Openings
 
-  put(slot: number, kind: Kind, capacity: Resources, freePorts: number): void {
+  /** @param onTurn is called with each slot whose score changes though what is left of it does not. */
+  constructor(onTurn: (slot: number) => void) {
+    this.openings = new Openings(onTurn)
+  }
+
+  put(slot: number, kind: Kind, capacity: Resources, freePorts: number, takesShips: boolean): void {
     this.#reach(slot)
     const { cpuMillis, memoryMiB } = capacity
     const size = sizeScore(capacity)
@@ -22,9 +29,17 @@ export class Stock {
       slot * rowCells,
     )
     this.extras.put(slot, capacity)
+    if (takesShips) this.openings.enter(slot, capacity)
+  }
+
+  /** To be called after what is left of a host has changed. */
+  settle(slot: number): void {
+    const at = slot * rowCells
+    this.openings.follow(slot, this.table[at + cell.ships] as number, freeShare(this.table, at))
   }
 
   remove(slot: number): void {
+    this.openings.leave(slot)
     this.table[slot * rowCells + cell.kind] = -1
   }
 

@@ -8,7 +8,7 @@ import { DemandClasses } from '../../../functions/runners/scheduler/demandClasse
 import { passes, type Rules, rulesOf } from '../../../functions/runners/scheduler/filters.ts'
 import type { HostRow } from '../../../functions/runners/scheduler/hostRow.ts'
 import { Pile } from '../../../functions/runners/scheduler/pile.ts'
-import { apart, distributed, packed, preference } from '../../../functions/runners/scheduler/score.ts'
+import { apart, distributed, preference } from '../../../functions/runners/scheduler/score.ts'
 import type { Demand, Ticket } from '../../../shared/model/ticket.ts'
 import { type Random, randomOf } from './random.ts'
 
@@ -74,9 +74,18 @@ function simple(board: Board, look: Look): Contender {
 
 function scoreOf({ stock: { table } }: Board, demand: Demand, row: HostRow): number {
   const at = row.slot * rowCells
-  const strategy = demand.placement.strategy === 'packed' ? packed(table, at) : distributed(table, at)
+  const strategy = demand.placement.strategy === 'packed' ? fullest(table, at) : distributed(table, at)
   const mates = demand.placement.antiAffinity === 'preferred' ? apart(row.mates(demand.fleet)) : 0
   return strategy + mates + preference(demand, row.description.labels)
+}
+
+/** Plain best fit: the host of which least is left, and of empty ones the largest. */
+function fullest(table: Float64Array, at: number): number {
+  if ((table[at + cell.ships] as number) <= 0) return table[at + cell.size] as number
+  const left = (free: number, of: number) =>
+    (table[at + free] as number) / Math.max(1, table[at + of] as number)
+  const full = 1 - (left(cell.freeCpuMillis, cell.cpuMillis) + left(cell.freeMemoryMiB, cell.memoryMiB)) / 2
+  return 64 + Math.floor(full * 335)
 }
 
 /** Tries hosts at random until one has room, then all in turn. */

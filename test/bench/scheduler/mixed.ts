@@ -1,4 +1,4 @@
-// Clusters of hosts of different sizes and shapes, streams of mixed ships, and the fewest hosts that can do.
+// Clusters of hosts of different sizes and shapes, and streams of mixed ships.
 import type { HostDescription } from '../../../shared/model/host.ts'
 import { Placement } from '../../../shared/model/placement.ts'
 import type { Resources } from '../../../shared/model/resources.ts'
@@ -54,25 +54,6 @@ export function mixedCluster(seed: number, hosts: number): Mixed {
     return (demands[0] as { demand: Demand }).demand
   }
   return { hosts: descriptions, next }
-}
-
-/**
- * No placement uses fewer hosts: the most that any weighing of CPU against memory asks for when the hosts that
- * weigh most are filled to the brim.
- */
-export function fewestHosts(hosts: readonly HostDescription[], used: Resources): number {
-  const total = sumOf(hosts.map(({ capacity }) => capacity))
-  let fewest = 0
-  for (let share = 0; share <= 1; share += 0.02) {
-    const weigh = (one: Resources) =>
-      (share * one.cpuMillis) / total.cpuMillis + ((1 - share) * one.memoryMiB) / total.memoryMiB
-    const weights = hosts.map(({ capacity }) => weigh(capacity)).sort((a, b) => b - a)
-    let left = weigh(used)
-    let count = 0
-    while (left > 1e-9) left -= weights[count++] as number
-    fewest = Math.max(fewest, count)
-  }
-  return fewest
 }
 
 export function sumOf(all: readonly Resources[]): Resources {

@@ -29,7 +29,7 @@ export function plot(title: string, lines: readonly Line[]): string {
     return line + text(last[0] + 6, last[1] + 4, name, colour)
   })
   const head = `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" font-family="sans-serif" font-size="12">`
-  return `${[head, text(margin, 24, title), ...rows, ...columns, ...curves].join('\n')}\n</svg>\n`
+  return `${[head, `<title>${title}</title>`, text(margin, 24, title), ...rows, ...columns, ...curves].join('\n')}\n</svg>\n`
 }
 
 function rule(x1: number, y1: number, x2: number, y2: number): string {

@@ -1,8 +1,8 @@
 // The rules of scheduling, one by one.
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import type { Placed } from '../../../../functions/runners/scheduler/decide.ts'
 import { strandedShares } from '../../../../functions/runners/scheduler/figures.ts'
+import type { Placed } from '../../../../functions/runners/scheduler/place.ts'
 import { matches } from '../../../../functions/runners/scheduler/selector.ts'
 import type { Holding } from '../../../../shared/model/holding.ts'
 import { PortRequest } from '../../../../shared/model/port.ts'
@@ -43,6 +43,23 @@ engine('packed begins with the largest host, so that the fewest are used', () =>
   )
   assert.equal([...new Set(taken)], ['size-4', 'size-2', 'size-1'])
 })
+
+engine(
+  'packed has a host of each shape open, so that ships leave nothing over that others cannot use',
+  () => {
+    const hosts = [4, 4, 2, 2].map((perCore, i) =>
+      hostNamed(`${perCore}-${i}`, { capacity: { cpuMillis: 32_000, memoryMiB: 32 * perCore * 1_024 } }),
+    )
+    const of = (memoryMiB: number) =>
+      demand({ resources: { cpuMillis: 1_000, memoryMiB }, ports: [], placement: {} })
+    const mixed = Array.from({ length: 128 }, (_, i) =>
+      ticket(`ship-${i}`, { demand: of(i % 2 ? 1_024 : 5_120) }),
+    )
+    const scene = new Scene(hosts)
+    assert.is(scene.decide(mixed).placed.length, 128)
+    for (const row of scene.board.rows) assert.equal([row?.freeCpuMillis, row?.freeMemoryMiB], [0, 0])
+  },
+)
 
 engine('refusals name every reason, the most common first', () => {
   const eu = { labels: { region: 'eu' } }
@@ -118,7 +135,7 @@ engine('every placement says why that host, in numbers that add up', () => {
     },
   })
   const [one] = scene.decide([ticket('x', { demand: wanted })]).placed
-  const { strategy = -1, ...score } = one?.why.score ?? {}
+  const { strategy = -1, ...score } = one?.why?.score ?? {}
   assert.is(one?.host, 'a')
   assert.equal(
     { ...one?.why, score },
@@ -130,7 +147,7 @@ engine('every placement says why that host, in numbers that add up', () => {
   assert.ok(strategy >= 0 && strategy <= 100)
   // In a record of a hundred thousand hosts it takes at most 200 bytes.
   const why = { hosts: 100_000, feasible: 98_123, ruledOut: { memory: 1_234, closed: 12, label: 631 } }
-  const record = { placement: { ...why, score: one?.why.score, at: new Date().toISOString() } }
+  const record = { placement: { ...why, score: one?.why?.score, at: new Date().toISOString() } }
   assert.ok(JSON.stringify(record).length < 200)
 })
 
