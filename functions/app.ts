@@ -17,6 +17,8 @@ import { onError, onNotFound } from './middleware/problems.ts'
 import { limitRates } from './middleware/rates.ts'
 import { identify, literalPath } from './middleware/request.ts'
 import type { AgentStreams } from './services/agentStreams.ts'
+import { Allocator } from './services/allocations/allocator.ts'
+import { allocationService } from './services/allocations.ts'
 import { auditService } from './services/audit.ts'
 import { blueprintService } from './services/blueprints.ts'
 import { hostOrderService } from './services/changes/hostOrders.ts'
@@ -118,7 +120,9 @@ export function createApp({
   app.use('/v1/*', limitBody(maxBodyBytes), freshness(stores.mirror), idempotency(stores.answers))
   app.onError(onError(log))
   app.notFound(onNotFound((path) => methodsOf(app.routes, path)))
+  const allocator = new Allocator(stores, log)
   for (const service of [
+    allocationService(stores, allocator),
     auditService(stores),
     blueprintService(stores, isGame),
     clusterService(stores, version, stopping),

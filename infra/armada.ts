@@ -32,7 +32,8 @@ async function main([name = 'help', ...rest]: string[]): Promise<void> {
   const stopping = new AbortController()
   process.once('SIGINT', () => stopping.abort())
   const terminal = { ...cluster, signal: stopping.signal, print }
-  const answer = await command.run(connect(cluster), positionals, values, terminal)
+  const patience = 'wait' in values ? { limitMs: 70_000 } : {}
+  const answer = await command.run(connect({ ...cluster, ...patience }), positionals, values, terminal)
   if (answer) print(values.json ? JSON.stringify(answer.data, null, 2) : answer.text)
 }
 

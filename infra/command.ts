@@ -34,6 +34,8 @@ export const options = {
   tail: { type: 'string', about: 'begins `logs` with so many of the last lines (100)' },
   timestamps: { type: 'boolean', about: 'shows when each line of `logs` was printed' },
   events: { type: 'string', about: 'types of events for `create-webhook`: ship.*,fleet.scaled' },
+  lease: { type: 'string', about: 'seconds after which an allocation returns unless it is confirmed' },
+  wait: { type: 'string', about: 'seconds that `allocate` waits for a free ship, at most 60' },
   force: { type: 'boolean', about: 'removes a host with its ships' },
 } as const satisfies Record<string, { type: 'boolean' | 'string'; about: string }>
 

@@ -2,6 +2,7 @@
 import { allOf, answerOf } from '../shared/api/client.ts'
 import type { FleetView } from '../shared/model/fleet.ts'
 import type { ShipView } from '../shared/model/ship.ts'
+import { allocationCommands } from './allocationCommands.ts'
 import { auditCommands } from './auditCommands.ts'
 import { blueprintCommands } from './blueprintCommands.ts'
 import { clusterText } from './clusterText.ts'
@@ -121,6 +122,7 @@ export const commands: Commands = {
       }
     },
   },
+  ...allocationCommands,
   ...consoleCommands,
   ...blueprintCommands,
   ...hostCommands,

@@ -20,6 +20,7 @@ export const problems = {
   unsupported_media_type: { status: 415, title: 'The body must be application/json', retryable: false },
   key_reused: { status: 422, title: 'This Idempotency-Key was used for another request', retryable: false },
   queue_full: { status: 429, title: 'The scheduler queue is full', retryable: true },
+  none_free: { status: 429, title: 'No ship is free', retryable: true },
   rate_limited: { status: 429, title: 'Too many requests', retryable: true },
   headers_too_large: { status: 431, title: 'The headers are too large', retryable: false },
   too_many_streams: { status: 429, title: 'Too many streams are held open', retryable: true },

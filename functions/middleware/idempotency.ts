@@ -4,32 +4,24 @@ import type { Context, MiddlewareHandler, Next } from 'hono'
 import { IdempotencyKey } from '../../shared/api/fields.ts'
 import { ArmadaError } from '../../shared/errors.ts'
 import { sleep } from '../../shared/loop.ts'
-import type { Answer, AnswerStore } from '../stores/answers.ts'
-import type { Caller, Env } from './authenticate.ts'
+import type { Answer, AnswerStore, Asked } from '../stores/answers.ts'
+import type { Env } from './authenticate.ts'
 import { bodyText } from './json.ts'
 
 /** How long a request waits for the answer to its twin. */
 const twinMs = 5_000
 
+/** POSTs that write their answer together with what they do. */
+const ownAnswers = new Set(['/v1/allocations', '/gameserverallocation'])
+
 export function idempotency(answers: Pick<AnswerStore, 'begin'>): MiddlewareHandler<Env> {
   return (c, next) => {
-    const sent = c.req.method === 'POST' ? c.req.header('idempotency-key') : undefined
-    const caller = c.get('caller')
-    return sent === undefined || !caller ? next() : once(c, next, caller, sent)
+    const has = c.req.method === 'POST' && c.req.header('idempotency-key') !== undefined
+    return has && c.get('caller') && !ownAnswers.has(c.req.path) ? once(c, next) : next()
   }
 
-  async function once(
-    c: Context<Env>,
-    next: Next,
-    caller: Caller,
-    sent: string,
-  ): Promise<Response | undefined> {
-    const key = keyOf(sent)
-    const asked = {
-      scope: `${caller.role}:${caller.name}\n${key}`,
-      digest: await digestOf(c),
-      secret: `${c.req.header('authorization')}\n${key}`,
-    }
+  async function once(c: Context<Env>, next: Next): Promise<Response | undefined> {
+    const asked = (await askedIn(c)) as Asked
     for (const endMs = performance.now() + twinMs; ; await sleep(25)) {
       const found = await answers.begin(asked)
       if (found.is === 'other') throw reused()
@@ -44,6 +36,19 @@ export function idempotency(answers: Pick<AnswerStore, 'begin'>): MiddlewareHand
       await found.end(ended).catch(() => undefined)
       return
     }
+  }
+}
+
+/** The intention that the request stands for; undefined without a key. @throws ArmadaError invalid_request. */
+export async function askedIn(c: Context<Env>): Promise<Asked | undefined> {
+  const sent = c.req.header('idempotency-key')
+  const caller = c.get('caller')
+  if (sent === undefined || !caller) return undefined
+  const key = keyOf(sent)
+  return {
+    scope: `${caller.role}:${caller.name}\n${key}`,
+    digest: await digestOf(c),
+    secret: `${c.req.header('authorization')}\n${key}`,
   }
 }
 

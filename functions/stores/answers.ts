@@ -9,7 +9,7 @@
 // - Answers may hold secrets: they are sealed with the caller's token and key, neither of which is kept.
 import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto'
 import { gunzipSync, gzipSync } from 'node:zlib'
-import type { Kv } from './etcd/kv.ts'
+import type { Kv, Write } from './etcd/kv.ts'
 import { readRow } from './etcd/rows.ts'
 import { SharedLease } from './etcd/sharedLease.ts'
 import { etcdKeys } from './keys.ts'
@@ -25,7 +25,12 @@ interface Kept {
   begunAt: number
   left: boolean
   sealed: string | null
+  /** Of allocations, whose answers hold no more than the records of their ships: written with what they did. */
+  plain?: string
 }
+
+/** What became of a request with this key: its answer, or it was another request. */
+export type Known = { is: 'answered'; text: string } | { is: 'other' }
 
 export interface Asked {
   /** Name of the caller and the key, which together stand for one intention. */
@@ -80,6 +85,30 @@ export class AnswerStore {
       }
       return { is: 'begun', end }
     }
+  }
+
+  keyOf({ scope }: Asked): string {
+    return etcdKeys.answer(hash(scope))
+  }
+
+  /** For who writes the answer together with the effect: then no request is ever under way. */
+  async written({ scope, digest }: Asked, text: string): Promise<Write> {
+    const kept: Kept = { digest, begunAt: Date.now(), left: false, sealed: null, plain: text }
+    const lease = await this.#lease.id()
+    return { put: etcdKeys.answer(hash(scope)), value: JSON.stringify(kept), lease }
+  }
+
+  /** @param found what stands under the key of the request. */
+  known({ digest }: Asked, found: string): Known {
+    const kept: Kept = JSON.parse(found)
+    return kept.digest === digest && kept.plain !== undefined
+      ? { is: 'answered', text: kept.plain }
+      : { is: 'other' }
+  }
+
+  /** To be called when a write of `written` failed: a store that was restored does not know the lease. */
+  failed(): void {
+    this.#lease.drop()
   }
 
   async #put(key: string, revision: number, kept: Kept): Promise<number | undefined> {

@@ -31,6 +31,8 @@ export const etcdKeys = {
   webhookProgress: '/armada/webhook-progress/',
   /** Of all webhooks; below it `{webhook}/{id}`, the oldest first. */
   deadLetters: '/armada/dead-letters/',
+  /** The ApiServers that there are; each key goes soon after its ApiServer has died. */
+  apiServers: '/armada/api-servers/',
   joinToken: (digest: string) => `/armada/join-tokens/${digest}`,
 } as const
 

@@ -3,7 +3,9 @@ import type { Redis } from 'ioredis'
 import type { Log } from '../../shared/log.ts'
 import { ZooKeeper } from '../../shared/zookeeper/client.ts'
 import { roots } from '../../shared/zookeeper/paths.ts'
+import { AllocationStore } from './allocations.ts'
 import { AnswerStore } from './answers.ts'
+import { ApiServers } from './apiServers.ts'
 import { AuditStore } from './audit/audit.ts'
 import { BlueprintStore } from './blueprints.ts'
 import { DeadLetterStore } from './deadLetters.ts'
@@ -56,6 +58,8 @@ export interface Stores {
   questions: QuestionStore
   webhooks: WebhookStore
   deadLetters: DeadLetterStore
+  allocations: AllocationStore
+  apiServers: ApiServers
 }
 
 export interface StoreSettings {
@@ -122,12 +126,15 @@ export async function openStores(
   eventLog.follow('hosts', hosts.table)
   const deadLetters = new DeadLetterStore(kv, theMirror)
   const webhooks = new WebhookStore(kv, deadLetters, theMirror)
+  const answers = new AnswerStore(kv)
+  const apiServers = new ApiServers(kv, log)
   const told = [webhooks.table, webhooks.progress, deadLetters.table]
-  mirror = new Mirror(kv, [...tables, ...told], log, eventLog)
+  mirror = new Mirror(kv, [...tables, ...told, apiServers.table], log, eventLog)
   const [zk] = await Promise.all([connectZooKeeper(settings, log, signal, watch), mirror.open(signal)])
   leaders = leadersIn(zk)
   const closed = new AbortController()
-  const redisLoops = Promise.all([
+  const loops = Promise.all([
+    apiServers.keep(closed.signal),
     refill.run([() => blueprints.refill(), () => samples.refill()], closed.signal),
     samples.follow(closed.signal),
   ])
@@ -144,7 +151,9 @@ export async function openStores(
     dispatch: new Dispatch(zk, settings.queueLimit, log, watch),
     hostNodes: new HostNodes(zk, (host) => hosts.read(host)),
     leaders: new Leaders(zk, epochs),
-    answers: new AnswerStore(kv),
+    answers,
+    allocations: new AllocationStore(kv, answers),
+    apiServers,
     tokens,
     identities: new Identities(kv, hosts, tokens),
     audit,
@@ -156,7 +165,7 @@ export async function openStores(
     deadLetters,
     async close() {
       closed.abort()
-      await redisLoops
+      await loops
       await audit.close()
       await sessions.close()
       questions.close()

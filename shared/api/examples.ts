@@ -1,5 +1,6 @@
 // What the API's document shows as examples: one small world, the same in every request and answer.
 import type { z } from 'zod'
+import type { AllocationRequest, AllocationView } from '../model/allocation.ts'
 import type { AuditEntry } from '../model/auditEntry.ts'
 import type { Blueprint, BlueprintSpec } from '../model/blueprint.ts'
 import type { ArmadaEvent } from '../model/event.ts'
@@ -113,6 +114,23 @@ const defragmentation = {
   kept: [{ host: 'fra-11', ships: 9, inUse: 4, reason: '4 of its ships are in use' }],
   empty: 3,
   complete: true,
+}
+
+const allocation: AllocationView = {
+  ...{ id: 'arena-d87jtxqw-x7k2p', ship: 'arena-d87jtxqw', fleet: 'lobby', state: 'Allocated' },
+  ...{ host: 'fra-07', address: '203.0.113.7', ports: ship.ports },
+  labels: { mode: 'duel', match: 'final' },
+  annotations: { map: 'am_underworks' },
+  counters: {},
+  lists: {},
+  ...{ at: '2026-11-02T18:04:08.101Z', by: 'matchmaker', leaseUntil: '2026-11-02T18:04:38.101Z' },
+}
+
+const allocate: z.input<typeof AllocationRequest> = {
+  selectors: [{ fleet: 'lobby', matchLabels: { mode: 'duel' } }, { fleet: 'lobby' }],
+  labels: { match: 'final' },
+  annotations: { map: 'am_underworks' },
+  leaseSeconds: 30,
 }
 
 const queued: ShipView = {
@@ -248,6 +266,8 @@ const quota: FleetQuotaView = {
 }
 
 export const examples = {
+  allocation,
+  allocate,
   ship,
   placement,
   simulation,

@@ -14,6 +14,7 @@ export type Role = z.infer<typeof Role>
 /** Who may call a route. An empty list: everybody, without a token. */
 export const anyone: readonly Role[] = []
 export const readers: readonly Role[] = [...TokenRole.options, 'runner']
+export const allocators: readonly Role[] = ['allocator', 'operator', 'admin']
 export const operators: readonly Role[] = ['operator', 'admin']
 export const admins: readonly Role[] = ['admin']
 export const runners: readonly Role[] = ['runner']

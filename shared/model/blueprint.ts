@@ -44,6 +44,12 @@ const Lifecycle = z.strictObject({
     .max(100)
     .default(5)
     .describe('Starts that may fail, each on another host if there is one, before the ship is Failed'),
+  afterUse: z
+    .enum(['ready', 'stop'])
+    .optional()
+    .describe(
+      'What becomes of a ship whose last allocation is given back: it is ready for the next session (default), or stops',
+    ),
   hostLost: z
     .strictObject({
       policy: z
@@ -112,10 +118,10 @@ export const BlueprintSpec = z
         "agones: the ship finds Agones' SDK server on its localhost; default: agones with the probe `sdk`, else none",
       ),
     counters: Counters.optional().describe(
-      'What every ship of an SDK counts, with its first values: `{"rooms": {"count": 0, "capacity": 10}}`',
+      'What every ship counts, with its first values: `{"rooms": {"count": 0, "capacity": 10}}`',
     ),
     lists: Lists.optional().describe(
-      'Lists that every ship of an SDK keeps, with their first values: `{"players": {"values": [], "capacity": 16}}`',
+      'Lists that every ship keeps, with their first values: `{"players": {"values": [], "capacity": 16}}`',
     ),
     placement: Placement.prefault({}),
     lifecycle: Lifecycle.prefault({}),

@@ -1,5 +1,6 @@
 // Ship: one gameserver, one container on one host, with an id that never changes.
 import { z } from 'zod'
+import { Allocations } from './allocation.ts'
 import { BlueprintRef } from './blueprint.ts'
 import { Explanation } from './explanation.ts'
 import { ShipHistory } from './history.ts'
@@ -37,6 +38,7 @@ export const Ship = z.strictObject({
   ),
   counters: Counters.optional().describe('Declared in its blueprint; changed by the ship and by allocations'),
   lists: Lists.optional().describe('Declared in its blueprint; changed by the ship and by allocations'),
+  allocations: Allocations.optional().describe('The sessions that it was handed to, oldest first'),
   reservedUntil: z.iso
     .datetime()
     .nullable()

@@ -1,7 +1,8 @@
 // What a ship keeps on its record for its players, matchmakers and itself: annotations, counters and lists.
 import { z } from 'zod'
 
-const key = z
+/** Of annotations, counters and lists. */
+export const dataKey = z
   .string()
   .regex(
     /^[a-zA-Z0-9]([a-zA-Z0-9._/-]{0,61}[a-zA-Z0-9])?$/,
@@ -13,7 +14,7 @@ const atMost = (most: number, what: string) =>
 
 export const mostListed = 1_000
 
-export const Annotations = z.record(key, z.string().max(4_096)).refine(...atMost(32, 'annotations'))
+export const Annotations = z.record(dataKey, z.string().max(4_096)).refine(...atMost(32, 'annotations'))
 export type Annotations = z.infer<typeof Annotations>
 
 export const Counter = z
@@ -26,7 +27,7 @@ export const Counter = z
     message: 'is more than the capacity',
   })
 export type Counter = z.infer<typeof Counter>
-export const Counters = z.record(key, Counter).refine(...atMost(16, 'counters'))
+export const Counters = z.record(dataKey, Counter).refine(...atMost(16, 'counters'))
 export type Counters = z.infer<typeof Counters>
 
 export const List = z
@@ -43,7 +44,7 @@ export const List = z
     message: 'are more than the capacity',
   })
 export type List = z.infer<typeof List>
-export const Lists = z.record(key, List).refine(...atMost(16, 'lists'))
+export const Lists = z.record(dataKey, List).refine(...atMost(16, 'lists'))
 export type Lists = z.infer<typeof Lists>
 
 /** All that a ship keeps. A hundred records have to fit into one transaction of etcd (1.5 MB). */
@@ -53,7 +54,8 @@ export function dataBytes(data: {
   annotations?: Annotations | undefined
   counters?: Counters | undefined
   lists?: Lists | undefined
+  allocations?: readonly unknown[] | undefined
 }): number {
-  const { annotations = {}, counters = {}, lists = {} } = data
-  return Buffer.byteLength(JSON.stringify([annotations, counters, lists]))
+  const { annotations = {}, counters = {}, lists = {}, allocations = [] } = data
+  return Buffer.byteLength(JSON.stringify([annotations, counters, lists, allocations]))
 }

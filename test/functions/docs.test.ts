@@ -7,6 +7,7 @@ import type { ZodType } from 'zod'
 import type { Document } from '../../functions/docs/document.ts'
 import { docsService } from '../../functions/services/docs.ts'
 import { serviceApp } from '../../functions/services/serviceApp.ts'
+import * as allocations from '../../shared/api/allocations.ts'
 import * as audit from '../../shared/api/audit.ts'
 import * as blueprints from '../../shared/api/blueprints.ts'
 import * as cluster from '../../shared/api/cluster.ts'
@@ -31,6 +32,7 @@ interface Media {
 const test = suite('docs')
 const modules = [
   ...[
+    allocations,
     audit,
     blueprints,
     cluster,

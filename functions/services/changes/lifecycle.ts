@@ -7,8 +7,16 @@ import { type ShipEntry, withEntry } from '../../../shared/model/history.ts'
 import type { Labels } from '../../../shared/model/name.ts'
 import { assignPorts, type Port, type PortChoice } from '../../../shared/model/port.ts'
 import type { Ship, ShipExit } from '../../../shared/model/ship.ts'
-import { isAboard, isFinished, type Mover, mayMove, type ShipState } from '../../../shared/model/shipState.ts'
+import {
+  isAboard,
+  isFinished,
+  isInUse,
+  type Mover,
+  mayMove,
+  type ShipState,
+} from '../../../shared/model/shipState.ts'
 import { ownPrefix } from '../../../shared/model/word.ts'
+import { withdrawnAll } from './given.ts'
 
 export function move(
   ship: Ship,
@@ -21,11 +29,11 @@ export function move(
   const at = new Date().toISOString()
   const over = to === 'Unhealthy' || to === 'Lost' ? {} : endOfUse(ship)
   const moved = { state: to, stateSince: at, reason, ...over, ...change }
-  return remembering({ ...ship, ...moved }, { at })
+  return remembering({ ...afterUse(ship, to), ...moved }, { at })
 }
 
 /** The record with what has just become of it in its history. */
-function remembering(ship: Ship, more: Partial<ShipEntry> = {}): Ship {
+export function remembering(ship: Ship, more: Partial<ShipEntry> = {}): Ship {
   const { state, attempt, host, reason } = ship
   const entry = {
     at: more.at ?? new Date().toISOString(),
@@ -44,14 +52,21 @@ function useOf({ state }: Ship): Partial<Ship> {
   return state === 'Reserved' || state === 'Allocated' ? { wasInUse: state } : {}
 }
 
+/** Allocations end with the use of their ship. */
+function afterUse(ship: Ship, to: ShipState): Ship {
+  if (!ship.allocations?.length || isInUse(to) || to === 'Unhealthy' || to === 'Lost') return ship
+  return to === 'Ready' || to === 'Queued' ? withdrawnAll(ship) : { ...ship, allocations: [] }
+}
+
 function endOfUse({ reservedUntil, wasInUse }: Ship): Partial<Ship> {
   return { ...(reservedUntil && { reservedUntil: null }), ...(wasInUse && { wasInUse: null }) }
 }
 
-/** What a ship keeps for its SDK, as its blueprint has it: whatever an earlier attempt said is gone. */
+/** What a ship keeps, as its blueprint has it: whatever was said in an earlier attempt is gone. */
 function dataOf(spec: BlueprintSpec): Partial<Ship> {
-  if (!speaksSdk(spec)) return {}
-  return { speaks: true, annotations: {}, counters: spec.counters ?? {}, lists: spec.lists ?? {} }
+  const { counters, lists } = spec
+  if (!speaksSdk(spec)) return { ...(counters && { counters }), ...(lists && { lists }) }
+  return { speaks: true, annotations: {}, counters: counters ?? {}, lists: lists ?? {} }
 }
 
 function withoutOwn(labels: Labels): Labels {

@@ -16,6 +16,7 @@ import {
   type Word,
 } from '../../../shared/model/word.ts'
 import type { Row } from '../../stores/mirror/table.ts'
+import { unleased } from './given.ts'
 import { move } from './lifecycle.ts'
 
 export interface Heard {
@@ -28,7 +29,7 @@ export interface Heard {
 type Say = Word['say']
 type Saying<S extends Say> = Extract<Word, { say: S }>
 
-class Refused extends Error {
+export class Refused extends Error {
   readonly code: RefusalCode
 
   constructor(code: RefusalCode, detail: string) {
@@ -61,9 +62,37 @@ export function selfOf({ value, revision }: Row<Ship>): ShipSelf {
   return { ship, attempt, revision, state, fleet, labels, address, ports, createdAt, ...data }
 }
 
+/** Changes of counters and lists by others than the ship: all of them, or none. */
+export interface DataChange {
+  counters: Record<
+    string,
+    { count?: number | undefined; capacity?: number | undefined; add?: number | undefined }
+  >
+  lists: Record<string, { append: string[]; remove: string[]; capacity?: number | undefined }>
+}
+
+/**
+ * Of a list first what goes, then the capacity, then what comes; what is there already, or is not there, is no error.
+ * @throws Refused when a capacity does not allow it, or the ship has not declared it.
+ */
+export function changeData(ship: Ship, { counters, lists }: DataChange): Ship {
+  let now = ship
+  for (const [name, change] of Object.entries(counters))
+    now = effects.counter(now, { say: 'counter', name, ...defined(change) })
+  for (const [name, { append, remove, capacity }] of Object.entries(lists)) {
+    const old = declared(now.lists, name, 'list', 'lists')
+    const going = new Set(remove)
+    const kept = old.values.filter((value) => !going.has(value))
+    const values = [...new Set([...kept, ...append])]
+    now = effects.list(now, { say: 'list', name, values, ...defined({ capacity }) })
+  }
+  return now
+}
+
 const effects: { readonly [S in Say]: (ship: Ship, word: Saying<S>) => Ship } = {
   ready: (ship) => go(ship, 'Ready', null, { failedStarts: 0, avoidHosts: [] }),
-  allocate: (ship) => go(ship, 'Allocated', 'it allocated itself through its SDK'),
+  // It is in use: leases need not be confirmed any more.
+  allocate: (ship) => go(unleased(ship), 'Allocated', 'it allocated itself through its SDK'),
   reserve: (ship, { seconds }) => {
     const reservedUntil = seconds > 0 ? new Date(Date.now() + seconds * 1_000).toISOString() : null
     return go(ship, 'Reserved', 'it reserved itself through its SDK', { reservedUntil })
@@ -146,10 +175,11 @@ function declared<T>(all: Record<string, T> | undefined, name: string, what: str
   throw new Refused('NOT_FOUND', `there is no ${what} "${name}"; \`${field}\` of the blueprint has ${known}`)
 }
 
-function fitting(ship: Ship): Ship {
+/** @throws Refused when the record would be too large. */
+export function fitting(ship: Ship): Ship {
   const bytes = dataBytes(ship)
   if (bytes <= mostDataBytes) return ship
-  const detail = `annotations, counters and lists of a ship may take ${mostDataBytes} bytes of JSON together; these would take ${bytes}`
+  const detail = `annotations, counters, lists and allocations of a ship may take ${mostDataBytes} bytes of JSON together; these would take ${bytes}`
   throw new Refused('RESOURCE_EXHAUSTED', detail)
 }
 
@@ -169,4 +199,8 @@ function beyond(name: string, count: number, capacity: number): Refused {
 
 function messageOf(error: { issues: readonly { message: string }[] }): string {
   return error.issues.map((issue) => issue.message).join('; ')
+}
+
+function defined<T extends object>(fields: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as never
 }

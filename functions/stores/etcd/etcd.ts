@@ -3,7 +3,7 @@ import { noop } from 'cockatiel'
 import { Etcd3, type IKeyValue, Range } from 'etcd3'
 import { ArmadaError, messageOf } from '../../../shared/errors.ts'
 import { follow, history, type KeyRange } from './etcdWatch.ts'
-import type { Condition, KeyValue, Kv, Write } from './kv.ts'
+import type { Condition, KeyValue, Kv, Part, PartResult, Write } from './kv.ts'
 
 const pageSize = 500
 
@@ -91,34 +91,24 @@ export function connectEtcd(addresses: string, limitMs = 2_000): Kv {
   }
 
   async function commit(conditions: Condition[], writes: Write[]): Promise<number | undefined> {
-    const compare = conditions.map((condition) =>
-      'value' in condition
-        ? {
-            key: Buffer.from(condition.key),
-            target: 'Value' as const,
-            result: 'Equal' as const,
-            value: Buffer.from(condition.value),
-          }
-        : {
-            key: Buffer.from(condition.key),
-            target: 'Mod' as const,
-            result: 'Equal' as const,
-            mod_revision: String(condition.revision),
-          },
-    )
-    const success = writes.map((write) =>
-      'put' in write
-        ? {
-            request_put: {
-              key: Buffer.from(write.put),
-              value: Buffer.from(write.value),
-              lease: write.lease ?? 0,
-            },
-          }
-        : { request_delete_range: { key: Buffer.from(write.delete) } },
-    )
-    const { succeeded, header } = await answered(client.kv.txn({ compare, success }))
+    const txn = { compare: conditions.map(compareOf), success: writes.map(requestOf) }
+    const { succeeded, header } = await answered(client.kv.txn(txn))
     return succeeded ? Number(header.revision) : undefined
+  }
+
+  async function commitEach(parts: readonly Part[]): Promise<PartResult[]> {
+    const success = parts.map(({ conditions, writes, otherwise }) => ({
+      request_txn: {
+        compare: conditions.map(compareOf),
+        success: writes.map(requestOf),
+        failure: otherwise.map((key) => ({ request_range: { key: Buffer.from(key) } })),
+      },
+    }))
+    const { responses, header } = await answered(client.kv.txn({ compare: [], success }))
+    return responses.map(({ response_txn: { succeeded, responses } }) => {
+      if (succeeded) return { revision: Number(header.revision) }
+      return { found: responses.map(({ response_range: { kvs } }) => kvs[0] && keyValue(kvs[0])) }
+    })
   }
 
   return {
@@ -133,10 +123,24 @@ export function connectEtcd(addresses: string, limitMs = 2_000): Kv {
     revision,
     writtenAfter,
     commit,
+    commitEach,
     watch: (prefix, revision, handlers) => follow(client.watchClient, rangeOf(prefix), revision, handlers),
     history: (from, to) => history(client.watchClient, from, to),
     close: () => client.close(),
   }
+}
+
+function compareOf(condition: Condition) {
+  const key = Buffer.from(condition.key)
+  if ('value' in condition)
+    return { key, target: 'Value' as const, result: 'Equal' as const, value: Buffer.from(condition.value) }
+  return { key, target: 'Mod' as const, result: 'Equal' as const, mod_revision: String(condition.revision) }
+}
+
+function requestOf(write: Write) {
+  if ('delete' in write) return { request_delete_range: { key: Buffer.from(write.delete) } }
+  const value = Buffer.from(write.value)
+  return { request_put: { key: Buffer.from(write.put), value, lease: write.lease ?? 0 } }
 }
 
 function rangeOf(prefix: string): KeyRange {

@@ -14,6 +14,17 @@ export type Write =
   /** With a lease the key goes when the lease ends. */
   { put: string; value: string; lease?: string } | { delete: string }
 
+/** One of several independent transactions. */
+export interface Part {
+  conditions: Condition[]
+  writes: Write[]
+  /** Keys to be read where a condition does not hold. */
+  otherwise: string[]
+}
+
+/** The revision at which a part happened, or what stands under its keys. */
+export type PartResult = { revision: number } | { found: (KeyValue | undefined)[] }
+
 export interface Change {
   key: string
   /** undefined: the key was deleted. */
@@ -61,6 +72,13 @@ export interface Kv extends KvReader {
    * @throws ArmadaError unavailable: it is unknown whether it happened; repeat it, or read.
    */
   commit(conditions: Condition[], writes: Write[]): Promise<number | undefined>
+  /**
+   * Independent transactions in one commit, which costs the store one write: each happens if its own conditions hold.
+   * No key may be written by two of them. Parts and the largest number of conditions or writes in one are together at
+   * most 120.
+   * @throws ArmadaError unavailable: it is unknown whether they happened; repeat it, or read.
+   */
+  commitEach(parts: readonly Part[]): Promise<PartResult[]>
   /** Highest revision that the store has named in an answer: nothing that was read or written here is newer. */
   readonly heard: number
   /** Makes a lease that ends by itself. @returns its id. */

@@ -21,6 +21,7 @@ export function timedKv(kv: Kv, watch: StoreWatch): Kv {
     list: (prefix, revision) => timed('list', () => kv.list(prefix, revision)),
     page: (first, end, limit) => timed('page', () => kv.page(first, end, limit)),
     commit: (conditions, writes) => timed('commit', () => kv.commit(conditions, writes)),
+    commitEach: (parts) => timed('commit', () => kv.commitEach(parts)),
     get heard() {
       return kv.heard
     },

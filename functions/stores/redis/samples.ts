@@ -75,6 +75,11 @@ export class SampleStore {
     return this.#newest(host, at ? { at, sample } : undefined)
   }
 
+  /** Of its last report that this ApiServer knows of, as ISO 8601. */
+  heardAt(host: string): string | undefined {
+    return this.#heard.host(host)?.at
+  }
+
   /** @param ids default: of all hosts. */
   async hostReports(ids?: readonly string[]): Promise<Map<string, HostReport>> {
     const stored = await this.#storedReports(ids)

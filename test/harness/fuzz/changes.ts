@@ -7,7 +7,7 @@ import { paths } from '../../../shared/zookeeper/paths.ts'
 import { until } from '../until.ts'
 
 /** What is no resource: refusals are answers under an Idempotency-Key as well, and the audit log tells of them. */
-const apart = /^\/armada\/(answers|audit|fuzz-mark)(\/|$)/
+const apart = /^\/armada\/(answers|api-servers|audit|fuzz-mark|waiters)(\/|$)/
 const mark = '/armada/fuzz-mark'
 
 /** A host's new credential takes over when it is first shown, whatever it is shown for. */

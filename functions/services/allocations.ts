@@ -1,0 +1,147 @@
+// Allocations: taken by the allocator; looked up, confirmed and given back on the records of their ships.
+import { randomBytes } from 'node:crypto'
+import type { HttpBindings } from '@hono/node-server'
+import type { Context } from 'hono'
+import * as routes from '../../shared/api/allocations.ts'
+import { ArmadaError } from '../../shared/errors.ts'
+import type { AllocationRequest, AllocationView } from '../../shared/model/allocation.ts'
+import type { Ship } from '../../shared/model/ship.ts'
+import { type Caller, type Env, guarded } from '../middleware/authenticate.ts'
+import { askedIn } from '../middleware/idempotency.ts'
+import { seesFleet } from '../middleware/scope.ts'
+import type { Stores } from '../stores/stores.ts'
+import type { Allocator, Given } from './allocations/allocator.ts'
+import { confirm, giveBack, shipOf, viewOf } from './changes/allocating.ts'
+import { pageOf } from './paging.ts'
+import { serviceApp } from './serviceApp.ts'
+import { tellWorkers } from './ships.ts'
+
+export function allocationService(stores: Stores, allocator: Allocator) {
+  const { ships, blueprints } = stores
+  return serviceApp()
+    .openapi(guarded(routes.createAllocations), async (c) => {
+      const { allocations, replayed } = await takeFor(c, allocator, c.req.valid('json'))
+      if (replayed) c.header('idempotency-replayed', 'true')
+      return c.json({ allocations }, 201)
+    })
+    .openapi(guarded(routes.listAllocations), async (c) => {
+      const query = c.req.valid('query')
+      const page = await pageOf(c, query, (after) => matching(c.get('caller'), query, after))
+      return c.json({ allocations: page.items, nextCursor: page.nextCursor }, 200)
+    })
+    .openapi(guarded(routes.getAllocation), async (c) => {
+      const { allocation: id } = c.req.valid('param')
+      const known = ships.table.get(shipOf(id))
+      const found = known && allocationOn(known.value, id)
+      const ship = found ? known.value : (await ships.read(shipOf(id)))?.value
+      return c.json(viewIn(ship, id, c.get('caller')), 200)
+    })
+    .openapi(guarded(routes.confirmAllocation), async (c) => {
+      const { allocation: id } = c.req.valid('param')
+      const caller = c.get('caller')
+      const ship = await change(id, caller, (ship) => confirm(ship, caller.name, id))
+      return c.json(viewIn(ship, id, caller), 200)
+    })
+    .openapi(guarded(routes.deleteAllocation), async (c) => {
+      const { allocation: id } = c.req.valid('param')
+      const caller = c.get('caller')
+      const { value: before } = (await ships.get(shipOf(id))) ?? {}
+      const of = before?.blueprint
+      const policy = of && (await blueprints.get(of.name, of.revision))?.spec.lifecycle.afterUse
+      const then = c.req.valid('query').afterUse ?? policy ?? 'ready'
+      let found = false
+      const ship = await change(id, caller, (ship) => {
+        found = allocationOn(ship, id) !== undefined
+        return giveBack(ship, id, then, `given back by ${caller.name}`)
+      })
+      if (!ship || !found) throw noSuchAllocation(id)
+      await tellWorkers([ship], stores)
+      return c.json({ id, ship: ship.id, state: ship.state }, 200)
+    })
+
+  /** @throws ArmadaError not_found for what the caller does not see. */
+  async function change(
+    id: string,
+    caller: Caller,
+    next: (ship: Ship) => Ship | undefined,
+  ): Promise<Ship | undefined> {
+    const row = await ships.change(shipOf(id), ({ value }) => {
+      if (!seesFleet(caller, value.fleet)) throw noSuchAllocation(id)
+      return next(value) ?? value
+    })
+    return row?.value
+  }
+
+  /** In the order of ships, and of each in that of ids, so that a page can end between two of a ship. */
+  function* matching(
+    caller: Caller,
+    { fleet, ship: only, by }: routes.AllocationFilter,
+    after: string,
+  ): Generator<[string, AllocationView]> {
+    const begun = after === '' ? undefined : ships.table.get(shipOf(after))
+    const rows = begun ? [begun] : []
+    function* all() {
+      yield* rows
+      for (const [, row] of ships.table.rows(after && shipOf(after))) yield row
+    }
+    for (const { value: ship } of all()) {
+      if (!ship.allocations?.length || !seesFleet(caller, ship.fleet)) continue
+      if ((fleet !== undefined && ship.fleet !== fleet) || (only !== undefined && ship.id !== only)) continue
+      for (const one of [...ship.allocations].sort((a, b) => (a.id < b.id ? -1 : 1))) {
+        if (by !== undefined && one.by !== by) continue
+        if (shipOf(after) !== ship.id || one.id > after) yield [one.id, viewOf(ship, one)]
+      }
+    }
+  }
+}
+
+/** Takes what is asked for on behalf of the caller, within the fleets that it sees. */
+export async function takeFor(
+  c: Context<Env>,
+  allocator: Allocator,
+  request: AllocationRequest,
+): Promise<Given> {
+  const { selectors, strategy, priorities, count, counters, lists, leaseSeconds } = request
+  const { labels, annotations, reserve } = request
+  const caller = c.get('caller')
+  const fleets = caller.token?.fleets ?? null
+  const nowMs = Date.now()
+  const { outgoing } = (c.env ?? {}) as Partial<HttpBindings>
+  return allocator.take({
+    wants: selectors.map((selector) => ({ selector, strategy, priorities, counters, lists, fleets })),
+    count,
+    taking: {
+      suffix: newSuffix(),
+      by: caller.name,
+      at: new Date(nowMs).toISOString(),
+      leaseUntil: leaseSeconds === undefined ? null : new Date(nowMs + leaseSeconds * 1_000).toISOString(),
+      gift: { labels, annotations, counters, lists, reserve },
+    },
+    asked: await askedIn(c),
+    isGone: () => outgoing?.destroyed === true,
+  })
+}
+
+const alphabet = 'bcdfghjklmnpqrstvwxz0123456789'
+
+/** One of 24 million. */
+function newSuffix(): string {
+  return [...randomBytes(5)].map((byte) => alphabet[byte % alphabet.length]).join('')
+}
+
+function allocationOn(ship: Ship, id: string) {
+  return ship.allocations?.find((one) => one.id === id)
+}
+
+function viewIn(ship: Ship | undefined, id: string, caller: Caller): AllocationView {
+  const found = ship && seesFleet(caller, ship.fleet) && allocationOn(ship, id)
+  if (!ship || !found) throw noSuchAllocation(id)
+  return viewOf(ship, found)
+}
+
+function noSuchAllocation(id: string): ArmadaError {
+  return new ArmadaError(
+    'not_found',
+    `There is no allocation "${id}": it was given back, its lease ran out, or its ship has ended. The events of the ship "${shipOf(id)}" tell which.`,
+  )
+}

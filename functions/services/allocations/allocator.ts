@@ -1,0 +1,250 @@
+// The allocator: takes requests as they come, and gives many of them their ships in one commit to etcd.
+//
+// STATES of a request  queued -> drafted -> given; queued -> (memory catches up) -> queued and sure -> refused;
+// drafted -> queued, when another ApiServer was faster or the record had changed.
+//
+// INVARIANTS
+// - One commit at a time is under way; requests that come meanwhile make the next one.
+// - "None is free" is said only by memory that shows everything acknowledged before the request came, with no
+//   draft beside it whose ships might become free again.
+// - Where the store does not say whether a commit happened, the same one is tried again; its conditions let it happen
+//   once. A request that is refused then gives back what it may have got.
+import { ArmadaError } from '../../../shared/errors.ts'
+import type { Log } from '../../../shared/log.ts'
+import { backoffMs, sleep } from '../../../shared/loop.ts'
+import type { AllocationView } from '../../../shared/model/allocation.ts'
+import type { Dealt } from '../../stores/allocations.ts'
+import type { Stores } from '../../stores/stores.ts'
+import { allocationId, giveBack } from '../changes/allocating.ts'
+import { type Ask, type Draft, Drafts, dealOf } from './drafts.ts'
+import { Lanes } from './lanes.ts'
+import { Refusals } from './refusal.ts'
+
+const mostQueued = 10_000
+const mostInTurn = 200
+/** Ships may be snatched away so often before the caller is told to try again. */
+const mostTries = 50
+const givenUpMs = 3_000
+/** A commit that got no answer may happen for so long: etcd gives up a proposal after 7 s. */
+const unsettledMs = 15_000
+
+export interface Request extends Ask {
+  /** Whether nobody waits for the answer any more. */
+  isGone(): boolean
+}
+
+export interface Given {
+  allocations: AllocationView[]
+  /** It was carried out before, under the same Idempotency-Key. */
+  replayed: boolean
+}
+
+interface Pending extends Request {
+  tries: number
+  sure: boolean
+  give(given: Given): void
+  refuse(error: unknown): void
+}
+
+export type AllocatorStores = Pick<
+  Stores,
+  'ships' | 'hosts' | 'samples' | 'apiServers' | 'mirror' | 'allocations'
+>
+
+export class Allocator {
+  readonly #stores: AllocatorStores
+  readonly #lanes: Lanes
+  readonly #refusals: Refusals
+  readonly #log: Log
+  #queue: Pending[] = []
+  #unsure: Pending[] = []
+  #running = false
+  #looking = false
+
+  constructor(stores: AllocatorStores, log: Log) {
+    this.#stores = stores
+    this.#log = log
+    this.#lanes = new Lanes(stores)
+    this.#refusals = new Refusals(this.#lanes, stores)
+  }
+
+  /** @throws ArmadaError none_free, key_reused, unavailable. */
+  take(request: Request): Promise<Given> {
+    if (this.#queue.length >= mostQueued) throw tooMany()
+    return new Promise((give, refuse) => {
+      this.#queue.push({ ...request, tries: 0, sure: false, give, refuse })
+      void this.#run()
+    })
+  }
+
+  async #run(): Promise<void> {
+    if (this.#running) return
+    this.#running = true
+    // What has arrived with this one is answered with it.
+    await new Promise((resolve) => setImmediate(resolve))
+    while (this.#queue.length > 0) await this.#turn()
+    this.#running = false
+  }
+
+  async #turn(): Promise<void> {
+    const batch = this.#queue.splice(0, mostInTurn)
+    const drafts = new Drafts<Pending>(this.#lanes)
+    const later: Pending[] = []
+    for (const pending of batch) {
+      if (pending.isGone()) pending.refuse(gone())
+      else
+        try {
+          const drafted = drafts.add(pending, pending.sure)
+          if (drafted === 'later') later.push(pending)
+          if (drafted === 'none') this.#none(pending)
+        } catch (error) {
+          pending.refuse(error)
+        }
+    }
+    this.#queue.unshift(...later)
+    if (drafts.all.length > 0) await this.#settle(drafts.all)
+  }
+
+  #none(pending: Pending): void {
+    if (pending.sure) {
+      void this.#refuse(pending).catch(pending.refuse)
+      return
+    }
+    this.#unsure.push(pending)
+    void this.#look()
+  }
+
+  /** Lets memory catch up, once for all who wait for it. */
+  async #look(): Promise<void> {
+    if (this.#looking) return
+    this.#looking = true
+    while (this.#unsure.length > 0) {
+      const some = this.#unsure.splice(0)
+      try {
+        await this.#stores.mirror.catchUp()
+        for (const pending of some) pending.sure = true
+        this.#queue.unshift(...some)
+        void this.#run()
+      } catch (error) {
+        for (const pending of some) pending.refuse(error)
+      }
+    }
+    this.#looking = false
+  }
+
+  async #refuse(pending: Pending): Promise<void> {
+    const known = pending.asked && (await this.#stores.allocations.answerTo(pending.asked))
+    if (known?.is === 'answered') {
+      pending.give({ allocations: JSON.parse(known.text), replayed: true })
+      return
+    }
+    throw known ? keyReused() : this.#refusals.noneFree(pending)
+  }
+
+  async #settle(drafts: readonly Draft<Pending>[]): Promise<void> {
+    const endMs = performance.now() + givenUpMs
+    const deals = drafts.map(dealOf)
+    for (let tries = 0; ; tries++) {
+      try {
+        const results = await this.#stores.allocations.commit(deals)
+        for (const [i, result] of results.entries()) this.#settleOne(drafts[i] as Draft<Pending>, result)
+        return
+      } catch (error) {
+        if (performance.now() < endMs) {
+          await sleep(backoffMs(tries, 20, 500))
+          continue
+        }
+        // The store is away: nobody waits in vain.
+        const refused = [
+          ...drafts.flatMap(({ parts }) => parts.map(({ of }) => of)),
+          ...this.#queue.splice(0),
+        ]
+        for (const pending of refused) pending.refuse(error)
+        for (const draft of drafts) void this.#giveBackLater(draft)
+        return
+      }
+    }
+  }
+
+  #settleOne(draft: Draft<Pending>, result: Dealt): void {
+    const { ships, parts } = draft
+    if ('revision' in result) {
+      this.#given(draft, result.revision)
+      return
+    }
+    const rows = result.ships.flatMap((row) => row ?? [])
+    for (const row of rows) this.#lanes.note(row)
+    const own = parts[0] as Draft<Pending>['parts'][number]
+    const [first] = rows
+    const id = first && allocationId(first.value.id, own.of.taking.suffix)
+    // An earlier try of the same commit, whose answer got lost.
+    if (first?.value.allocations?.some((one) => one.id === id)) {
+      this.#given(draft, first.revision)
+      return
+    }
+    this.#lanes.again([...ships.keys()])
+    const again: Pending[] = []
+    let keyed = 0
+    for (const { of } of parts) {
+      const known = of.asked && result.answers[keyed++]
+      if (known?.is === 'answered') of.give({ allocations: JSON.parse(known.text), replayed: true })
+      else if (known) of.refuse(keyReused())
+      else if (of.tries >= mostTries) of.refuse(contended())
+      else again.push(of)
+      of.tries++
+    }
+    this.#queue.unshift(...again)
+  }
+
+  #given({ ships, parts }: Draft<Pending>, revision: number): void {
+    for (const { after } of ships.values()) this.#lanes.note({ value: after, revision })
+    for (const { of, views } of parts) {
+      of.give({ allocations: views, replayed: false })
+      // Whoever has a key comes back for the answer; nobody else could ever give it back.
+      if (of.isGone() && !of.asked) void this.#giveBack(views, 'its caller hung up')
+    }
+  }
+
+  async #giveBack(views: readonly AllocationView[], reason: string): Promise<void> {
+    const ids = new Map(views.map(({ ship, id }) => [ship, id]))
+    await this.#stores.ships
+      .update([...ids.keys()], (ship) => giveBack(ship, ids.get(ship.id) ?? '', 'ready', reason))
+      .catch((error) => this.#log.warn({ error, ships: [...ids.keys()] }, 'allocations were not given back'))
+  }
+
+  /** Nobody has the answer of these; until it is certain that they will not happen any more, they are looked for. */
+  async #giveBackLater({ parts }: Draft<Pending>): Promise<void> {
+    const views = parts.filter(({ of }) => !of.asked).flatMap((part) => part.views)
+    const endMs = performance.now() + unsettledMs
+    if (views.length === 0) return
+    do {
+      await sleep(1_000)
+      await this.#giveBack(views, 'it was never answered')
+    } while (performance.now() < endMs)
+  }
+}
+
+export function keyReused(): ArmadaError {
+  return new ArmadaError(
+    'key_reused',
+    'This Idempotency-Key came with another request within the last day. Use a new key for a new intention.',
+  )
+}
+
+function gone(): ArmadaError {
+  return new ArmadaError('request_timeout', 'The caller hung up before there was an answer.')
+}
+
+function contended(): ArmadaError {
+  return new ArmadaError(
+    'unavailable',
+    `Others were faster ${mostTries} times. Try again; more ApiServers or fewer ships than requests make it likely.`,
+    { retryAfterSeconds: 1 },
+  )
+}
+
+function tooMany(): ArmadaError {
+  return new ArmadaError('unavailable', `${mostQueued} allocations wait at this ApiServer. Try again.`, {
+    retryAfterSeconds: 1,
+  })
+}

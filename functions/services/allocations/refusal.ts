@@ -1,0 +1,67 @@
+// Why no ship is free: how many there are, and what stands in the way of each.
+import { ArmadaError } from '../../../shared/errors.ts'
+import type { Ship } from '../../../shared/model/ship.ts'
+import { isFinished } from '../../../shared/model/shipState.ts'
+import type { Stores } from '../../stores/stores.ts'
+import { allocate, mismatch } from '../changes/allocating.ts'
+import type { Ask } from './drafts.ts'
+import { type Lanes, sees, type Want } from './lanes.ts'
+
+/** While many are refused for the same reasons, these are counted this often only. */
+const countedMs = 250
+const reasonsTold = 6
+
+export class Refusals {
+  readonly #lanes: Lanes
+  readonly #stores: Pick<Stores, 'ships'>
+  readonly #counted = new Map<string, { text: string; atMs: number }>()
+
+  constructor(lanes: Lanes, stores: Pick<Stores, 'ships'>) {
+    this.#lanes = lanes
+    this.#stores = stores
+  }
+
+  noneFree(ask: Ask, more = ''): ArmadaError {
+    const wanted = ask.count > 1 ? `There are not ${ask.count} free ships` : 'No ship is free'
+    const texts = ask.wants.map((want) => this.#textFor(want, ask))
+    const told =
+      texts.length === 1 ? texts[0] : texts.map((text, i) => `selector ${i + 1}: ${text}`).join('; ')
+    return new ArmadaError('none_free', `${wanted}${more}. Of those asked for, ${told}.`, {
+      retryAfterSeconds: 1,
+    })
+  }
+
+  #textFor(want: Want, ask: Ask): string {
+    const key = JSON.stringify(want)
+    const nowMs = performance.now()
+    const known = this.#counted.get(key)
+    if (known && nowMs - known.atMs < countedMs) return known.text
+    const text = this.#count(want, ask)
+    if (this.#counted.size > 1_000) this.#counted.clear()
+    this.#counted.set(key, { text, atMs: nowMs })
+    return text
+  }
+
+  #count({ selector, fleets }: Want, ask: Ask): string {
+    const { table, index } = this.#stores.ships
+    const { fleet } = selector
+    const rows = fleet === undefined ? [...table.rows()].map(([, row]) => row) : index.ofFleet(fleet)
+    const reasons = new Map<string, number>()
+    for (const { value: ship } of rows) {
+      if (isFinished(ship.state) || !sees(fleets, ship.fleet)) continue
+      const reason = mismatch(selector, ship) ?? this.#further(ship, ask)
+      reasons.set(reason, (reasons.get(reason) ?? 0) + 1)
+    }
+    const of = fleet === undefined ? '' : ` of fleet "${fleet}"`
+    if (reasons.size === 0) return `there is none${of}`
+    const sorted = [...reasons].sort(([, a], [, b]) => b - a)
+    const shown = sorted.slice(0, reasonsTold).map(([reason, count]) => `${count}${of}: ${reason}`)
+    return [...shown, ...(sorted.length > reasonsTold ? ['…'] : [])].join(', ')
+  }
+
+  #further(ship: Ship, { taking }: Ask): string {
+    if (this.#lanes.tierOf(ship) === undefined) return 'its host is being drained'
+    const taken = allocate(ship, taking)
+    return taken instanceof Error ? taken.message : 'taken by others meanwhile'
+  }
+}

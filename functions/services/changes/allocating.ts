@@ -1,0 +1,174 @@
+// Allocations as changes of a ship's record: whether it fits, how it is taken, confirmed and given back. Pure.
+import {
+  type Allocation,
+  type AllocationRequest,
+  type AllocationView,
+  mostAllocationsOfShip,
+  type ShipSelector,
+} from '../../../shared/model/allocation.ts'
+import { selects } from '../../../shared/model/labelSelector.ts'
+import { Labels } from '../../../shared/model/name.ts'
+import type { Ship } from '../../../shared/model/ship.ts'
+import { Annotations } from '../../../shared/model/shipData.ts'
+import { withdrawn } from './given.ts'
+import { move, remembering } from './lifecycle.ts'
+import { changeData, fitting, Refused } from './words.ts'
+
+/** What one request does to each ship that it takes. */
+export type Gift = Pick<AllocationRequest, 'labels' | 'annotations' | 'counters' | 'lists' | 'reserve'>
+
+export interface Taking {
+  /** Last part of the allocation's id. */
+  suffix: string
+  by: string
+  at: string
+  leaseUntil: string | null
+  gift: Gift
+}
+
+export function allocationId(ship: string, suffix: string): string {
+  return `${ship}-${suffix}`
+}
+
+export function shipOf(allocation: string): string {
+  return allocation.slice(0, allocation.lastIndexOf('-'))
+}
+
+/** Why the selector does not take the ship; undefined when it does. */
+export function mismatch(selector: ShipSelector, ship: Ship): string | undefined {
+  const { matchLabels, matchExpressions, counters, lists, state } = selector
+  if (ship.state !== state) return `${ship.state}`
+  for (const key in matchLabels) if (ship.labels[key] !== matchLabels[key]) return `label ${key} differs`
+  if (matchExpressions.length > 0 && !selects(matchExpressions, ship.labels)) return 'labels do not match'
+  for (const [name, need] of Object.entries(counters)) {
+    const counter = ship.counters?.[name]
+    if (!counter) return `no counter "${name}"`
+    const { count, capacity } = counter
+    if (!within(count, need.minCount, need.maxCount)) return `counter "${name}" does not match`
+    if (!within(capacity - count, need.minAvailable, need.maxAvailable))
+      return `counter "${name}" has no such room`
+  }
+  for (const [name, need] of Object.entries(lists)) {
+    const list = ship.lists?.[name]
+    if (!list) return `no list "${name}"`
+    const { values, capacity } = list
+    if (need.contains !== undefined && !values.includes(need.contains))
+      return `list "${name}" lacks the value`
+    if (!within(capacity - values.length, need.minAvailable, need.maxAvailable))
+      return `list "${name}" has no such room`
+  }
+  return undefined
+}
+
+/** The record with the allocation on it, or why it cannot be. */
+export function allocate(ship: Ship, { suffix, by, at, leaseUntil, gift }: Taking): Ship | Refused {
+  const { reserve } = gift
+  const allocations = ship.allocations ?? []
+  if (allocations.length >= mostAllocationsOfShip) {
+    return new Refused('OUT_OF_RANGE', `has ${mostAllocationsOfShip} allocations already`)
+  }
+  const id = allocationId(ship.id, suffix)
+  if (allocations.some((one) => one.id === id)) return new Refused('RESOURCE_EXHAUSTED', `${id} is taken`)
+  try {
+    const { ship: given, undo } = give(ship, gift)
+    const allocation: Allocation = { id, at, by, leaseUntil, ...(undo && { undo }) }
+    const change = { allocations: [...allocations, allocation] }
+    const reason = `${reserve ? 'reserved' : 'allocated'} by ${by} as ${id}`
+    if (ship.state === 'Allocated') {
+      if (reserve) return new Refused('FAILED_PRECONDITION', 'is Allocated already')
+      return fitting(remembering({ ...given, ...change, reason }))
+    }
+    const to = reserve ? 'Reserved' : 'Allocated'
+    const next = move(given, to, 'api', reason, { ...change, ...(reserve && { reservedUntil: leaseUntil }) })
+    return next ? fitting(next) : new Refused('FAILED_PRECONDITION', `is ${ship.state}`)
+  } catch (error) {
+    if (error instanceof Refused) return error
+    throw error
+  }
+}
+
+/** @throws Refused when the capacity of the ship does not allow it. */
+function give(ship: Ship, gift: Gift): { ship: Ship; undo: Allocation['undo'] } {
+  const undo: NonNullable<Allocation['undo']> = {}
+  let next = ship
+  if (!isEmpty(gift.labels)) {
+    undo.labels = before(ship.labels, gift.labels)
+    next = { ...next, labels: fit(Labels, { ...ship.labels, ...gift.labels }) }
+  }
+  if (!isEmpty(gift.annotations)) {
+    undo.annotations = before(ship.annotations ?? {}, gift.annotations)
+    next = { ...next, annotations: fit(Annotations, { ...ship.annotations, ...gift.annotations }) }
+  }
+  if (!isEmpty(gift.counters) || !isEmpty(gift.lists)) {
+    next = changeData(next, gift)
+    const added = Object.entries(gift.counters).filter(([, { add }]) => add)
+    if (added.length > 0) undo.counters = Object.fromEntries(added.map(([name, { add = 0 }]) => [name, add]))
+    const lists = Object.entries(gift.lists).map(([name, { append }]) => {
+      const had = new Set(ship.lists?.[name]?.values)
+      return [name, append.filter((value) => !had.has(value))] as const
+    })
+    const appended = lists.filter(([, values]) => values.length > 0)
+    if (appended.length > 0) undo.lists = Object.fromEntries(appended)
+  }
+  return { ship: next, undo: isEmpty(undo) ? undefined : undo }
+}
+
+/**
+ * The session is over, or never began: the allocation goes with what it gave. With its last one the ship is Ready for
+ * the next session, or stops.
+ */
+export function giveBack(ship: Ship, id: string, then: 'ready' | 'stop', reason: string): Ship | undefined {
+  if (!ship.allocations?.some((one) => one.id === id)) return undefined
+  const left = withdrawn(ship, id)
+  if (left.allocations?.length) return remembering({ ...left, reason })
+  // It is unwell, and its host says when it is not: then nobody has it any more.
+  if (ship.state === 'Unhealthy' || ship.state === 'Lost') {
+    if (then === 'ready') return remembering({ ...left, reason: ship.reason, wasInUse: null })
+    return ship.state === 'Lost' ? { ...left, wasInUse: null } : move(left, 'Stopping', 'api', reason)
+  }
+  return move(left, then === 'stop' ? 'Stopping' : 'Ready', 'api', reason)
+}
+
+/** It was used: the lease is over, and a reservation is an allocation. Without an id: all of them. */
+export function confirm(ship: Ship, by: string, id?: string): Ship | undefined {
+  const open = (one: Allocation) => one.leaseUntil !== null && (id === undefined || one.id === id)
+  if (!ship.allocations?.some(open)) return undefined
+  const allocations = ship.allocations.map((one) => (open(one) ? { ...one, leaseUntil: null } : one))
+  const change = { allocations }
+  if (ship.state === 'Reserved') return move(ship, 'Allocated', 'api', `confirmed by ${by}`, change)
+  const wasInUse = ship.wasInUse === 'Reserved' ? { wasInUse: 'Allocated' as const, reservedUntil: null } : {}
+  return { ...ship, ...change, ...wasInUse }
+}
+
+export function isLapsed({ leaseUntil }: Allocation, nowMs = Date.now()): boolean {
+  return leaseUntil !== null && Date.parse(leaseUntil) <= nowMs
+}
+
+export function viewOf(ship: Ship, { id, at, by, leaseUntil }: Allocation): AllocationView {
+  const { id: name, fleet, state, host, address, ports, labels } = ship
+  const { annotations = {}, counters = {}, lists = {} } = ship
+  const of = { fleet, state, host, address, ports, labels, annotations, counters, lists }
+  return { id, ship: name, ...of, at, by, leaseUntil }
+}
+
+function before(texts: Record<string, string>, given: Record<string, string>): Record<string, string | null> {
+  return Object.fromEntries(Object.keys(given).map((key) => [key, texts[key] ?? null]))
+}
+
+function fit<T>(
+  schema: { safeParse(value: unknown): { data?: T; error?: { issues: { message: string }[] } } },
+  value: unknown,
+): T {
+  const { data, error } = schema.safeParse(value)
+  if (data !== undefined) return data
+  throw new Refused('RESOURCE_EXHAUSTED', error?.issues[0]?.message ?? 'does not fit')
+}
+
+function within(value: number, least: number | undefined, most: number | undefined): boolean {
+  return (least === undefined || value >= least) && (most === undefined || value <= most)
+}
+
+function isEmpty(record: object): boolean {
+  for (const _ in record) return false
+  return true
+}

@@ -1,0 +1,70 @@
+// What an allocation gave to its ship, and how it is taken back when the allocation ends. Pure.
+import type { Allocation } from '../../../shared/model/allocation.ts'
+import type { Ship } from '../../../shared/model/ship.ts'
+
+type Undo = NonNullable<Allocation['undo']>
+type Texts = Record<string, string>
+
+/** The record without the allocation, and without what it gave. */
+export function withdrawn(ship: Ship, id: string): Ship {
+  const all = ship.allocations ?? []
+  const at = all.findIndex((one) => one.id === id)
+  const gone = all[at]
+  if (!gone) return ship
+  const { undo = {} } = gone
+  const later = all.slice(at + 1)
+  const labels = taken('labels', ship.labels, undo, later)
+  const annotations = taken('annotations', ship.annotations ?? {}, undo, labels.later)
+  return {
+    ...ship,
+    allocations: [...all.slice(0, at), ...annotations.later],
+    labels: labels.texts,
+    ...(ship.annotations && { annotations: annotations.texts }),
+    ...(ship.counters && undo.counters && { counters: uncounted(ship.counters, undo.counters) }),
+    ...(ship.lists && undo.lists && { lists: unlisted(ship.lists, undo.lists) }),
+  }
+}
+
+/** The record without any allocation. */
+export function withdrawnAll(ship: Ship): Ship {
+  return (ship.allocations ?? []).reduce((left, { id }) => withdrawn(left, id), ship)
+}
+
+/** The record with no lease left open. */
+export function unleased(ship: Ship): Ship {
+  if (!ship.allocations?.some(({ leaseUntil }) => leaseUntil !== null)) return ship
+  return { ...ship, allocations: ship.allocations.map((one) => ({ ...one, leaseUntil: null })) }
+}
+
+/** What a later allocation wrote over it stays; that one then gives back what was there before both. */
+function taken(field: 'labels' | 'annotations', texts: Texts, undo: Undo, later: readonly Allocation[]) {
+  const next = { ...texts }
+  const after = [...later]
+  for (const [key, was] of Object.entries(undo[field] ?? {})) {
+    const heir = after.findIndex((one) => Object.hasOwn(one.undo?.[field] ?? {}, key))
+    const other = after[heir]
+    if (other)
+      after[heir] = { ...other, undo: { ...other.undo, [field]: { ...other.undo?.[field], [key]: was } } }
+    else if (was === null) delete next[key]
+    else next[key] = was
+  }
+  return { texts: next, later: after }
+}
+
+function uncounted(counters: NonNullable<Ship['counters']>, added: Record<string, number>) {
+  const next = { ...counters }
+  for (const [name, add] of Object.entries(added)) {
+    const old = next[name]
+    if (old) next[name] = { ...old, count: Math.min(old.capacity, Math.max(0, old.count - add)) }
+  }
+  return next
+}
+
+function unlisted(lists: NonNullable<Ship['lists']>, appended: Record<string, string[]>) {
+  const next = { ...lists }
+  for (const [name, values] of Object.entries(appended)) {
+    const old = next[name]
+    if (old) next[name] = { ...old, values: old.values.filter((value) => !values.includes(value)) }
+  }
+  return next
+}

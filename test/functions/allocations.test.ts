@@ -1,0 +1,264 @@
+// Allocations on two ApiServers behind a load balancer: what is taken, by which rules, and how it is given back.
+import assert from 'node:assert/strict'
+import { suite } from 'uvu'
+import { answerOf, type Client } from '../../shared/api/client.ts'
+import { adminToken } from '../harness/apiServer.ts'
+import {
+  claim,
+  joinHost,
+  publish,
+  refused,
+  report,
+  shipAt,
+  startTwoServers,
+  type TwoServers,
+} from '../harness/twoServers.ts'
+import { until } from '../harness/until.ts'
+
+const test = suite('allocations')
+let servers: TwoServers
+let north: Client
+let south: Client
+
+type Wanted = Parameters<Client['v1']['allocations']['$post']>[0]['json']
+
+const rooms = { rooms: { count: 0, capacity: 3 } }
+const players = { players: { values: ['ann'], capacity: 3 } }
+
+test.before(async () => {
+  servers = await startTwoServers()
+  await publish(servers.a, 'arena')
+  await publish(servers.a, 'lobby', { counters: rooms, lists: players, lifecycle: { afterUse: 'stop' } })
+  north = (await joinHost(servers.a, 'north')).client
+  south = (await joinHost(servers.a, 'south')).client
+})
+test.after(() => servers?.stop())
+
+/** A fleet whose ships are Ready aboard the hosts, so many on each. */
+async function readyFleet(name: string, blueprint: string, ...counts: [Client, number][]): Promise<string[]> {
+  const replicas = counts.reduce((sum, [, count]) => sum + count, 0)
+  const { a } = servers
+  await answerOf(a.admin.v1.fleets.$post({ json: { name, blueprint, replicas } }))
+  const epoch = await a.lead('controllers')
+  const { revision } = await answerOf(a.admin.v1.fleets[':fleet'].$get({ param: { fleet: name } }))
+  const step = { epoch, revision, create: replicas, stop: [], forget: false }
+  const made = await answerOf(
+    a.runner.v1.fleets[':fleet'].steps.$post({ param: { fleet: name }, json: step }),
+  )
+  const ids = [...made.created]
+  for (const [host, count] of counts) {
+    const some = ids.splice(0, count).map((ship) => ({ ship, attempt: 1 }))
+    await claim(host, some)
+    await report(host, ...some.map((of) => ({ ...of, state: 'Ready' as const })))
+  }
+  return made.created
+}
+
+const post = (json: Wanted, key?: string, client = servers.a.admin) =>
+  client.v1.allocations.$post({ json, header: key ? { 'idempotency-key': key } : {} })
+const take = async (json: Wanted, key?: string, client?: Client) =>
+  (await answerOf(post(json, key, client))).allocations
+const one = async (json: Wanted, key?: string, client?: Client) => {
+  const [only] = await take(json, key, client)
+  assert.ok(only)
+  return only
+}
+const giveBack = (allocation: string, query: { afterUse?: 'ready' | 'stop' } = {}) =>
+  answerOf(servers.a.admin.v1.allocations[':allocation'].$delete({ param: { allocation }, query }))
+const from = (fleet: string) => ({ selectors: [{ fleet }] })
+
+test('one ship, once; when none is free the answer says why, and it is true', async () => {
+  const [id] = await readyFleet('single', 'arena', [north, 1])
+  const taken = await one({ ...from('single'), labels: { match: 'final' }, annotations: { map: 'dm6' } })
+  assert.deepEqual([taken.ship, taken.state, taken.by, taken.host], [id, 'Allocated', 'admin', 'north'])
+  const ship = await shipAt(servers.a, taken.ship)
+  assert.deepEqual([ship.labels.match, ship.annotations?.map], ['final', 'dm6'])
+  await refused(take(from('single')), 'none_free', /1 of fleet "single": Allocated/)
+  await refused(take(from('nothing')), 'none_free', /there is none of fleet "nothing"/)
+  const raw = await fetch(`${servers.a.url}/v1/allocations`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${adminToken}`, 'content-type': 'application/json' },
+    body: JSON.stringify(from('single')),
+  })
+  assert.deepEqual([raw.status, raw.headers.get('retry-after')], [429, '1'])
+  const back = await giveBack(taken.id)
+  assert.equal(back.state, 'Ready')
+  const after = await shipAt(servers.a, taken.ship)
+  assert.deepEqual(
+    [after.labels.match, after.annotations?.map, after.allocations],
+    [undefined, undefined, []],
+  )
+  await refused(giveBack(taken.id), 'not_found')
+  const { events } = await answerOf(
+    servers.a.admin.v1.ships[':ship'].events.$get({ param: { ship: taken.ship } }),
+  )
+  const told = events.slice(-2).map(({ type, reason }) => `${type}: ${reason}`)
+  assert.deepEqual(told, [
+    `ship.allocated: allocated by admin as ${taken.id}`,
+    'ship.ready: given back by admin',
+  ])
+})
+
+test('a hundred at once over two servers for fifty ships: each to one, the others refused', async () => {
+  const ids = await readyFleet('many', 'arena', [north, 25], [south, 25])
+  const { direct } = servers
+  const results = await Promise.allSettled(
+    Array.from({ length: 100 }, (_, i) =>
+      one(from('many'), undefined, (direct[i % 2] as never as { admin: Client }).admin),
+    ),
+  )
+  const ships = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value.ship] : []))
+  assert.deepEqual([...ships].sort(), [...ids].sort())
+  for (const result of results)
+    if (result.status === 'rejected') assert.equal(result.reason.code, 'none_free')
+})
+
+test('selectors go in their order; labels, expressions and a limited token narrow them', async () => {
+  const [first = '', second = ''] = await readyFleet('picky', 'arena', [north, 3])
+  const label = (ship: string, labels: Record<string, string>) =>
+    answerOf(servers.a.admin.v1.ships[':ship'].$patch({ param: { ship }, json: { labels }, header: {} }))
+  await label(first, { mode: 'duel' })
+  await label(second, { mode: 'ctf', region: 'eu' })
+  const wanted: Wanted = {
+    selectors: [
+      { fleet: 'picky', matchExpressions: [{ key: 'mode', operator: 'In', values: ['ctf', 'tdm'] }] },
+      { fleet: 'picky', matchLabels: { mode: 'duel' } },
+    ],
+  }
+  assert.equal((await one(wanted)).ship, second)
+  assert.equal((await one(wanted)).ship, first)
+  await refused(take(wanted), 'none_free', /selector 2: .*label mode differs/)
+  const json = { name: 'others', role: 'allocator' as const, fleets: ['other-*'] }
+  const { secret } = await answerOf(servers.a.admin.v1.tokens.$post({ json }))
+  await refused(take(from('picky'), undefined, servers.a.as(secret)), 'none_free', /there is none/)
+  const viewer = await answerOf(servers.a.admin.v1.tokens.$post({ json: { name: 'eyes', role: 'viewer' } }))
+  await refused(take(from('picky'), undefined, servers.a.as(viewer.secret)), 'forbidden')
+})
+
+test('packed fills hosts, distributed spreads, cordoned hosts come last and drained ones never', async () => {
+  await readyFleet('spread', 'arena', [north, 4], [south, 4])
+  const two = await take({ ...from('spread'), strategy: 'distributed', count: 2 })
+  const hosts = await answerOf(servers.a.admin.v1.hosts.$get({ query: {} }))
+  assert.equal(hosts.hosts.length, 2)
+  assert.equal(new Set(two.map(({ ship }) => ship)).size, 2)
+  await answerOf(
+    servers.a.admin.v1.hosts[':host'].cordon.$post({ param: { host: 'north' }, json: { reason: '' } }),
+  )
+  await until(() =>
+    servers.direct.every(({ stores }) => stores.hosts.table.get('north')?.value.orders?.cordon),
+  )
+  const left = 4 - two.filter(({ host }) => host === 'south').length
+  for (let i = 0; i < left; i++) assert.equal((await one(from('spread'))).host, 'south')
+  assert.equal((await one(from('spread'))).host, 'north')
+  const drain = { reason: '', deadlineSeconds: 600 }
+  await answerOf(servers.a.admin.v1.hosts[':host'].drain.$post({ param: { host: 'north' }, json: drain }))
+  await until(() =>
+    servers.direct.every(({ stores }) => stores.hosts.table.get('north')?.value.orders?.drain),
+  )
+  await refused(take(from('spread')), 'none_free', /its host is being drained/)
+  await answerOf(servers.a.admin.v1.hosts[':host'].uncordon.$post({ param: { host: 'north' } }))
+  assert.equal((await one(from('spread'))).host, 'north')
+})
+
+test('several at once or none at all', async () => {
+  await readyFleet('batch', 'arena', [north, 5])
+  const three = await take({ ...from('batch'), count: 3 })
+  assert.equal(new Set(three.map(({ ship }) => ship)).size, 3)
+  await refused(take({ ...from('batch'), count: 3 }), 'none_free', /not 3 free ships/)
+  assert.equal((await take({ ...from('batch'), count: 2 })).length, 2)
+})
+
+test('an Idempotency-Key has one effect and one answer, whoever of the two is asked, also when no ship is left', async () => {
+  await readyFleet('keyed', 'arena', [south, 2])
+  const answers = await Promise.all(Array.from({ length: 20 }, () => one(from('keyed'), 'match-1')))
+  assert.equal(new Set(answers.map((answer) => JSON.stringify(answer))).size, 1)
+  const other = await one(from('keyed'), 'match-2')
+  assert.notEqual(other.ship, answers[0]?.ship)
+  assert.equal((await one(from('keyed'), 'match-1')).id, answers[0]?.id)
+  await refused(take(from('keyed'), 'match-3'), 'none_free')
+  await refused(take({ ...from('keyed'), count: 2 }, 'match-1'), 'key_reused')
+  await giveBack(other.id)
+  assert.equal((await one(from('keyed'), 'match-3')).ship, other.ship)
+  assert.equal((await one(from('keyed'), 'match-2')).id, other.id)
+})
+
+test('room on ships in use: capacity is kept to, what was added goes with the session, the last one stops the ship', async () => {
+  await readyFleet('halls', 'lobby', [north, 2])
+  const seat: Wanted = {
+    selectors: [{ fleet: 'halls', state: 'Allocated' }, { fleet: 'halls' }],
+    counters: { rooms: { add: 1 } },
+  }
+  const seats = await Promise.all(Array.from({ length: 6 }, () => one(seat)))
+  const perShip = new Map<string, number>()
+  for (const { ship } of seats) perShip.set(ship, (perShip.get(ship) ?? 0) + 1)
+  assert.deepEqual([...perShip.values()], [3, 3])
+  await refused(take(seat), 'none_free', /counter "rooms" counts from 0 to its capacity of 3/)
+  const [first] = seats
+  assert.ok(first)
+  const back = await giveBack(first.id)
+  assert.equal(back.state, 'Allocated')
+  assert.equal((await shipAt(servers.a, first.ship)).counters?.rooms?.count, 2)
+  const again = await one(seat)
+  assert.equal(again.ship, first.ship)
+  const mine = [...seats.slice(1), again].filter(({ ship }) => ship === first.ship)
+  const states = []
+  for (const { id } of mine) states.push((await giveBack(id)).state)
+  assert.deepEqual(states, ['Allocated', 'Allocated', 'Stopping'])
+  await refused(take({ selectors: [{ fleet: 'halls', state: 'Allocated' }] }), 'invalid_request')
+})
+
+test('lists: values are added and taken back; a full list, or one that is not there, is no match', async () => {
+  await readyFleet('guests', 'lobby', [north, 1])
+  const guest = (name: string): Wanted => ({
+    selectors: [
+      { fleet: 'guests', state: 'Allocated', lists: { players: { contains: name } } },
+      { fleet: 'guests', state: 'Allocated', lists: { players: { minAvailable: 1 } } },
+      { fleet: 'guests' },
+    ],
+    lists: { players: { append: [name] } },
+  })
+  const bob = await one(guest('bob'))
+  assert.deepEqual(bob.lists.players?.values, ['ann', 'bob'])
+  const eve = await one(guest('eve'))
+  assert.deepEqual([eve.ship, eve.lists.players?.values], [bob.ship, ['ann', 'bob', 'eve']])
+  assert.deepEqual((await one(guest('bob'))).lists.players?.values, ['ann', 'bob', 'eve'])
+  await refused(take(guest('joe')), 'none_free', /list "players" has no such room/)
+  await giveBack(eve.id)
+  assert.deepEqual((await one(guest('joe'))).lists.players?.values, ['ann', 'bob', 'joe'])
+  const unknown = { ...from('guests'), counters: { nothing: { add: 1 } } }
+  await refused(take(unknown), 'none_free')
+})
+
+test('lists of allocations come in pages, by ship, and narrowed', async () => {
+  await readyFleet('listed', 'arena', [south, 3])
+  const taken = await take({ ...from('listed'), count: 3 })
+  const list = (query: object) => answerOf(servers.a.admin.v1.allocations.$get({ query: query as never }))
+  const first = await list({ fleet: 'listed', limit: '2' })
+  const rest = await list({ fleet: 'listed', limit: '2', cursor: first.nextCursor })
+  assert.deepEqual([first.allocations.length, rest.allocations.length, rest.nextCursor], [2, 1, null])
+  const ids = [...first.allocations, ...rest.allocations].map(({ id }) => id)
+  assert.deepEqual(ids, taken.map(({ id }) => id).sort())
+  const found = await answerOf(
+    servers.a.admin.v1.allocations[':allocation'].$get({ param: { allocation: ids[0] ?? '' } }),
+  )
+  assert.equal(found.id, ids[0])
+})
+
+test('a session that ends with its ship leaves nothing behind', async () => {
+  const [id = ''] = await readyFleet('crashed', 'arena', [south, 1])
+  const taken = await one({ ...from('crashed'), labels: { match: 'x' } })
+  const change = {
+    ship: id,
+    attempt: 1,
+    state: 'Returned' as const,
+    reason: 'crashed',
+    fault: false,
+    exit: null,
+  }
+  await report(south, change)
+  const ship = await shipAt(servers.a, id)
+  assert.deepEqual([ship.state, ship.allocations, ship.labels.match], ['Queued', [], undefined])
+  await refused(giveBack(taken.id), 'not_found', /its ship has ended/)
+})
+
+test.run()
