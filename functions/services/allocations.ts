@@ -1,5 +1,5 @@
 // Allocations: taken by the allocator; looked up, confirmed and given back on the records of their ships.
-import { randomBytes } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import type { HttpBindings } from '@hono/node-server'
 import type { Context } from 'hono'
 import * as routes from '../../shared/api/allocations.ts'
@@ -124,9 +124,12 @@ export async function takeFor(
 
 const alphabet = 'bcdfghjklmnpqrstvwxz0123456789'
 
-/** One of 24 million. */
+/** One of 24 million. From an UUID, for which Node keeps random bytes at hand: asking for five took 40 µs. */
 function newSuffix(): string {
-  return [...randomBytes(5)].map((byte) => alphabet[byte % alphabet.length]).join('')
+  const uuid = randomUUID()
+  return [0, 2, 4, 6, 9]
+    .map((at) => alphabet[Number.parseInt(uuid.slice(at, at + 2), 16) % alphabet.length])
+    .join('')
 }
 
 function allocationOn(ship: Ship, id: string) {
