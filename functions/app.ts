@@ -121,6 +121,7 @@ export function createApp({
   app.onError(onError(log))
   app.notFound(onNotFound((path) => methodsOf(app.routes, path)))
   const allocator = new Allocator(stores, log)
+  stopping?.addEventListener('abort', () => allocator.stop(), { once: true })
   for (const service of [
     allocationService(stores, allocator),
     auditService(stores),

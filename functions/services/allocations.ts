@@ -102,7 +102,7 @@ export async function takeFor(
   request: AllocationRequest,
 ): Promise<Given> {
   const { selectors, strategy, priorities, count, counters, lists, leaseSeconds } = request
-  const { labels, annotations, reserve } = request
+  const { labels, annotations, reserve, waitSeconds } = request
   const caller = c.get('caller')
   const fleets = caller.token?.fleets ?? null
   const nowMs = Date.now()
@@ -118,6 +118,7 @@ export async function takeFor(
       gift: { labels, annotations, counters, lists, reserve },
     },
     asked: await askedIn(c),
+    waitSeconds,
     isGone: () => outgoing?.destroyed === true,
   })
 }

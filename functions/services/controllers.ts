@@ -6,6 +6,7 @@ import { guarded } from '../middleware/authenticate.ts'
 import type { Row } from '../stores/mirror/table.ts'
 import type { Fence } from '../stores/ships.ts'
 import type { Stores } from '../stores/stores.ts'
+import { giveBack, isLapsed, shipOf } from './changes/allocating.ts'
 import { avoiding, end, lose, requeue } from './changes/lifecycle.ts'
 import { serviceApp } from './serviceApp.ts'
 import { queueTickets } from './tickets.ts'
@@ -50,12 +51,34 @@ export function controllerService(stores: Stores) {
           withoutTicket: (await withoutTicket(queuedMs)).slice(0, limit).map(brief),
           unclaimed: olderThan('Scheduled', scheduledMs).slice(0, limit).map(brief),
           finished: finished.slice(0, limit).map(brief),
+          lapsed: lapsed().slice(0, limit),
           lost: await Promise.all(
             lost.map(async (row) => ({ ...brief(row), policy: (await hostLost(row)).policy })),
           ),
         },
         200,
       )
+    })
+    .openapi(guarded(routes.returnLapsed), async (c) => {
+      const { epoch, lapsed } = c.req.valid('json')
+      const fence = await epochs.fence('controllers', epoch)
+      const asked = new Set(lapsed)
+      const returned = new Map<string, string[]>()
+      const changed = await ships.update(
+        [...new Set(lapsed.map(shipOf))],
+        (ship) => {
+          const over = (ship.allocations ?? []).filter((one) => asked.has(one.id) && isLapsed(one))
+          returned.set(
+            ship.id,
+            over.map(({ id }) => id),
+          )
+          const reason = 'its lease ran out, and nobody had confirmed it'
+          const next = over.reduce((left, { id }) => giveBack(left, id, 'ready', reason) ?? left, ship)
+          return next === ship ? undefined : next
+        },
+        fence,
+      )
+      return c.json({ returned: [...changed.keys()].flatMap((ship) => returned.get(ship) ?? []) }, 200)
     })
     .openapi(guarded(routes.hostShips), async (c) => {
       const { host } = c.req.valid('param')
@@ -104,6 +127,16 @@ export function controllerService(stores: Stores) {
   function olderThan(state: ShipState, ms: number): Row<Ship>[] {
     const before = new Date(Date.now() - ms).toISOString()
     return ships.index.inState(state).filter(({ value }) => value.stateSince < before)
+  }
+
+  function lapsed(): string[] {
+    const nowMs = Date.now()
+    const held = (['Allocated', 'Reserved', 'Unhealthy', 'Lost'] as const).flatMap((state) =>
+      ships.index.inState(state),
+    )
+    return held.flatMap(({ value: { allocations = [] } }) =>
+      allocations.filter((one) => isLapsed(one, nowMs)).map(({ id }) => id),
+    )
   }
 
   async function withoutTicket(ms: number): Promise<Row<Ship>[]> {

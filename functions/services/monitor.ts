@@ -14,6 +14,7 @@ import { guarded } from '../middleware/authenticate.ts'
 import type { Said } from '../stores/keeper/advice.ts'
 import type { Stores } from '../stores/stores.ts'
 import type { AgentStreams } from './agentStreams.ts'
+import { confirm } from './changes/allocating.ts'
 import { claim, end, giveBack, ready, unhealthy } from './changes/lifecycle.ts'
 import { noSuchHost } from './hosts.ts'
 import { serviceApp } from './serviceApp.ts'
@@ -92,6 +93,7 @@ export function monitorService(stores: Stores, streams: AgentStreams) {
       const stale = await applyChanges(me, changes)
       // State changes count also while Redis or ZooKeeper is away; what these miss comes with a later report.
       await samples.record(me, host, mine).catch(() => undefined)
+      await confirmPlayed(mine.filter(({ players }) => players !== null && players > 0))
       const outdated = new Set(stale.map(({ ship }) => ship))
       const ends = changes.filter((change) => isFinal(change) && !outdated.has(change.ship))
       const advised = await advise(me, {
@@ -173,6 +175,20 @@ export function monitorService(stores: Stores, streams: AgentStreams) {
       stores,
     )
     return [...stale.values()]
+  }
+
+  /** The first player confirms a lease; where several sessions share a ship nobody knows whose player it is. */
+  async function confirmPlayed(measured: readonly { ship: string }[]): Promise<void> {
+    const isOpen = ({ allocations }: Ship) => allocations?.length === 1 && allocations[0]?.leaseUntil !== null
+    const ids = measured.flatMap(({ ship }) => {
+      const row = ships.table.get(ship)
+      return row && isOpen(row.value) ? [ship] : []
+    })
+    // The next report says the same again.
+    if (ids.length > 0)
+      await ships
+        .update(ids, (ship) => (isOpen(ship) ? confirm(ship, 'its first player') : undefined))
+        .catch(() => undefined)
   }
 
   async function specsOf(ids: readonly string[]): Promise<Map<string, BlueprintSpec>> {

@@ -33,6 +33,8 @@ export const etcdKeys = {
   deadLetters: '/armada/dead-letters/',
   /** The ApiServers that there are; each key goes soon after its ApiServer has died. */
   apiServers: '/armada/api-servers/',
+  /** Requests that wait for a ship, at any ApiServer. */
+  waiters: '/armada/waiters/',
   joinToken: (digest: string) => `/armada/join-tokens/${digest}`,
 } as const
 

@@ -33,6 +33,7 @@ import { timedRedis } from './redis/timedRedis.ts'
 import { ShipStore } from './ships.ts'
 import type { StoreWatch } from './storeWatch.ts'
 import { TokenStore } from './tokens.ts'
+import { WaiterStore } from './waiters.ts'
 import { WebhookStore } from './webhooks.ts'
 
 export interface Stores {
@@ -60,6 +61,7 @@ export interface Stores {
   deadLetters: DeadLetterStore
   allocations: AllocationStore
   apiServers: ApiServers
+  waiters: WaiterStore
 }
 
 export interface StoreSettings {
@@ -128,8 +130,9 @@ export async function openStores(
   const webhooks = new WebhookStore(kv, deadLetters, theMirror)
   const answers = new AnswerStore(kv)
   const apiServers = new ApiServers(kv, log)
+  const waiters = new WaiterStore(kv)
   const told = [webhooks.table, webhooks.progress, deadLetters.table]
-  mirror = new Mirror(kv, [...tables, ...told, apiServers.table], log, eventLog)
+  mirror = new Mirror(kv, [...tables, ...told, apiServers.table, waiters.table], log, eventLog)
   const [zk] = await Promise.all([connectZooKeeper(settings, log, signal, watch), mirror.open(signal)])
   leaders = leadersIn(zk)
   const closed = new AbortController()
@@ -154,6 +157,7 @@ export async function openStores(
     answers,
     allocations: new AllocationStore(kv, answers),
     apiServers,
+    waiters,
     tokens,
     identities: new Identities(kv, hosts, tokens),
     audit,

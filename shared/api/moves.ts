@@ -1,6 +1,7 @@
 // Routes of the controllers: what they see of ships that wait, and what they decide.
 import { createRoute } from '@hono/zod-openapi'
 import { z } from 'zod'
+import { AllocationId } from '../model/allocation.ts'
 import { Name } from '../model/name.ts'
 import { Ship } from '../model/ship.ts'
 import { Epoch } from './fields.ts'
@@ -49,6 +50,7 @@ export const Watchlist = z.strictObject({
   unclaimed: z.array(Brief),
   finished: z.array(Brief),
   lost: z.array(Brief.extend({ policy: HostLostPolicy })),
+  lapsed: z.array(AllocationId).describe('Allocations whose lease has run out unconfirmed'),
 })
 export type Watchlist = z.infer<typeof Watchlist>
 
@@ -75,6 +77,20 @@ export const watchlist = createRoute({
   responses: {
     200: answer(Watchlist, 'The ships'),
     ...failures(),
+  },
+})
+
+export const returnLapsed = createRoute({
+  method: 'post',
+  path: '/v1/controllers/lapsed',
+  tags,
+  'x-roles': runners,
+  summary: 'Give back allocations that were not confirmed in time',
+  description: 'Those that were confirmed meanwhile, or whose time is not over, are left alone.',
+  request: { body: body(z.strictObject({ epoch: Epoch, lapsed: z.array(AllocationId).max(500) })) },
+  responses: {
+    200: answer(z.strictObject({ returned: z.array(AllocationId) }), 'What was given back'),
+    ...failures('stale_epoch'),
   },
 })
 

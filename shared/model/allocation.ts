@@ -168,6 +168,13 @@ export const AllocationRequest = z
   .meta({ id: 'AllocationRequest' })
 export type AllocationRequest = z.infer<typeof AllocationRequest>
 
+/** As much of a request as decides which ships it may take, in which order. */
+export interface Want extends Pick<AllocationRequest, 'strategy' | 'priorities' | 'counters' | 'lists'> {
+  selector: ShipSelector
+  /** Patterns of the fleets that the caller sees; null: all. */
+  fleets: readonly string[] | null
+}
+
 export const AllocationView = z
   .strictObject({
     id: AllocationId,

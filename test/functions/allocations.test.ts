@@ -261,4 +261,78 @@ test('a session that ends with its ship leaves nothing behind', async () => {
   await refused(giveBack(taken.id), 'not_found', /its ship has ended/)
 })
 
+test('those who wait get ships in the order in which they came, at whichever ApiServer', async () => {
+  const ids = await readyFleet('queue', 'arena', [north, 2])
+  const held = await take({ ...from('queue'), count: 2 })
+  const order: number[] = []
+  const waiting: Promise<unknown>[] = []
+  const { waiters } = servers.direct[0].stores
+  for (let i = 0; i < 6; i++) {
+    const { admin } = servers.direct[i % 2] as { admin: Client }
+    waiting.push(one({ ...from('queue'), waitSeconds: 60 }, undefined, admin).then(() => order.push(i)))
+    await until(() => waiters.table.size === i + 1)
+  }
+  // Whoever does not wait comes after those who do.
+  const freed = [...held.map(({ id }) => id)]
+  for (let i = 0; i < 6; i++) {
+    const allocation = freed.shift() ?? ''
+    await giveBack(allocation)
+    await until(() => order.length === i + 1, 20_000)
+    const now = await answerOf(
+      servers.a.admin.v1.allocations.$get({ query: { fleet: 'queue', limit: '10' } }),
+    )
+    freed.push(...now.allocations.map(({ id }) => id).filter((id) => !freed.includes(id)))
+  }
+  await Promise.all(waiting)
+  assert.deepEqual(order, [0, 1, 2, 3, 4, 5])
+  assert.equal(ids.length, 2)
+  await until(() => waiters.table.size === 0)
+  await refused(take({ ...from('queue'), waitSeconds: 1 }), 'none_free', /also after 1 s/)
+  await until(() => waiters.table.size === 0)
+})
+
+test('a lease returns by itself unless it is confirmed: by the API, by the ship, by its first player', async () => {
+  const ids = await readyFleet('leased', 'arena', [south, 4])
+  const taken = await take({ ...from('leased'), count: 4, leaseSeconds: 1 })
+  const by = (ship: string) => taken.find((one) => one.ship === ship) ?? assert.fail()
+  const [api = '', sdk = '', player = '', nobody = ''] = ids
+  const param = { allocation: by(api).id }
+  const confirmed = await answerOf(servers.a.admin.v1.allocations[':allocation'].confirm.$post({ param }))
+  assert.equal(confirmed.leaseUntil, null)
+  const words = { attempt: 1, first: 1, words: [{ say: 'allocate' as const }] }
+  await answerOf(south.v1.monitor.ships[':ship'].words.$post({ param: { ship: sdk }, json: words }))
+  const sample = { ship: player, players: 1, maxPlayers: 8, map: 'dm1', cpuMillis: 1, memoryMiB: 1 }
+  const json = { changes: [], holdings: null, host: null, ships: [sample] }
+  await answerOf(south.v1.monitor.reports.$post({ json }))
+  const epoch = await servers.a.lead('controllers')
+  const query = { queuedMs: '60000', scheduledMs: '60000', finishedMs: '60000' }
+  await until(async () => {
+    const { lapsed } = await answerOf(servers.a.runner.v1.controllers.watchlist.$get({ query }))
+    return lapsed.includes(by(nobody).id)
+  })
+  const all = { epoch, lapsed: taken.map(({ id }) => id) }
+  const { returned } = await answerOf(servers.a.runner.v1.controllers.lapsed.$post({ json: all }))
+  assert.deepEqual(returned, [by(nobody).id])
+  const states = await Promise.all(ids.map(async (id) => (await shipAt(servers.a, id)).state))
+  assert.deepEqual(states, ['Allocated', 'Allocated', 'Allocated', 'Ready'])
+  await refused(
+    answerOf(servers.a.runner.v1.controllers.lapsed.$post({ json: { ...all, epoch: epoch - 1 } })),
+    'stale_epoch',
+  )
+})
+
+test('a reservation holds a ship for a time, and is an allocation once it is confirmed', async () => {
+  await readyFleet('reserved', 'arena', [south, 1])
+  await refused(take({ ...from('reserved'), reserve: true }), 'invalid_request', /say when/)
+  const taken = await one({ ...from('reserved'), reserve: true, leaseSeconds: 600 })
+  assert.equal(taken.state, 'Reserved')
+  const { reservedUntil } = await shipAt(servers.a, taken.ship)
+  assert.equal(reservedUntil, taken.leaseUntil)
+  await refused(take(from('reserved')), 'none_free', /Reserved/)
+  const param = { allocation: taken.id }
+  const confirmed = await answerOf(servers.a.admin.v1.allocations[':allocation'].confirm.$post({ param }))
+  assert.deepEqual([confirmed.state, confirmed.leaseUntil], ['Allocated', null])
+  assert.equal((await giveBack(taken.id)).state, 'Ready')
+})
+
 test.run()

@@ -5,6 +5,7 @@ import type { Settings } from '../../../shared/settings.ts'
 import { ledLoop } from '../ledLoop.ts'
 import { sendDecisions } from './decisions.ts'
 import { forget } from './forget.ts'
+import { returnLapsed } from './lapses.ts'
 import { resolveLost } from './lost.ts'
 import type { Office } from './office.ts'
 import { queueAgain } from './tickets.ts'
@@ -32,5 +33,6 @@ export async function attend(
     const list = await answerOf(client.v1.controllers.watchlist.$get({ query }, { init: { signal } }))
     const decisions: Decision[] = [...queueAgain(list), ...resolveLost(list, brake()), ...forget(list)]
     await sendDecisions(decisions, office)
+    await returnLapsed(list, office)
   })
 }

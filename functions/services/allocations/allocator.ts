@@ -1,12 +1,13 @@
 // The allocator: takes requests as they come, and gives many of them their ships in one commit to etcd.
 //
-// STATES of a request  queued -> drafted -> given; queued -> (memory catches up) -> queued and sure -> refused;
-// drafted -> queued, when another ApiServer was faster or the record had changed.
+// STATES of a request  queued -> drafted -> given; queued -> (memory catches up) -> queued and sure -> refused, or
+// waiting -> queued, whenever a ship becomes free, until its time is over -> refused; drafted -> queued, when another ApiServer was faster or the record had changed.
 //
 // INVARIANTS
 // - One commit at a time is under way; requests that come meanwhile make the next one.
 // - "None is free" is said only by memory that shows everything acknowledged before the request came, with no
 //   draft beside it whose ships might become free again.
+// - Whoever waits is before those who come later, at whichever ApiServer: see WaitingRoom.
 // - Where the store does not say whether a commit happened, the same one is tried again; its conditions let it happen
 //   once. A request that is refused then gives back what it may have got.
 import { ArmadaError } from '../../../shared/errors.ts'
@@ -19,8 +20,11 @@ import { allocationId, giveBack } from '../changes/allocating.ts'
 import { type Ask, type Draft, Drafts, dealOf } from './drafts.ts'
 import { Lanes } from './lanes.ts'
 import { Refusals } from './refusal.ts'
+import { mayTake, WaitingRoom } from './waiting.ts'
 
 const mostQueued = 10_000
+/** At all ApiServers together. */
+const mostWaiting = 2_000
 const mostInTurn = 200
 /** Ships may be snatched away so often before the caller is told to try again. */
 const mostTries = 50
@@ -29,6 +33,7 @@ const givenUpMs = 3_000
 const unsettledMs = 15_000
 
 export interface Request extends Ask {
+  waitSeconds: number
   /** Whether nobody waits for the answer any more. */
   isGone(): boolean
 }
@@ -42,13 +47,17 @@ export interface Given {
 interface Pending extends Request {
   tries: number
   sure: boolean
+  /** When it waits no longer. */
+  endMs: number
+  /** Its name among those who wait; undefined while it has not begun to. */
+  waiter?: string
   give(given: Given): void
   refuse(error: unknown): void
 }
 
 export type AllocatorStores = Pick<
   Stores,
-  'ships' | 'hosts' | 'samples' | 'apiServers' | 'mirror' | 'allocations'
+  'ships' | 'hosts' | 'samples' | 'apiServers' | 'mirror' | 'allocations' | 'waiters'
 >
 
 export class Allocator {
@@ -56,6 +65,8 @@ export class Allocator {
   readonly #lanes: Lanes
   readonly #refusals: Refusals
   readonly #log: Log
+  readonly #room: WaitingRoom<Pending>
+  #stopped = false
   #queue: Pending[] = []
   #unsure: Pending[] = []
   #running = false
@@ -66,13 +77,24 @@ export class Allocator {
     this.#log = log
     this.#lanes = new Lanes(stores)
     this.#refusals = new Refusals(this.#lanes, stores)
+    this.#room = new WaitingRoom(stores, this.#lanes, log, (all) => {
+      this.#queue.unshift(...all)
+      void this.#run()
+    })
+  }
+
+  /** Whoever waits is refused, to go on at another ApiServer. */
+  stop(): void {
+    this.#stopped = true
+    for (const pending of this.#room.empty()) this.#waitedInVain(pending)
   }
 
   /** @throws ArmadaError none_free, key_reused, unavailable. */
   take(request: Request): Promise<Given> {
     if (this.#queue.length >= mostQueued) throw tooMany()
     return new Promise((give, refuse) => {
-      this.#queue.push({ ...request, tries: 0, sure: false, give, refuse })
+      const endMs = performance.now() + request.waitSeconds * 1_000
+      this.#queue.push({ ...request, tries: 0, sure: false, endMs, give, refuse })
       void this.#run()
     })
   }
@@ -90,15 +112,16 @@ export class Allocator {
     const batch = this.#queue.splice(0, mostInTurn)
     const drafts = new Drafts<Pending>(this.#lanes)
     const later: Pending[] = []
+    const promised = this.#room.promised()
     for (const pending of batch) {
-      if (pending.isGone()) pending.refuse(gone())
+      if (pending.isGone()) this.#end(pending, gone())
       else
         try {
-          const drafted = drafts.add(pending, pending.sure)
+          const drafted = drafts.add(pending, pending.sure, mayTake(promised, pending.waiter))
           if (drafted === 'later') later.push(pending)
           if (drafted === 'none') this.#none(pending)
         } catch (error) {
-          pending.refuse(error)
+          this.#end(pending, error)
         }
     }
     this.#queue.unshift(...later)
@@ -106,8 +129,13 @@ export class Allocator {
   }
 
   #none(pending: Pending): void {
+    if (pending.sure && pending.waiter !== undefined) {
+      if (this.#stopped || performance.now() >= pending.endMs) this.#waitedInVain(pending)
+      else this.#room.add(pending.waiter, pending)
+      return
+    }
     if (pending.sure) {
-      void this.#refuse(pending).catch(pending.refuse)
+      void this.#beginWaiting(pending).catch((error) => this.#end(pending, error))
       return
     }
     this.#unsure.push(pending)
@@ -126,19 +154,52 @@ export class Allocator {
         this.#queue.unshift(...some)
         void this.#run()
       } catch (error) {
-        for (const pending of some) pending.refuse(error)
+        for (const pending of some) this.#end(pending, error)
       }
     }
     this.#looking = false
   }
 
+  /** Waits in the order of keys in etcd, and looks once more: a ship may have become free before the key was there. */
+  async #beginWaiting(pending: Pending): Promise<void> {
+    if (pending.waitSeconds === 0 || this.#stopped || this.#room.size >= mostWaiting)
+      return this.#refuse(pending)
+    const { wants, count, waitSeconds } = pending
+    pending.waiter = await this.#stores.waiters.add({
+      wants,
+      count,
+      untilMs: Date.now() + waitSeconds * 1_000,
+    })
+    pending.drop = [this.#stores.waiters.keyOf(pending.waiter)]
+    pending.sure = false
+    this.#none(pending)
+  }
+
+  #waitedInVain(pending: Pending): void {
+    void this.#refuse(pending).catch((error) => this.#end(pending, error))
+  }
+
+  /** Refuses it, and takes away the key with which it waited. */
+  #end(pending: Pending, error: unknown): void {
+    pending.refuse(error)
+    if (pending.waiter !== undefined) this.#room.leave(pending.waiter)
+  }
+
   async #refuse(pending: Pending): Promise<void> {
     const known = pending.asked && (await this.#stores.allocations.answerTo(pending.asked))
     if (known?.is === 'answered') {
-      pending.give({ allocations: JSON.parse(known.text), replayed: true })
+      this.#replay(pending, known.text)
       return
     }
-    throw known ? keyReused() : this.#refusals.noneFree(pending)
+    if (known) throw keyReused()
+    const full = this.#room.size >= mostWaiting ? `, and ${mostWaiting} wait already` : ''
+    const waited = pending.waiter === undefined ? full : `, also after ${pending.waitSeconds} s`
+    throw this.#refusals.noneFree(pending, waited)
+  }
+
+  #replay(pending: Pending, text: string): void {
+    pending.give({ allocations: JSON.parse(text), replayed: true })
+    if (pending.waiter !== undefined) this.#room.leave(pending.waiter)
   }
 
   async #settle(drafts: readonly Draft<Pending>[]): Promise<void> {
@@ -159,7 +220,7 @@ export class Allocator {
           ...drafts.flatMap(({ parts }) => parts.map(({ of }) => of)),
           ...this.#queue.splice(0),
         ]
-        for (const pending of refused) pending.refuse(error)
+        for (const pending of refused) this.#end(pending, error)
         for (const draft of drafts) void this.#giveBackLater(draft)
         return
       }
@@ -187,9 +248,9 @@ export class Allocator {
     let keyed = 0
     for (const { of } of parts) {
       const known = of.asked && result.answers[keyed++]
-      if (known?.is === 'answered') of.give({ allocations: JSON.parse(known.text), replayed: true })
-      else if (known) of.refuse(keyReused())
-      else if (of.tries >= mostTries) of.refuse(contended())
+      if (known?.is === 'answered') this.#replay(of, known.text)
+      else if (known) this.#end(of, keyReused())
+      else if (of.tries >= mostTries) this.#end(of, contended())
       else again.push(of)
       of.tries++
     }

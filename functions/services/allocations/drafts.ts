@@ -1,11 +1,11 @@
 // Drafts: what one commit is to do, put together request by request. Pure but for the lanes, whose ships it uses up.
-import type { AllocationView } from '../../../shared/model/allocation.ts'
+import type { AllocationView, Want } from '../../../shared/model/allocation.ts'
 import type { Ship } from '../../../shared/model/ship.ts'
 import { type Deal, mostBytes, mostDeals, mostInDeal } from '../../stores/allocations.ts'
 import type { Asked } from '../../stores/answers.ts'
 import type { Row } from '../../stores/mirror/table.ts'
 import { allocate, allocationId, mismatch, type Taking, viewOf } from '../changes/allocating.ts'
-import { type Lanes, sees, type Want } from './lanes.ts'
+import { type Lanes, sees } from './lanes.ts'
 
 export interface Ask {
   /** In their order: ships of the second are taken only when the first has none. */

@@ -7,7 +7,7 @@
 // INVARIANTS
 // - Every ship that the selector takes is in the lane, or in what changed since the lane was last used.
 // - ApiServers begin with different ships: each ship is one's own (rendezvous hashing), and others' come last.
-import type { AllocationRequest, ShipSelector } from '../../../shared/model/allocation.ts'
+import type { Want } from '../../../shared/model/allocation.ts'
 import { ordersOf } from '../../../shared/model/host.ts'
 import type { Ship } from '../../../shared/model/ship.ts'
 import { isInUse } from '../../../shared/model/shipState.ts'
@@ -15,13 +15,6 @@ import { fits } from '../../../shared/model/token.ts'
 import type { Row } from '../../stores/mirror/table.ts'
 import type { Stores } from '../../stores/stores.ts'
 import { mismatch } from '../changes/allocating.ts'
-
-/** As much of a request as decides which ships it may take, in which order. */
-export interface Want extends Pick<AllocationRequest, 'strategy' | 'priorities' | 'counters' | 'lists'> {
-  selector: ShipSelector
-  /** Patterns of the fleets that the caller sees; null: all. */
-  fleets: readonly string[] | null
-}
 
 const mostLanes = 200
 const orderMs = 5_000
@@ -84,6 +77,7 @@ export class Lane {
 export class Lanes {
   readonly #stores: Pick<Stores, 'ships' | 'hosts' | 'samples' | 'apiServers'>
   readonly #lanes = new Map<string, Lane>()
+  readonly #names = new WeakMap<Want, string>()
   /** Records that are newer than memory: those that this ApiServer wrote or met just now. */
   readonly #late = new Map<string, Row<Ship>>()
   readonly #inUse = new Map<string, number>()
@@ -111,7 +105,8 @@ export class Lanes {
   }
 
   lane(want: Want): Lane {
-    const key = JSON.stringify(want)
+    const key = this.#names.get(want) ?? JSON.stringify(want)
+    this.#names.set(want, key)
     const lane = this.#lanes.get(key) ?? new Lane(want, this)
     // The one that was not asked for longest goes first.
     this.#lanes.delete(key)

@@ -1,11 +1,12 @@
 // Why no ship is free: how many there are, and what stands in the way of each.
 import { ArmadaError } from '../../../shared/errors.ts'
+import type { Want } from '../../../shared/model/allocation.ts'
 import type { Ship } from '../../../shared/model/ship.ts'
 import { isFinished } from '../../../shared/model/shipState.ts'
 import type { Stores } from '../../stores/stores.ts'
 import { allocate, mismatch } from '../changes/allocating.ts'
 import type { Ask } from './drafts.ts'
-import { type Lanes, sees, type Want } from './lanes.ts'
+import { type Lanes, sees } from './lanes.ts'
 
 /** While many are refused for the same reasons, these are counted this often only. */
 const countedMs = 250
