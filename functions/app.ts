@@ -17,6 +17,7 @@ import { onError, onNotFound } from './middleware/problems.ts'
 import { limitRates } from './middleware/rates.ts'
 import { identify, literalPath } from './middleware/request.ts'
 import type { AgentStreams } from './services/agentStreams.ts'
+import { agonesAllocationService } from './services/agonesAllocations.ts'
 import { Allocator } from './services/allocations/allocator.ts'
 import { allocationService } from './services/allocations.ts'
 import { auditService } from './services/audit.ts'
@@ -56,6 +57,9 @@ before. A single record has its revision as \`ETag\`; writes of ships, fleets an
 
 Every POST takes an \`Idempotency-Key\`: for 24 h the same key with the same body has one effect and the same answer
 (\`Idempotency-Replayed: true\`), and with another body it is refused.`
+
+/** Where Agones' allocator has it: the one path for people that is not below `/v1`. */
+const agonesPath = '/gameserverallocation'
 
 export interface AppOptions {
   stores: Stores
@@ -115,14 +119,16 @@ export function createApp({
   app.use(literalPath)
   app.use(authenticate({ adminToken, runnerToken, metricsToken, identities: stores.identities }))
   app.use(limitRates(failedLoginsPerMinute))
-  app.use('/v1/*', demandCaller)
+  for (const path of ['/v1/*', agonesPath]) app.use(path, demandCaller)
   app.use('/v1/monitor/join', limitBody(strangerBytes))
-  app.use('/v1/*', limitBody(maxBodyBytes), freshness(stores.mirror), idempotency(stores.answers))
+  for (const path of ['/v1/*', agonesPath])
+    app.use(path, limitBody(maxBodyBytes), freshness(stores.mirror), idempotency(stores.answers))
   app.onError(onError(log))
   app.notFound(onNotFound((path) => methodsOf(app.routes, path)))
-  const allocator = new Allocator(stores, log)
+  const allocator = new Allocator(stores, (result, seconds) => meters.allocation(result, seconds), log)
   stopping?.addEventListener('abort', () => allocator.stop(), { once: true })
   for (const service of [
+    agonesAllocationService(allocator),
     allocationService(stores, allocator),
     auditService(stores),
     blueprintService(stores, isGame),

@@ -3,6 +3,7 @@
 // Counting takes 0.9 µs a request, where a lookup takes some 65.
 // INVARIANT: every label has few values, whatever callers send: routes are patterns, never paths.
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import type { ProblemCode } from '../../shared/errors.ts'
 import type { StoreWatch } from '../stores/storeWatch.ts'
 import { SchedulerMeters } from './scheduler.ts'
 
@@ -70,6 +71,19 @@ export class Meters {
     registers: [this.registry],
   })
 
+  readonly #allocations = new Counter({
+    name: 'armada_allocations_total',
+    help: 'Requests for allocations that this ApiServer answered, by result',
+    labelNames: ['result'],
+    registers: [this.registry],
+  })
+  readonly #allocationSeconds = new Histogram({
+    name: 'armada_allocation_seconds',
+    help: 'Time from a request for ships to its answer, waiting included',
+    labelNames: ['result'],
+    buckets: [...requestBuckets, 30, 60],
+    registers: [this.registry],
+  })
   readonly scheduler = new SchedulerMeters(this.registry)
 
   constructor() {
@@ -85,6 +99,12 @@ export class Meters {
     this.#inFlight.dec()
     this.#requests.inc({ method, route, status })
     this.#requestSeconds.observe({ method, route }, seconds)
+  }
+
+  /** @param result `allocated`, `replayed`, or the code of the problem. */
+  allocation(result: 'allocated' | 'replayed' | ProblemCode, seconds: number): void {
+    this.#allocations.inc({ result })
+    this.#allocationSeconds.observe({ result }, seconds)
   }
 
   placements(outcome: PlacementOutcome, count: number): void {

@@ -14,6 +14,7 @@ import type { Stores } from '../stores/stores.ts'
 import { Allowances } from './allowance.ts'
 import { newShip, stop } from './changes/lifecycle.ts'
 import { assertMatch, patched, tag } from './changes/matching.ts'
+import { changeData, Refused } from './changes/words.ts'
 import { shipMatches } from './filters.ts'
 import { pageOf } from './paging.ts'
 import { serviceApp } from './serviceApp.ts'
@@ -68,10 +69,16 @@ export function shipService(stores: Stores, watching: Watching) {
     .openapi(guarded(routes.patchShip), async (c) => {
       const { ship: id } = c.req.valid('param')
       const ifMatch = c.req.valid('header')['if-match']
-      const row = await ships.change(id, (row) => {
+      const change = (row: Row<Ship>) => {
         assertSeen(c.get('caller'), row.value)
         assertMatch(row, ifMatch, `Ship "${id}"`)
-        return { ...row.value, labels: patched(row.value.labels, c.req.valid('json').labels) }
+        const { labels, ...data } = c.req.valid('json')
+        return changeData({ ...row.value, labels: patched(row.value.labels, labels) }, data)
+      }
+      const row = await ships.change(id, change).catch((error) => {
+        throw error instanceof Refused
+          ? new ArmadaError('conflict', `Ship "${id}": ${error.message}.`)
+          : error
       })
       if (!row) throw noSuchShip(id)
       tag(c, row)

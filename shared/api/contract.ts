@@ -2,6 +2,7 @@
 import type { OpenAPIHono, RouteConfig } from '@hono/zod-openapi'
 import type { Hono } from 'hono'
 import type { BlankEnv } from 'hono/types'
+import type * as agonesAllocation from './agonesAllocation.ts'
 import type * as allocations from './allocations.ts'
 import type * as audit from './audit.ts'
 import type * as blueprints from './blueprints.ts'
@@ -37,6 +38,7 @@ type Both<Union> = (Union extends unknown ? (one: Union) => void : never) extend
   : never
 
 type Routes =
+  | RoutesOf<typeof agonesAllocation>
   | RoutesOf<typeof allocations>
   | RoutesOf<typeof audit>
   | RoutesOf<typeof blueprints>

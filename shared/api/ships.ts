@@ -1,6 +1,7 @@
 // Routes of ships: single gameservers.
 import { createRoute } from '@hono/zod-openapi'
 import { z } from 'zod'
+import { CounterAction, few, ListAction } from '../model/allocation.ts'
 import { fieldSelector } from '../model/fieldSelector.ts'
 import { LabelSelector } from '../model/labelSelector.ts'
 import { Labels, Name, PrefixName } from '../model/name.ts'
@@ -92,22 +93,31 @@ export const getShip = createRoute({
   responses: { 200: answer(ShipView, 'The ship', examples.ship), ...failures('not_found') },
 })
 
+export const ShipPatch = z.strictObject({
+  labels: LabelPatch.default({}),
+  counters: few(
+    CounterAction.extend({ count: z.int().min(0).optional().describe('Set before `add`') }),
+  ).default({}),
+  lists: few(ListAction).default({}),
+})
+
 export const patchShip = createRoute({
   method: 'patch',
   path: '/v1/ships/{ship}',
   tags,
   'x-roles': operators,
   'x-scope': 'fleet',
-  summary: 'Change the labels of a ship',
-  description: 'A ship that speaks an SDK sees it at once; others only when they are started anew.',
+  summary: 'Change the labels, counters and lists of a ship',
+  description:
+    'All of it or nothing, exact also when others change them at the same time. What passes a capacity, or was not declared in the blueprint, is refused. A ship that speaks an SDK sees it at once.',
   request: {
     params,
     headers: IfMatch,
-    body: body(z.strictObject({ labels: LabelPatch }), { labels: { match: 'final' } }),
+    body: body(ShipPatch, { labels: { match: 'final' }, counters: { rooms: { add: 1 } } }),
   },
   responses: {
     200: answer(ShipView, 'The ship', examples.ship),
-    ...failures('not_found', 'revision_mismatch'),
+    ...failures('not_found', 'conflict', 'revision_mismatch'),
   },
 })
 

@@ -40,7 +40,8 @@ export type Allocation = z.infer<typeof Allocation>
 export const Allocations = z.array(Allocation).max(mostAllocationsOfShip)
 
 const amount = z.int().min(0)
-const few = <T extends z.ZodType>(value: T) =>
+/** By the names of counters or lists. */
+export const few = <T extends z.ZodType>(value: T) =>
   z.record(dataKey, value).refine((all) => Object.keys(all).length <= 16, 'at most 16')
 
 const CounterNeed = z.strictObject({
@@ -77,7 +78,7 @@ const Priority = z.strictObject({
     .describe('ascending: those with the least room first'),
 })
 
-const CounterAction = z.strictObject({
+export const CounterAction = z.strictObject({
   add: z
     .int()
     .min(-1_000_000_000)
@@ -86,7 +87,7 @@ const CounterAction = z.strictObject({
     .describe('Added to the count; less than 0: taken away'),
   capacity: amount.optional().describe('Set first'),
 })
-const ListAction = z.strictObject({
+export const ListAction = z.strictObject({
   append: z.array(z.string().max(256)).max(100).default([]),
   remove: z
     .array(z.string().max(256))

@@ -335,4 +335,56 @@ test('a reservation holds a ship for a time, and is an allocation once it is con
   assert.equal((await giveBack(taken.id)).state, 'Ready')
 })
 
+test('counters and lists are changed through the API, exactly, or not at all', async () => {
+  const [ship = ''] = await readyFleet('patched', 'lobby', [north, 1])
+  type Patch = Parameters<Client['v1']['ships'][':ship']['$patch']>[0]['json']
+  const patch = (json: Patch) =>
+    answerOf(servers.a.admin.v1.ships[':ship'].$patch({ param: { ship }, json, header: {} }))
+  await patch({ counters: { rooms: { capacity: 100 } } })
+  await Promise.all(Array.from({ length: 10 }, () => patch({ counters: { rooms: { add: 2 } } })))
+  const list = { players: { append: ['bob', 'ann'], remove: ['nobody'] } }
+  const { counters, lists } = await patch({ counters: { rooms: { add: -1 } }, lists: list })
+  assert.deepEqual([counters?.rooms?.count, lists?.players?.values], [19, ['ann', 'bob']])
+  await refused(
+    patch({ labels: { a: 'b' }, counters: { rooms: { add: 100 } } }),
+    'conflict',
+    /capacity of 100/,
+  )
+  await refused(patch({ counters: { seats: { add: 1 } } }), 'conflict', /there is no counter "seats"/)
+  assert.equal((await shipAt(servers.a, ship)).labels.a, undefined)
+})
+
+test("Agones' dialect: its requests, its answers, its refusal", async () => {
+  const [ship = ''] = await readyFleet('agones', 'lobby', [north, 1])
+  const ask = async (body: object, token = adminToken) => {
+    const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
+    const init = { method: 'POST', headers, body: JSON.stringify(body) }
+    const answer = await fetch(`${servers.a.url}/gameserverallocation`, init)
+    return { status: answer.status, json: JSON.parse(await answer.text()) }
+  }
+  const fleet = { 'agones.dev/fleet': 'agones' }
+  const first = await ask({
+    namespace: 'default',
+    gameServerSelectors: [{ matchLabels: fleet, gameServerState: 'ALLOCATED' }, { matchLabels: fleet }],
+    scheduling: 'Packed',
+    metadata: { labels: { match: 'm1' }, annotations: { map: 'dm6' } },
+    counters: { rooms: { action: 'Increment', amount: '1' } },
+  })
+  assert.equal(first.status, 200, JSON.stringify(first.json))
+  const { gameServerName, nodeName, source, metadata, counters, lists } = first.json
+  assert.deepEqual([gameServerName, nodeName, source], [ship, 'north', 'local'])
+  assert.deepEqual([metadata.labels.match, metadata.annotations.map], ['m1', 'dm6'])
+  assert.deepEqual(counters, { rooms: { count: '1', capacity: '3' } })
+  assert.deepEqual(lists, { players: { values: ['ann'], capacity: '3' } })
+  const none = await ask({ requiredGameServerSelector: { matchLabels: fleet } })
+  assert.deepEqual([none.status, none.json.code], [429, 8])
+  assert.equal(none.json.message, 'there is no available GameServer to allocate')
+  const room = { matchLabels: fleet, gameServerState: 1, counters: { rooms: { minAvailable: '1' } } }
+  const again = await ask({ gameServerSelectors: [room], lists: { players: { addValues: ['bob'] } } })
+  assert.deepEqual([again.status, again.json.lists.players.values], [200, ['ann', 'bob']])
+  assert.equal((await giveBack(metadata.annotations['armada/allocation'])).state, 'Allocated')
+  assert.equal((await ask({}, 'nobody-knows-this-token')).status, 401)
+  assert.equal((await ask({ multiClusterSetting: { enabled: true } })).status, 400)
+})
+
 test.run()

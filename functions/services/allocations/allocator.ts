@@ -10,7 +10,7 @@
 // - Whoever waits is before those who come later, at whichever ApiServer: see WaitingRoom.
 // - Where the store does not say whether a commit happened, the same one is tried again; its conditions let it happen
 //   once. A request that is refused then gives back what it may have got.
-import { ArmadaError } from '../../../shared/errors.ts'
+import { ArmadaError, type ProblemCode } from '../../../shared/errors.ts'
 import type { Log } from '../../../shared/log.ts'
 import { backoffMs, sleep } from '../../../shared/loop.ts'
 import type { AllocationView } from '../../../shared/model/allocation.ts'
@@ -60,11 +60,15 @@ export type AllocatorStores = Pick<
   'ships' | 'hosts' | 'samples' | 'apiServers' | 'mirror' | 'allocations' | 'waiters'
 >
 
+/** Is told how each request ended. */
+export type AllocationWatch = (result: 'allocated' | 'replayed' | ProblemCode, seconds: number) => void
+
 export class Allocator {
   readonly #stores: AllocatorStores
   readonly #lanes: Lanes
   readonly #refusals: Refusals
   readonly #log: Log
+  readonly #watch: AllocationWatch
   readonly #room: WaitingRoom<Pending>
   #stopped = false
   #queue: Pending[] = []
@@ -72,7 +76,8 @@ export class Allocator {
   #running = false
   #looking = false
 
-  constructor(stores: AllocatorStores, log: Log) {
+  constructor(stores: AllocatorStores, watch: AllocationWatch, log: Log) {
+    this.#watch = watch
     this.#stores = stores
     this.#log = log
     this.#lanes = new Lanes(stores)
@@ -90,7 +95,21 @@ export class Allocator {
   }
 
   /** @throws ArmadaError none_free, key_reused, unavailable. */
-  take(request: Request): Promise<Given> {
+  async take(request: Request): Promise<Given> {
+    const startMs = performance.now()
+    const told = (result: Parameters<AllocationWatch>[0]) =>
+      this.#watch(result, (performance.now() - startMs) / 1_000)
+    try {
+      const given = await this.#take(request)
+      told(given.replayed ? 'replayed' : 'allocated')
+      return given
+    } catch (error) {
+      told(error instanceof ArmadaError ? error.code : 'internal')
+      throw error
+    }
+  }
+
+  #take(request: Request): Promise<Given> {
     if (this.#queue.length >= mostQueued) throw tooMany()
     return new Promise((give, refuse) => {
       const endMs = performance.now() + request.waitSeconds * 1_000

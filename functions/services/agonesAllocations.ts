@@ -1,0 +1,124 @@
+// Allocations in the words of Agones: its requests become ours, and our answers its.
+import {
+  type AgonesRequest,
+  type AgonesResponse,
+  type AgonesSelector,
+  allocateAsAgones,
+} from '../../shared/api/agonesAllocation.ts'
+import { ArmadaError } from '../../shared/errors.ts'
+import type { AllocationRequest, AllocationView, ShipSelector } from '../../shared/model/allocation.ts'
+import { guarded } from '../middleware/authenticate.ts'
+import type { Allocator, Given } from './allocations/allocator.ts'
+import { takeFor } from './allocations.ts'
+import { serviceApp } from './serviceApp.ts'
+
+const fleetLabel = 'agones.dev/fleet'
+
+export function agonesAllocationService(allocator: Allocator) {
+  return serviceApp().openapi(guarded(allocateAsAgones), async (c) => {
+    let given: Given
+    try {
+      given = await takeFor(c, allocator, requestOf(c.req.valid('json')))
+    } catch (error) {
+      if (!(error instanceof ArmadaError && error.code === 'none_free')) throw error
+      c.set('problem', 'none_free')
+      c.header('retry-after', '1')
+      const message = 'there is no available GameServer to allocate'
+      return c.json(
+        { code: 8 as const, message, details: [], status: 429 as const, detail: error.message },
+        429,
+      )
+    }
+    if (given.replayed) c.header('idempotency-replayed', 'true')
+    return c.json(responseOf(given.allocations[0] as AllocationView), 200)
+  })
+}
+
+function requestOf(asked: AgonesRequest): AllocationRequest {
+  const { gameServerSelectors, requiredGameServerSelector, preferredGameServerSelectors } = asked
+  const { labels, annotations } = asked.metadata ?? asked.metaPatch ?? { labels: {}, annotations: {} }
+  const required = requiredGameServerSelector && selectorOf(requiredGameServerSelector)
+  // What is preferred is preferred among those that are required.
+  const older = [
+    ...preferredGameServerSelectors.map((one) => {
+      const selector = selectorOf(one)
+      const matchLabels = { ...selector.matchLabels, ...required?.matchLabels }
+      const fleet = required?.fleet ?? selector.fleet
+      return { ...selector, matchLabels, ...(fleet !== undefined && { fleet }) }
+    }),
+    ...(required ? [required] : []),
+  ]
+  const named = gameServerSelectors.length > 0 ? gameServerSelectors.map(selectorOf) : older
+  return {
+    selectors: named.length > 0 ? named : [anyShip],
+    strategy: asked.scheduling === 'Packed' ? 'packed' : 'distributed',
+    priorities: asked.priorities.map(({ type, key, order }) => ({
+      type: type === 'Counter' ? 'counter' : 'list',
+      key,
+      order: order === 'Ascending' ? 'ascending' : 'descending',
+    })),
+    ...{ count: 1, labels, annotations, waitSeconds: 0, reserve: false },
+    counters: mapped(asked.counters, ({ action, amount, capacity }) => ({
+      ...(action && amount !== undefined && { add: action === 'Increment' ? amount : -amount }),
+      capacity,
+    })),
+    lists: mapped(asked.lists, ({ addValues, deleteValues, capacity }) => ({
+      ...{ append: addValues, remove: deleteValues, capacity },
+    })),
+  }
+}
+
+const anyShip: ShipSelector = {
+  matchLabels: {},
+  matchExpressions: [],
+  state: 'Ready',
+  counters: {},
+  lists: {},
+}
+
+function selectorOf({ matchLabels, gameServerState, counters, lists }: AgonesSelector): ShipSelector {
+  const { [fleetLabel]: fleet, ...labels } = matchLabels
+  return {
+    ...(fleet !== undefined && { fleet }),
+    ...{ matchLabels: labels, matchExpressions: [] },
+    state: gameServerState === 'READY' ? 'Ready' : 'Allocated',
+    counters: mapped(counters, ({ maxAvailable, maxCount, ...least }) => ({
+      ...least,
+      ...unlessZero({ maxAvailable, maxCount }),
+    })),
+    lists: mapped(lists, ({ maxAvailable, containsValue, ...least }) => ({
+      ...least,
+      ...unlessZero({ maxAvailable }),
+      ...(containsValue && { contains: containsValue }),
+    })),
+  }
+}
+
+/** Agones' upper limits are none when they are 0. */
+function unlessZero<T extends Record<string, number | undefined>>(limits: T): Partial<T> {
+  return Object.fromEntries(Object.entries(limits).filter(([, limit]) => limit)) as Partial<T>
+}
+
+function responseOf(view: AllocationView): AgonesResponse {
+  const { id, ship, fleet, host, address, ports, labels, annotations, counters, lists } = view
+  return {
+    gameServerName: ship,
+    ports: ports.flatMap(({ name, hostPort }) => (hostPort === null ? [] : [{ name, port: hostPort }])),
+    address: address ?? '',
+    addresses: address ? [{ type: 'ExternalIP', address }] : [],
+    nodeName: host ?? '',
+    source: 'local',
+    metadata: {
+      labels: { ...labels, ...(fleet && { [fleetLabel]: fleet }) },
+      annotations: { ...annotations, 'armada/allocation': id },
+    },
+    counters: mapped(counters, ({ count, capacity }) => ({
+      ...{ count: String(count), capacity: String(capacity) },
+    })),
+    lists: mapped(lists, ({ values, capacity }) => ({ values, capacity: String(capacity) })),
+  }
+}
+
+function mapped<A, B>(all: Record<string, A>, one: (value: A) => B): Record<string, B> {
+  return Object.fromEntries(Object.entries(all).map(([key, value]) => [key, one(value)]))
+}
