@@ -97,7 +97,7 @@ export const AgonesStatus = z
   .strictObject({
     code: z.literal(8),
     message: z.string(),
-    details: z.array(z.never()),
+    details: z.array(z.string()).max(0),
     status: z.literal(429),
     detail: z.string().describe('What stands in the way of each ship'),
   })
@@ -133,7 +133,13 @@ export const allocateAsAgones = createRoute({
     429: {
       description: 'No ship is free, as Agones says it (RESOURCE_EXHAUSTED)',
       content: {
-        'application/json': { schema: AgonesStatus },
+        'application/json': {
+          schema: AgonesStatus,
+          example: {
+            ...{ code: 8, message: 'there is no available GameServer to allocate', details: [], status: 429 },
+            detail: 'No ship is free. Of those asked for, 20 of fleet "lobby": Allocated.',
+          },
+        },
         'application/problem+json': { schema: Problem },
       },
     },

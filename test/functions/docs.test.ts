@@ -33,6 +33,7 @@ interface Media {
 const test = suite('docs')
 const modules = [
   ...[
+    agonesAllocation,
     allocations,
     audit,
     blueprints,

@@ -27,6 +27,7 @@ const tame: Readonly<Record<string, Arbitrary<unknown>>> = {
   count: fc.integer({ min: 1, max: 20 }),
   create: fc.integer({ min: 0, max: 5 }),
   attempt: fc.integer({ min: 1, max: 3 }),
+  waitSeconds: fc.integer({ min: 0, max: 1 }),
 }
 
 const deepest = 6
