@@ -16,10 +16,11 @@ import { backoffMs, sleep } from '../../../shared/loop.ts'
 import type { AllocationView } from '../../../shared/model/allocation.ts'
 import type { Dealt } from '../../stores/allocations.ts'
 import type { Stores } from '../../stores/stores.ts'
-import { allocationId, giveBack } from '../changes/allocating.ts'
+import { allocationId } from '../changes/allocating.ts'
 import { type Ask, type Draft, Drafts, dealOf } from './drafts.ts'
 import { Lanes } from './lanes.ts'
-import { Refusals } from './refusal.ts'
+import { contended, gone, keyReused, Refusals, tooMany } from './refusal.ts'
+import { Unclaimed } from './unclaimed.ts'
 import { mayTake, WaitingRoom } from './waiting.ts'
 
 const mostQueued = 10_000
@@ -29,8 +30,6 @@ const mostInTurn = 200
 /** Ships may be snatched away so often before the caller is told to try again. */
 const mostTries = 50
 const givenUpMs = 3_000
-/** A commit that got no answer may happen for so long: etcd gives up a proposal after 7 s. */
-const unsettledMs = 15_000
 
 export interface Request extends Ask {
   waitSeconds: number
@@ -67,8 +66,8 @@ export class Allocator {
   readonly #stores: AllocatorStores
   readonly #lanes: Lanes
   readonly #refusals: Refusals
-  readonly #log: Log
   readonly #watch: AllocationWatch
+  readonly #unclaimed: Unclaimed
   readonly #room: WaitingRoom<Pending>
   #stopped = false
   #queue: Pending[] = []
@@ -79,7 +78,7 @@ export class Allocator {
   constructor(stores: AllocatorStores, watch: AllocationWatch, log: Log) {
     this.#watch = watch
     this.#stores = stores
-    this.#log = log
+    this.#unclaimed = new Unclaimed(stores, log)
     this.#lanes = new Lanes(stores)
     this.#refusals = new Refusals(this.#lanes, stores)
     this.#room = new WaitingRoom(stores, this.#lanes, log, (all) => {
@@ -110,7 +109,7 @@ export class Allocator {
   }
 
   #take(request: Request): Promise<Given> {
-    if (this.#queue.length >= mostQueued) throw tooMany()
+    if (this.#queue.length >= mostQueued) throw tooMany(mostQueued)
     return new Promise((give, refuse) => {
       const endMs = performance.now() + request.waitSeconds * 1_000
       this.#queue.push({ ...request, tries: 0, sure: false, endMs, give, refuse })
@@ -123,12 +122,18 @@ export class Allocator {
     this.#running = true
     // What has arrived with this one is answered with it.
     await new Promise((resolve) => setImmediate(resolve))
-    while (this.#queue.length > 0) await this.#turn()
+    while (this.#queue.length > 0) {
+      const batch = this.#queue.splice(0, mostInTurn)
+      try {
+        await this.#turn(batch)
+      } catch (error) {
+        for (const pending of batch) this.#end(pending, error)
+      }
+    }
     this.#running = false
   }
 
-  async #turn(): Promise<void> {
-    const batch = this.#queue.splice(0, mostInTurn)
+  async #turn(batch: readonly Pending[]): Promise<void> {
     const drafts = new Drafts<Pending>(this.#lanes)
     const later: Pending[] = []
     const promised = this.#room.promised()
@@ -240,7 +245,7 @@ export class Allocator {
           ...this.#queue.splice(0),
         ]
         for (const pending of refused) this.#end(pending, error)
-        for (const draft of drafts) void this.#giveBackLater(draft)
+        for (const draft of drafts) void this.#unclaimed.giveBackLater(keyless(draft))
         return
       }
     }
@@ -269,7 +274,7 @@ export class Allocator {
       const known = of.asked && result.answers[keyed++]
       if (known?.is === 'answered') this.#replay(of, known.text)
       else if (known) this.#end(of, keyReused())
-      else if (of.tries >= mostTries) this.#end(of, contended())
+      else if (of.tries >= mostTries) this.#end(of, contended(mostTries))
       else again.push(of)
       of.tries++
     }
@@ -281,50 +286,12 @@ export class Allocator {
     for (const { of, views } of parts) {
       of.give({ allocations: views, replayed: false })
       // Whoever has a key comes back for the answer; nobody else could ever give it back.
-      if (of.isGone() && !of.asked) void this.#giveBack(views, 'its caller hung up')
+      if (of.isGone() && !of.asked) void this.#unclaimed.giveBack(views, 'its caller hung up')
     }
   }
-
-  async #giveBack(views: readonly AllocationView[], reason: string): Promise<void> {
-    const ids = new Map(views.map(({ ship, id }) => [ship, id]))
-    await this.#stores.ships
-      .update([...ids.keys()], (ship) => giveBack(ship, ids.get(ship.id) ?? '', 'ready', reason))
-      .catch((error) => this.#log.warn({ error, ships: [...ids.keys()] }, 'allocations were not given back'))
-  }
-
-  /** Nobody has the answer of these; until it is certain that they will not happen any more, they are looked for. */
-  async #giveBackLater({ parts }: Draft<Pending>): Promise<void> {
-    const views = parts.filter(({ of }) => !of.asked).flatMap((part) => part.views)
-    const endMs = performance.now() + unsettledMs
-    if (views.length === 0) return
-    do {
-      await sleep(1_000)
-      await this.#giveBack(views, 'it was never answered')
-    } while (performance.now() < endMs)
-  }
 }
 
-export function keyReused(): ArmadaError {
-  return new ArmadaError(
-    'key_reused',
-    'This Idempotency-Key came with another request within the last day. Use a new key for a new intention.',
-  )
-}
-
-function gone(): ArmadaError {
-  return new ArmadaError('request_timeout', 'The caller hung up before there was an answer.')
-}
-
-function contended(): ArmadaError {
-  return new ArmadaError(
-    'unavailable',
-    `Others were faster ${mostTries} times. Try again; more ApiServers or fewer ships than requests make it likely.`,
-    { retryAfterSeconds: 1 },
-  )
-}
-
-function tooMany(): ArmadaError {
-  return new ArmadaError('unavailable', `${mostQueued} allocations wait at this ApiServer. Try again.`, {
-    retryAfterSeconds: 1,
-  })
+/** Whoever has a key comes back for the answer. */
+function keyless({ parts }: Draft<Pending>): AllocationView[] {
+  return parts.filter(({ of }) => !of.asked).flatMap(({ views }) => views)
 }

@@ -66,3 +66,28 @@ export class Refusals {
     return taken instanceof Error ? taken.message : 'taken by others meanwhile'
   }
 }
+
+export function keyReused(): ArmadaError {
+  return new ArmadaError(
+    'key_reused',
+    'This Idempotency-Key came with another request within the last day. Use a new key for a new intention.',
+  )
+}
+
+export function gone(): ArmadaError {
+  return new ArmadaError('request_timeout', 'The caller hung up before there was an answer.')
+}
+
+export function contended(tries: number): ArmadaError {
+  return new ArmadaError(
+    'unavailable',
+    `Others were faster ${tries} times. Try again; more ApiServers or fewer ships than requests make it likely.`,
+    { retryAfterSeconds: 1 },
+  )
+}
+
+export function tooMany(most: number): ArmadaError {
+  return new ArmadaError('unavailable', `${most} allocations wait at this ApiServer. Try again.`, {
+    retryAfterSeconds: 1,
+  })
+}

@@ -3,6 +3,7 @@
 // A ship that has just become Ready is promised to who has waited longest of all that it suits, as every ApiServer
 // works out by itself from the same keys. Whoever it is promised to takes it within milliseconds; if his ApiServer is
 // dead, it is for anybody after `heldMs`.
+import { messageOf } from '../../../shared/errors.ts'
 import type { Log } from '../../../shared/log.ts'
 import type { Ship } from '../../../shared/model/ship.ts'
 import type { Stores } from '../../stores/stores.ts'
@@ -23,7 +24,7 @@ export class WaitingRoom<P> {
   /** Ships that have become Ready -> when. */
   readonly #freed = new Map<string, number>()
   #timer: NodeJS.Timeout | undefined
-  #tick: NodeJS.Timeout | undefined
+  #dueMs = 0
 
   constructor(stores: Pick<Stores, 'ships' | 'waiters'>, lanes: Lanes, log: Log, wake: (all: P[]) => void) {
     this.#stores = stores
@@ -45,13 +46,13 @@ export class WaitingRoom<P> {
   add(name: string, of: P): void {
     this.#here.set(name, of)
     // Also without news: its time may be over, and what was promised to others is not held for ever.
-    this.#tick ??= setInterval(() => this.#all(), tickMs).unref()
+    this.#soon(tickMs)
   }
 
   /** Takes its key away, of which the record of who was served does not speak. */
   leave(name: string): void {
     this.#stores.waiters.remove(name).catch((error) => {
-      this.#log.debug({ error, waiter: name }, 'the key of one who waited goes by itself')
+      this.#log.debug({ error: messageOf(error), waiter: name }, 'the key of one who waited goes by itself')
     })
   }
 
@@ -79,9 +80,7 @@ export class WaitingRoom<P> {
 
   /** All who wait here, for the last time. */
   empty(): P[] {
-    clearInterval(this.#tick)
     clearTimeout(this.#timer)
-    this.#tick = undefined
     this.#timer = undefined
     const all = [...this.#here.values()]
     this.#here.clear()
@@ -93,7 +92,11 @@ export class WaitingRoom<P> {
   }
 
   #soon(ms: number): void {
-    this.#timer ??= setTimeout(() => this.#all(), ms)
+    const dueMs = performance.now() + ms
+    if (this.#timer !== undefined && this.#dueMs <= dueMs) return
+    clearTimeout(this.#timer)
+    this.#dueMs = dueMs
+    this.#timer = setTimeout(() => this.#all(), ms).unref()
   }
 
   /** In the order in which they came. */
@@ -105,10 +108,6 @@ export class WaitingRoom<P> {
     const all = [...this.#here].sort(([a], [b]) => revisionOf(a) - revisionOf(b)).map(([, of]) => of)
     this.#here.clear()
     if (all.length > 0) this.#wake(all)
-    else {
-      clearInterval(this.#tick)
-      this.#tick = undefined
-    }
   }
 }
 
