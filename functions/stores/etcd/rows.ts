@@ -1,9 +1,11 @@
 // Single records in etcd: read through, and changed as they were last seen.
 import { ArmadaError } from '../../../shared/errors.ts'
+import { backoffMs, sleep } from '../../../shared/loop.ts'
 import type { Row } from '../mirror/table.ts'
 import type { Kv, KvReader } from './kv.ts'
 
-const conflictLimit = 8
+/** Counters of one ship may be changed by many at once. */
+const conflictLimit = 30
 
 export async function readRow<T>(kv: KvReader, key: string): Promise<Row<T> | undefined> {
   const found = await kv.get(key)
@@ -27,6 +29,7 @@ export async function changeRow<T>(
     if (text === JSON.stringify(row.value)) return row
     const revision = await kv.commit([{ key, revision: row.revision }], [{ put: key, value: text }])
     if (revision !== undefined) return { value, revision }
+    await sleep(backoffMs(Math.min(tries, 5), 1, 30))
   }
   throw new ArmadaError('unavailable', 'The record keeps changing. Try again.', { retryAfterSeconds: 1 })
 }
