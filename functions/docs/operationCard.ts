@@ -8,12 +8,18 @@ export function anchorOf(method: string, path: string): string {
   return `${method}-${path.replace(/[^a-z0-9]+/gi, '-')}`
 }
 
-export function operationCard(method: string, path: string, operation: Operation): Html {
+/** @param common problems that are told once for all routes. */
+export function operationCard(
+  method: string,
+  path: string,
+  operation: Operation,
+  common: readonly Problem[],
+): Html {
   const { summary, description, parameters = [], requestBody, responses } = operation
   const roles = operation['x-roles'] ?? []
   const limited = operation['x-scope'] === undefined ? '' : '; also one that is limited to fleets'
   const good = Object.entries(responses).filter(([status]) => Number(status) < 400)
-  const bad = Object.entries(responses).filter(([status]) => Number(status) >= 400)
+  const bad = problemsOf(operation).filter((one) => !common.some(({ code }) => code === one.code))
   return html`<article id="${anchorOf(method, path)}">
     <h3><span class="method ${method}">${method.toUpperCase()}</span> <code>${path}</code></h3>
     <p class="summary">${summary}</p>
@@ -56,13 +62,26 @@ function parameterTable(parameters: readonly Parameter[]): Html {
   return schemaTable({ properties: Object.fromEntries(fields), required })
 }
 
-function problemTable(problems: readonly [string, { description: string }][]): Html {
-  const rows = problems.map(([status, { description }]) => {
-    const kinds = description.split('; ').map((kind) => {
+export interface Problem {
+  status: string
+  code: string
+  title: string
+}
+
+export function problemsOf({ responses }: Operation): Problem[] {
+  return Object.entries(responses).flatMap(([status, { description }]) => {
+    if (Number(status) < 400) return []
+    return description.split('; ').map((kind) => {
       const [code = '', title = ''] = kind.split(/: (.*)/)
-      return html`<div><code>${code}</code> ${title}</div>`
+      return { status, code, title }
     })
-    return html`<tr><th><code>${status}</code></th><td>${kinds}</td></tr>`
   })
+}
+
+export function problemTable(problems: readonly Problem[]): Html {
+  const rows = problems.map(
+    ({ status, code, title }) =>
+      html`<tr><th><code>${status}</code></th><td><code>${code}</code> ${title}</td></tr>`,
+  )
   return html`<table class="fields"><tbody>${rows}</tbody></table>`
 }

@@ -1,14 +1,14 @@
 // The API's document as one page for people: nothing in it is fetched from anywhere, and nothing runs.
 import { html, raw } from 'hono/html'
 import type { Document, Operation } from './document.ts'
-import { anchorOf, operationCard } from './operationCard.ts'
+import { anchorOf, operationCard, type Problem, problemsOf, problemTable } from './operationCard.ts'
 import { type Html, prose } from './prose.ts'
 import { schemaTable } from './schemaTable.ts'
 import { style } from './style.ts'
 
 /** Routes that people and their programs use come first; those of Armada's own parts last. */
 const order = [
-  ...['ships', 'fleets', 'blueprints', 'hosts', 'events', 'webhooks', 'cluster', 'health'],
+  ...['ships', 'fleets', 'allocations', 'blueprints', 'hosts', 'events', 'webhooks', 'cluster', 'health'],
   ...['tokens', 'quotas', 'audit'],
 ]
 
@@ -21,6 +21,7 @@ interface Route {
 export function page(document: Document): Html {
   const { title, version, description } = document.info
   const groups = groupsOf(document)
+  const common = commonProblems(document)
   const schemas = Object.entries(document.components?.schemas ?? {})
   return html`<!doctype html>
 <html lang="en">
@@ -46,9 +47,10 @@ export function page(document: Document): Html {
   <p>JSON over HTTP. Send <code>Authorization: Bearer &lt;token&gt;</code>. What goes wrong is answered with a
   problem document (RFC 9457) that has a stable <code>code</code> and a <code>detail</code> that says what to do.
   Fields marked <b>*</b> must be there. <a href="/openapi.json">OpenAPI 3.1 document</a></p>
+  <details class="problems"><summary>Problems that every route with a token can answer</summary>${problemTable(common)}</details>
   ${groups.map(
     ([tag, routes]) => html`<section><h2>${tag}</h2>
-    ${routes.map(({ method, path, operation }) => operationCard(method, path, operation))}</section>`,
+    ${routes.map(({ method, path, operation }) => operationCard(method, path, operation, common))}</section>`,
   )}
   <section><h2>schemas</h2>
   ${schemas.map(([name, schema]) => html`<article id="schema-${name}"><h3>${name}</h3>${schemaTable(schema)}</article>`)}
@@ -56,6 +58,15 @@ export function page(document: Document): Html {
 </main>
 </body>
 </html>`
+}
+
+/** Those of every operation that takes a token. */
+function commonProblems({ paths }: Document): Problem[] {
+  const guarded = Object.values(paths)
+    .flatMap((methods) => Object.values(methods))
+    .filter((operation) => (operation['x-roles'] ?? []).length > 0)
+  const [first = [], ...others] = guarded.map(problemsOf)
+  return first.filter(({ code }) => others.every((problems) => problems.some((one) => one.code === code)))
 }
 
 function groupsOf({ paths }: Document): [string, Route[]][] {

@@ -111,7 +111,7 @@ test('the page fetches nothing and runs nothing', async () => {
   assert.doesNotMatch(page, /<script|<link|<img|@import|url\(/i)
   // Examples may show addresses, as text.
   assert.doesNotMatch(page.replaceAll(/<pre><code>[^<]*<\/code><\/pre>/g, ''), /https?:\/\//i)
-  assert.ok(page.length < 400_000, `${page.length} characters`)
+  assert.ok(page.length < 5_600 * routes.length, `${page.length} characters for ${routes.length} routes`)
 })
 
 test.run()
