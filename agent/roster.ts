@@ -13,6 +13,7 @@
 // - An attempt that has left never boards again while this process lives.
 import type { Grant } from '../shared/model/grant.ts'
 import { add, noResources, type Resources } from '../shared/model/resources.ts'
+import { type Traced, traced } from '../shared/trace.ts'
 import type { SdkPorts } from './sdkPorts.ts'
 
 /** One try at running a ship: what everything about it is fenced by. */
@@ -25,7 +26,7 @@ export type Phase = 'Found' | 'Claimed' | 'Starting' | 'Ready' | 'Unhealthy'
 
 /** Why a ship is being ended by us. */
 export type Ending =
-  | { why: 'asked' }
+  | ({ why: 'asked' } & Traced)
   /** Not ready in time: the start failed. */
   | { why: 'late'; reason: string }
   /** Not this host's any more: nobody wants to hear of it. */
@@ -125,6 +126,16 @@ export class Roster {
     for (const listener of this.#listeners) listener(now, before)
     return now
   }
+}
+
+/** What everything that is said of a ship begins with. Its end is of the trace of whoever asked for it. */
+export function about(
+  grant: ShipAttempt & Traced,
+  ending: Ending | null = null,
+): ShipAttempt & { traceId?: string } {
+  const { ship, attempt, traceId } = grant
+  const asked = ending?.why === 'asked' ? ending.traceId : undefined
+  return { ship, attempt, ...traced({ traceId: asked ?? traceId }) }
 }
 
 export function keyOf({ ship, attempt }: ShipAttempt): string {

@@ -13,7 +13,7 @@ import type { Engine } from '../docker/engine.ts'
 import { listenPort } from '../docker/options.ts'
 import { Lanes } from '../lanes.ts'
 import type { Outbox } from '../outbox.ts'
-import { type Aboard, keyOf, type Roster, type ShipAttempt } from '../roster.ts'
+import { type Aboard, about, keyOf, type Roster, type ShipAttempt } from '../roster.ts'
 import { askExec } from './probe/exec.ts'
 import { askHttp } from './probe/http.ts'
 import { untilLine } from './probe/log.ts'
@@ -158,21 +158,16 @@ export class Prober {
     const phase = roster.at(grant)?.phase
     if (phase !== 'Starting' && phase !== 'Unhealthy') return
     roster.change(grant, { phase: 'Ready' })
-    outbox.put({ ship: grant.ship, attempt: grant.attempt, state: 'Ready' })
-    this.#options.log.info({ ship: grant.ship, attempt: grant.attempt }, 'ship is ready')
+    outbox.put({ ...about(grant), state: 'Ready' })
+    this.#options.log.info(about(grant), 'ship is ready')
   }
 
   #unwell({ grant }: Aboard, reason: string): void {
     const { roster, outbox, log } = this.#options
     if (roster.at(grant)?.phase !== 'Ready') return
     roster.change(grant, { phase: 'Unhealthy' })
-    outbox.put({
-      ship: grant.ship,
-      attempt: grant.attempt,
-      state: 'Unhealthy',
-      reason: reason.slice(0, 1_000),
-    })
-    log.warn({ ship: grant.ship, attempt: grant.attempt, reason }, 'ship is unhealthy')
+    outbox.put({ ...about(grant), state: 'Unhealthy', reason: reason.slice(0, 1_000) })
+    log.warn({ ...about(grant), reason }, 'ship is unhealthy')
   }
 
   #giveUp({ grant }: Aboard, probe: TimedProbe, said: string): void {

@@ -15,6 +15,7 @@ import { Bell, loop } from '../../shared/loop.ts'
 import type { Holding } from '../../shared/model/holding.ts'
 import type { HostSample } from '../../shared/model/host.ts'
 import { hostPortsOf, type ShipSample } from '../../shared/model/ship.ts'
+import { traceHeaders } from '../../shared/trace.ts'
 import type { Contact } from '../contact.ts'
 import type { Outbox } from '../outbox.ts'
 import type { Aboard, Roster, ShipAttempt } from '../roster.ts'
@@ -109,12 +110,12 @@ export class Reporter {
       ships: due ? this.#options.sampleShips() : [],
     }
     const sentAtMs = performance.now()
-    const { stale, resendHoldings } = await answerOf(api.v1.monitor.reports.$post({ json })).catch(
-      (error) => {
-        this.#sayAgain(left, anew)
-        return this.#refused(error, changes)
-      },
-    )
+    const { stale, resendHoldings } = await answerOf(
+      api.v1.monitor.reports.$post({ json }, { headers: traceHeaders(changes) }),
+    ).catch((error) => {
+      this.#sayAgain(left, anew)
+      return this.#refused(error, changes)
+    })
     if (resendHoldings) this.#sayAgain(left, true)
     if (due) this.#sampledAtMs = sentAtMs
     if (news) this.#told = state

@@ -9,6 +9,7 @@ import { answerOf, type Client } from '../../shared/api/client.ts'
 import { ArmadaError, messageOf } from '../../shared/errors.ts'
 import { backoffMs, sleep } from '../../shared/loop.ts'
 import type { ShipSelf, Word } from '../../shared/model/word.ts'
+import { type Traced, traceHeaders } from '../../shared/trace.ts'
 import type { ShipAttempt } from '../roster.ts'
 import { SdkError } from './sdkError.ts'
 
@@ -20,7 +21,7 @@ const mostTogether = 100
 const longestMs = 2 ** 31 - 1
 
 export interface LineOptions {
-  of: ShipAttempt
+  of: ShipAttempt & Traced
   api: Client
   /** The word is in effect. */
   onTaken: (word: Word) => void
@@ -158,7 +159,10 @@ export class Line {
     const words = batch.map((said) => said.word)
     const json = { attempt: of.attempt, first: batch[0]?.number ?? 1, words }
     const answer = await answerOf(
-      api.v1.monitor.ships[':ship'].words.$post({ param: { ship: of.ship }, json }),
+      api.v1.monitor.ships[':ship'].words.$post(
+        { param: { ship: of.ship }, json },
+        { headers: traceHeaders([of]) },
+      ),
     )
     this.learn(answer.self)
     return answer

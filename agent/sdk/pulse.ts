@@ -6,7 +6,7 @@
 import { sleep } from '../../shared/loop.ts'
 import type { Probe } from '../../shared/model/probe.ts'
 import type { Outbox } from '../outbox.ts'
-import type { Aboard, Roster, ShipAttempt } from '../roster.ts'
+import { type Aboard, about, type Roster, type ShipAttempt } from '../roster.ts'
 import type { Line } from './line.ts'
 
 export interface PulseOptions {
@@ -27,11 +27,10 @@ export async function keepPulse(
 ): Promise<void> {
   const { roster, outbox } = options
   const phase = () => roster.at(grant)?.phase
-  const { ship, attempt } = grant
   line.onPing = () => {
     if (phase() !== 'Unhealthy') return
     roster.change(grant, { phase: 'Ready' })
-    outbox.put({ ship, attempt, state: 'Ready' })
+    outbox.put({ ...about(grant), state: 'Ready' })
   }
   while (!signal.aborted && phase() === 'Starting') {
     if (performance.now() - startedAtMs >= probe.startLimitMs) {
@@ -51,6 +50,6 @@ export async function keepPulse(
     if (signal.aborted || failures < probe.failures || phase() !== 'Ready') continue
     const reason = `no health ping came for ${Math.round(silentMs / 100) / 10} s`
     roster.change(grant, { phase: 'Unhealthy' })
-    outbox.put({ ship, attempt, state: 'Unhealthy', reason })
+    outbox.put({ ...about(grant), state: 'Unhealthy', reason })
   }
 }

@@ -13,7 +13,7 @@ import { speaksSdk } from '../../shared/model/blueprint.ts'
 import type { Grant } from '../../shared/model/grant.ts'
 import { ShipSelf, type Word } from '../../shared/model/word.ts'
 import { Lanes } from '../lanes.ts'
-import { type Aboard, keyOf, type ShipAttempt } from '../roster.ts'
+import { type Aboard, about, keyOf, type ShipAttempt } from '../roster.ts'
 import { usualPorts } from '../sdkPorts.ts'
 import { Allowance } from './allowance.ts'
 import { GrpcSide } from './grpc.ts'
@@ -152,7 +152,7 @@ export class Sdk {
     }
   }
 
-  #taken(of: ShipAttempt, { say }: Word): void {
+  #taken(of: Grant, { say }: Word): void {
     const { roster, outbox, onShutdown } = this.#options
     if (say === 'shutdown') onShutdown(of)
     if (say !== 'ready' && say !== 'allocate' && say !== 'reserve') return
@@ -160,6 +160,6 @@ export class Sdk {
     if (phase !== 'Starting' && phase !== 'Unhealthy') return
     roster.change(of, { phase: 'Ready' })
     // A word that it is Unhealthy is on its way still, and older.
-    if (outbox.has(of)) outbox.put({ ship: of.ship, attempt: of.attempt, state: 'Ready' })
+    if (outbox.has(of)) outbox.put({ ...about(of), state: 'Ready' })
   }
 }

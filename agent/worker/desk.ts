@@ -12,7 +12,8 @@ import type { Grant } from '../../shared/model/grant.ts'
 import { allocatableOf } from '../../shared/model/host.ts'
 import type { Order } from '../../shared/model/job.ts'
 import { amountOf, fits, othersIn, subtract } from '../../shared/model/resources.ts'
-import { keyOf, type ShipAttempt } from '../roster.ts'
+import { traced, traceHeaders } from '../../shared/trace.ts'
+import { about, keyOf, type ShipAttempt } from '../roster.ts'
 import type { Crew } from './crew.ts'
 import { discard, endShip } from './end.ts'
 import { startShip } from './start.ts'
@@ -62,10 +63,9 @@ export class Desk {
     const older = roster.get(grant.ship)
     if (older && older.grant.attempt < grant.attempt) await this.#clear(older.grant)
     const noRoom = roomFor(crew, grant)
-    const { ship, attempt } = grant
-    if (noRoom && !roster.get(ship)) {
-      log.warn({ ship, attempt, reason: noRoom }, 'ship cannot be started here')
-      outbox.put({ ship, attempt, state: 'Returned', fault: true, reason: noRoom, exit: null })
+    if (noRoom && !roster.get(grant.ship)) {
+      log.warn({ ...about(grant), reason: noRoom }, 'ship cannot be started here')
+      outbox.put({ ...about(grant), state: 'Returned', fault: true, reason: noRoom, exit: null })
       return
     }
     const found = roster.at(grant)
@@ -89,18 +89,18 @@ export class Desk {
 
   #stop(job: StopOrder): void {
     const { roster, outbox, ask } = this.#crew
-    const { ship, attempt } = job
     this.#stops.delete(keyOf(job))
     this.#stops.add(keyOf(job))
     for (const key of this.#stops) {
       if (this.#stops.size <= rememberedStops) break
       this.#stops.delete(key)
     }
-    if (roster.at(job)) endShip(this.#crew, job, { why: 'asked' })
+    if (roster.at(job)) endShip(this.#crew, job, { why: 'asked', ...traced(job) })
     if (roster.at(job) || roster.hasLeft(job)) return
-    outbox.put({ ship, attempt, state: 'Stopped', reason: 'stopped before it was started', exit: null })
+    const reason = 'stopped before it was started'
+    outbox.put({ ...about(job), state: 'Stopped', reason, exit: null })
     // An older attempt that is still aboard may be a stray: the ApiServer knows.
-    if (roster.get(ship)) ask.ring()
+    if (roster.get(job.ship)) ask.ring()
   }
 
   #isNews(job: StartOrder): boolean {
@@ -117,16 +117,21 @@ export class Desk {
   /** Asks until there is an answer: the jobs stay in the box meanwhile. */
   async #claim(jobs: readonly StartOrder[]): Promise<Grant[]> {
     const { api, contact, gate, signal, log } = this.#crew
-    const claims = jobs.map(({ ship, attempt, ports }) => ({ ship, attempt, ports }))
+    const claims = jobs.map((job) => ({ ...about(job), ports: job.ports }))
     for (let failures = 0; claims.length > 0 && !signal.aborted; ) {
       await gate.passed(signal)
       const turn = contact.turn
       const sentAtMs = performance.now()
       try {
-        const { granted, refused } = await answerOf(api.v1.monitor.claims.$post({ json: { claims } }))
+        const { granted, refused } = await answerOf(
+          api.v1.monitor.claims.$post({ json: { claims } }, { headers: traceHeaders(claims) }),
+        )
         if (contact.turn !== turn) continue
         contact.heard(sentAtMs)
-        for (const one of refused) log.info(one, 'claim refused')
+        for (const one of refused) {
+          const job = jobs.find(({ ship }) => ship === one.ship)
+          log.info({ ...one, ...(job && traced(job)) }, 'claim refused')
+        }
         return granted
       } catch (error) {
         log.warn({ error: messageOf(error), claims: claims.length }, 'the claim is tried again')

@@ -1,5 +1,5 @@
 // Ending ships: decided once, carried out in the background, told by what their containers leave behind.
-import type { Aboard, Ending, ShipAttempt } from '../roster.ts'
+import { type Aboard, about, type Ending, type ShipAttempt } from '../roster.ts'
 import type { Crew } from './crew.ts'
 import { type Farewell, halt } from './halt.ts'
 import { settle } from './settle.ts'
@@ -20,7 +20,7 @@ export function endShip(crew: Crew, of: ShipAttempt, ending: Ending): void {
 /** Halts and settles a ship whose ending was decided. */
 export async function carryOut(crew: Crew, entry: Aboard): Promise<void> {
   const { grant, containerId, ending } = entry
-  crew.log.info({ ship: grant.ship, attempt: grant.attempt, why: ending?.why }, 'ending a ship')
+  crew.log.info({ ...about(grant, ending), why: ending?.why }, 'ending a ship')
   if (containerId !== null) {
     const { graceMs, stopCommand: command } = grant.spec.lifecycle
     const farewell = ending?.why === 'stray' ? quick(graceMs) : { graceMs, command }

@@ -3,7 +3,7 @@ import type { ShipExit } from '../../shared/model/ship.ts'
 import type { Details } from '../docker/engine.ts'
 import { isAway } from '../docker/engineError.ts'
 import { lastLines } from '../docker/log.ts'
-import type { Aboard } from '../roster.ts'
+import { type Aboard, about } from '../roster.ts'
 import type { Crew } from './crew.ts'
 import { type Remains, verdict } from './verdict.ts'
 
@@ -19,7 +19,7 @@ export async function settle(crew: Crew, entry: Aboard): Promise<void> {
   if (!now) return
   const report = verdict(now, remainsOf(crew, details, exit))
   log.info(
-    { ship: entry.grant.ship, phase: now.phase, report: report ?? 'none: it is not ours any more' },
+    { ...about(now.grant, now.ending), phase: now.phase, report: report ?? 'none: it is not ours any more' },
     'ship ended',
   )
   if (report) outbox.put(report)

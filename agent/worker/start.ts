@@ -12,7 +12,7 @@ import type { Grant } from '../../shared/model/grant.ts'
 import type { Details } from '../docker/engine.ts'
 import { hasStatus, isAway } from '../docker/engineError.ts'
 import { containerName, containerOptions } from '../docker/options.ts'
-import type { Aboard } from '../roster.ts'
+import { type Aboard, about } from '../roster.ts'
 import type { Crew } from './crew.ts'
 import { carryOut } from './end.ts'
 import { type BusyPort, busyPort } from './hostPort.ts'
@@ -33,14 +33,13 @@ export async function startShip(crew: Crew, grant: Grant): Promise<void> {
       if (!(await hasImage(crew, grant))) return abandon(crew, grant)
       const entry = await starts.run(() => launch(crew, grant))
       if (!entry) return abandon(crew, grant)
-      const { ship, attempt } = grant
-      log.info({ ship, attempt, tookMs: Math.round(performance.now() - beginMs) }, 'ship started')
+      log.info({ ...about(grant), tookMs: Math.round(performance.now() - beginMs) }, 'ship started')
       if (entry.ending) crew.hands.run('end a ship', () => carryOut(crew, entry))
       return
     } catch (error) {
       if (error instanceof BadChoice) await sleep(badChoicePauseMs, signal)
       if (!isAway(error)) return refuse(crew, grant, error)
-      log.warn({ ship: grant.ship, error: messageOf(error) }, 'the start waits for the Docker engine')
+      log.warn({ ...about(grant), error: messageOf(error) }, 'the start waits for the Docker engine')
       await engine.answers(signal)
     }
   }
@@ -124,11 +123,10 @@ async function make(crew: Crew, grant: Grant): Promise<Pick<Details, 'id' | 'sta
 }
 
 function refuse({ roster, outbox, log }: Crew, grant: Grant, error: unknown): void {
-  const { ship, attempt } = grant
   const reason = messageOf(error)
   const entry = roster.at(grant)
   if (!entry) return
-  log.warn({ ship, attempt, reason }, 'ship cannot be started here')
+  log.warn({ ...about(grant), reason }, 'ship cannot be started here')
   const why = error instanceof BadChoice ? 'given-back' : 'late'
   const ending = entry.ending ?? { why, reason }
   const report = verdict({ ...entry, ending }, nothing)

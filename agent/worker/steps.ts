@@ -1,7 +1,8 @@
 // The table that carries out what plan.ts decided.
 import { messageOf } from '../../shared/errors.ts'
 import type { ShipState } from '../../shared/model/shipState.ts'
-import type { Phase } from '../roster.ts'
+import { traced } from '../../shared/trace.ts'
+import { about, type Phase } from '../roster.ts'
 import type { Crew } from './crew.ts'
 import type { Desk } from './desk.ts'
 import { discard, endShip } from './end.ts'
@@ -21,20 +22,20 @@ const executors: { readonly [N in Name]: Executor<N> } = {
   stop: each(async (crew, step) => {
     const phase = crew.roster.at(step.grant)?.phase
     if (step.containerId !== null && (phase === undefined || phase === 'Found')) await adopt(crew, step)
-    endShip(crew, step.grant, { why: 'asked' })
+    endShip(crew, step.grant, { why: 'asked', ...traced(step.grant) })
   }),
   repeat: each(async ({ roster, outbox }, { grant }) => {
-    const { ship, attempt } = grant
     const phase = roster.at(grant)?.phase
     if (outbox.has(grant)) return
-    if (phase === 'Ready') outbox.put({ ship, attempt, state: 'Ready' })
-    if (phase === 'Unhealthy') outbox.put({ ship, attempt, state: 'Unhealthy', reason: 'its probe fails' })
+    if (phase === 'Ready') outbox.put({ ...about(grant), state: 'Ready' })
+    if (phase === 'Unhealthy') outbox.put({ ...about(grant), state: 'Unhealthy', reason: 'its probe fails' })
   }),
   // Claimed once more, because what the ApiServer has in memory may be a moment old.
   start: async ({ hands }, steps, desk) => {
-    const jobs = steps.map(({ grant: { ship, attempt, ports } }) => {
+    const jobs = steps.map(({ grant }) => {
+      const { ports } = grant
       const chosen = ports.flatMap(({ name, hostPort }) => (hostPort === null ? [] : [[name, hostPort]]))
-      return { kind: 'start', ship, attempt, ports: Object.fromEntries(chosen) } as const
+      return { kind: 'start', ...about(grant), ports: Object.fromEntries(chosen) } as const
     })
     hands.run('start wanted ships', () => desk.take(jobs))
   },
@@ -60,7 +61,7 @@ function each<N extends Name>(carryOut: (crew: Crew, step: One<N>) => Promise<vo
 async function tell(crew: Crew, { grant, containerId }: One<'settle'>): Promise<void> {
   const phase = phaseOf(grant.state)
   if (!enlist(crew, grant, phase, containerId)) return
-  const asked = grant.state === 'Stopping' ? ({ why: 'asked' } as const) : null
+  const asked = grant.state === 'Stopping' ? ({ why: 'asked', ...traced(grant) } as const) : null
   // One that was ended here before the ApiServer could be asked keeps its reason.
   const entry = crew.roster.change(grant, { ending: crew.roster.at(grant)?.ending ?? asked })
   if (entry) await settle(crew, entry)
@@ -71,7 +72,7 @@ async function adopt(crew: Crew, { grant, containerId }: One<'adopt' | 'stop'>):
   const details = await crew.engine.details(containerId)
   if (!enlist(crew, grant, phaseOf(grant.state), containerId)) return
   if (details) crew.roster.change(grant, whereabouts(details))
-  crew.log.info({ ship: grant.ship, attempt: grant.attempt, state: grant.state }, 'ship adopted')
+  crew.log.info({ ...about(grant), state: grant.state }, 'ship adopted')
 }
 
 function enlist(crew: Crew, grant: One<'adopt'>['grant'], phase: Phase, containerId: string | null): boolean {

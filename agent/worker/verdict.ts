@@ -1,7 +1,7 @@
 // How a ship ended, in the words of a report. Pure.
 import type { ShipReport } from '../../shared/api/monitor.ts'
 import type { ShipExit } from '../../shared/model/ship.ts'
-import type { Aboard } from '../roster.ts'
+import { type Aboard, about } from '../roster.ts'
 
 export interface Remains {
   /** Null when there is no container, or it never ran. */
@@ -14,9 +14,12 @@ export interface Remains {
 
 /** Null when nobody wants to hear of it. */
 export function verdict(entry: Aboard, remains: Remains): ShipReport | null {
-  const { ship, attempt } = entry.grant
   const { exit } = remains
-  const said = (reason: string) => ({ ship, attempt, reason: reason.slice(0, 1_000), exit })
+  const said = (reason: string) => ({
+    ...about(entry.grant, entry.ending),
+    reason: reason.slice(0, 1_000),
+    exit,
+  })
   const returned = (fault: boolean, reason: string): ShipReport => ({
     ...said(reason),
     state: 'Returned',

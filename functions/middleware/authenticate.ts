@@ -25,6 +25,8 @@ export interface Env {
     isStillCaller: () => Promise<boolean>
     requestId: string
     trace?: Trace
+    /** Of the items in its body, where they are of other traces. */
+    traceIds?: readonly string[]
     /** Where the request comes from. */
     address?: string
     /** Revision of the store that the answer shows at least. */

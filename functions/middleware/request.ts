@@ -5,7 +5,7 @@ import type { Context, MiddlewareHandler } from 'hono'
 import { routePath } from 'hono/route'
 import { ArmadaError } from '../../shared/errors.ts'
 import type { Log } from '../../shared/log.ts'
-import { readTrace } from '../../shared/trace.ts'
+import { readTrace, type Traced, tracesOf } from '../../shared/trace.ts'
 import { answerWith } from './answer.ts'
 import type { Env } from './authenticate.ts'
 import { findAddress } from './clientAddress.ts'
@@ -56,6 +56,7 @@ export function identify(log: Log, options: IdentifyOptions = {}): MiddlewareHan
     const fields = {
       requestId,
       ...(trace && { traceId: trace.id }),
+      ...(c.get('traceIds') && { traceIds: c.get('traceIds') }),
       ...(address && { address }),
       ...(caller && { role: caller.role, caller: caller.name }),
       ...{ method, route, path: path.slice(0, 200), status, ms: Math.round(ms * 10) / 10 },
@@ -64,6 +65,12 @@ export function identify(log: Log, options: IdentifyOptions = {}): MiddlewareHan
     const level = quiet.has(route) ? 'debug' : isRead(method) && !isDenied ? reads : 'info'
     log[level](fields, 'answered')
   }
+}
+
+/** The items of a request's body may each be of a trace of their own: its line in the log has them all. */
+export function tellTraces(c: Context<Env>, items: readonly Traced[]): void {
+  const others = tracesOf(items).filter((id) => id !== c.get('trace')?.id)
+  if (others.length > 0) c.set('traceIds', others)
 }
 
 /** `.` or `..` as a part of the path, spelt out or as %2e. */

@@ -1,4 +1,5 @@
 // Fleets: N ships of one blueprint. People say how many; the controllers step towards it.
+import type { Context } from 'hono'
 import * as routes from '../../shared/api/fleets.ts'
 import { ArmadaError } from '../../shared/errors.ts'
 import { backoffMs, sleep } from '../../shared/loop.ts'
@@ -7,13 +8,21 @@ import type { Fleet } from '../../shared/model/fleet.ts'
 import { randomId, shipIdFor } from '../../shared/model/name.ts'
 import type { Ship } from '../../shared/model/ship.ts'
 import { isFinished } from '../../shared/model/shipState.ts'
-import { type Caller, guarded } from '../middleware/authenticate.ts'
+import { traced } from '../../shared/trace.ts'
+import { type Caller, type Env, guarded } from '../middleware/authenticate.ts'
 import { assertMayName, seesFleet } from '../middleware/scope.ts'
 import type { Row } from '../stores/mirror/table.ts'
 import type { Leave } from '../stores/ships.ts'
 import type { Stores } from '../stores/stores.ts'
 import { Allowances } from './allowance.ts'
-import { deleting, type NewFleet, newFleet, patched, remembering } from './changes/fleetChanges.ts'
+import {
+  type Asker,
+  deleting,
+  type NewFleet,
+  newFleet,
+  patched,
+  remembering,
+} from './changes/fleetChanges.ts'
 import { newShip, stop } from './changes/lifecycle.ts'
 import { assertMatch, movedOn, tag } from './changes/matching.ts'
 import { fleetMatches } from './filters.ts'
@@ -37,7 +46,7 @@ export function fleetService(stores: Stores, watching: Watching) {
       c.set('subject', name)
       const { revision: chosen } = await blueprintFor(stores, blueprint, revision)
       const wanted = { name, blueprint: { name: blueprint, revision: chosen }, replicas, labels, priority }
-      const row = await createFleet(wanted, c.get('caller'))
+      const row = await createFleet(wanted, c.get('caller'), c.get('trace')?.id)
       return c.json(fleetView(row, stores), 201)
     })
     .openapi(guarded(routes.listFleets), async (c) => {
@@ -67,8 +76,7 @@ export function fleetService(stores: Stores, watching: Watching) {
         assertMatch({ value, revision: read }, ifMatch, `Fleet "${value.name}"`)
         if (value.deleting) throw new ArmadaError('conflict', `Fleet "${value.name}" is being deleted.`)
         if (revision !== undefined) await blueprintFor(stores, value.blueprint.name, revision)
-        const { name: by } = c.get('caller')
-        const next = patched(value, { replicas, revision, by })
+        const next = patched(value, { replicas, revision, ...askerOf(c) })
         return next.replicas > value.replicas ? ordered(next, c.get('caller'), holder) : { fleet: next }
       })
       return c.json(fleetView(row, stores), 200)
@@ -76,8 +84,7 @@ export function fleetService(stores: Stores, watching: Watching) {
     .openapi(guarded(routes.deleteFleet), async (c) => {
       const { fleet } = c.req.valid('param')
       assertSeen(c.get('caller'), fleet)
-      const { name: by } = c.get('caller')
-      const row = await change(fleet, async ({ value }) => ({ fleet: deleting(value, by) }))
+      const row = await change(fleet, async ({ value }) => ({ fleet: deleting(value, askerOf(c)) }))
       return c.json(fleetView(row, stores), 202)
     })
     .openapi(guarded(routes.stepFleet), async (c) => {
@@ -139,11 +146,11 @@ export function fleetService(stores: Stores, watching: Watching) {
     }
   }
 
-  async function createFleet(wanted: NewFleet, caller: Caller): Promise<Row<Fleet>> {
+  async function createFleet(wanted: NewFleet, caller: Caller, traceId?: string): Promise<Row<Fleet>> {
     const holder = randomId()
     for (let tries = 0; tries < conflictLimit; tries++) {
       if (await fleets.read(wanted.name)) return sameFleet(wanted)
-      const { fleet, leave } = await ordered(newFleet(wanted, caller.name), caller, holder)
+      const { fleet, leave } = await ordered(newFleet(wanted, { by: caller.name, traceId }), caller, holder)
       const guard = await stores.blueprints.guard(wanted.blueprint.name)
       const conditions = [guard, ...(leave?.conditions ?? [])]
       const written = await fleets.write(fleet, 0, [], { ...leave, conditions })
@@ -213,7 +220,10 @@ export function fleetService(stores: Stores, watching: Watching) {
     const reason = fleet.deleting ? 'its fleet is being deleted' : 'its fleet was scaled down'
     const stopped = await ships.update(
       ids,
-      (ship) => (ship.fleet === fleet.name ? stop(ship, by, reason) : undefined),
+      (ship) => {
+        const next = ship.fleet === fleet.name ? stop(ship, by, reason) : undefined
+        return next && { ...next, ...traced(fleet) }
+      },
       fence,
     )
     await tellWorkers(
@@ -242,6 +252,10 @@ export function fleetService(stores: Stores, watching: Watching) {
   }
 }
 
+function askerOf(c: Context<Env>): Asker {
+  return { by: c.get('caller').name, traceId: c.get('trace')?.id }
+}
+
 /** @throws ArmadaError not_found, as if there were no such fleet. */
 function assertSeen(caller: Caller, fleet: string): void {
   if (!seesFleet(caller, fleet)) throw noSuchFleet(fleet)
@@ -252,11 +266,11 @@ function noSuchFleet(name: string): ArmadaError {
 }
 
 function shipsOf(fleet: Fleet, blueprint: Blueprint, key: string, count: number): Ship[] {
-  const { name, labels, priority, createdBy } = fleet
+  const { name, labels, priority, createdBy, traceId } = fleet
   return Array.from({ length: count }, (_, index) =>
     newShip({
       id: shipIdFor(name, key, index),
-      ...{ fleet: name, blueprint, labels, priority, createdBy, requestDigest: key },
+      ...{ fleet: name, blueprint, labels, priority, createdBy, requestDigest: key, traceId },
     }),
   )
 }

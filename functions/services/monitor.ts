@@ -10,7 +10,9 @@ import { sameResources } from '../../shared/model/resources.ts'
 import { isEmpty } from '../../shared/model/session.ts'
 import { hostPortsOf, type Ship } from '../../shared/model/ship.ts'
 import { isAboard, isFinished } from '../../shared/model/shipState.ts'
+import { traced } from '../../shared/trace.ts'
 import { guarded } from '../middleware/authenticate.ts'
+import { tellTraces } from '../middleware/request.ts'
 import type { Said } from '../stores/keeper/advice.ts'
 import type { Stores } from '../stores/stores.ts'
 import type { AgentStreams } from './agentStreams.ts'
@@ -64,6 +66,7 @@ export function monitorService(stores: Stores, streams: AgentStreams) {
     .openapi(guarded(routes.claim), async (c) => {
       const me = c.get('caller').name
       const { claims } = c.req.valid('json')
+      tellTraces(c, claims)
       const address = hosts.table.get(me)?.value.address ?? ''
       const asked = new Map(claims.map((entry) => [entry.ship, entry]))
       const ids = await known([...asked.keys()])
@@ -89,6 +92,7 @@ export function monitorService(stores: Stores, streams: AgentStreams) {
     .openapi(guarded(routes.report), async (c) => {
       const me = c.get('caller').name
       const { changes, holdings, left, anew, host, ships: measured } = c.req.valid('json')
+      tellTraces(c, changes)
       const mine = measured.filter(({ ship }) => ships.table.get(ship)?.value.host === me)
       const stale = await applyChanges(me, changes)
       // State changes count also while Redis or ZooKeeper is away; what these miss comes with a later report.
@@ -206,9 +210,10 @@ export function monitorService(stores: Stores, streams: AgentStreams) {
 
   async function grants(granted: readonly Ship[]): Promise<Grant[]> {
     const specs = await specsOf(granted.map((ship) => ship.id))
-    return granted.flatMap(({ id, attempt, state, fleet, labels, blueprint, ports }) => {
+    return granted.flatMap(({ id, attempt, state, fleet, labels, blueprint, ports, traceId }) => {
       const spec = specs.get(id)
-      return spec ? [{ ship: id, attempt, state, fleet, labels, blueprint, spec, ports }] : []
+      const rest = { labels, blueprint, ports, ...traced({ traceId }) }
+      return spec ? [{ ship: id, attempt, state, fleet, spec, ...rest }] : []
     })
   }
 }

@@ -7,6 +7,7 @@ import { isAboard, isFinished } from '../../shared/model/shipState.ts'
 import { each } from '../../shared/zookeeper/persistence.ts'
 import type { Meters } from '../metrics/meters.ts'
 import { guarded } from '../middleware/authenticate.ts'
+import { tellTraces } from '../middleware/request.ts'
 import type { Stores } from '../stores/stores.ts'
 import { place, refuse } from './changes/lifecycle.ts'
 import { serviceApp } from './serviceApp.ts'
@@ -17,6 +18,7 @@ export function placementService(stores: Stores, meters: Meters) {
   const { ships, samples, epochs, blueprints, hostNodes } = stores
   return serviceApp().openapi(guarded(routes.reportPlacements), async (c) => {
     const { epoch, placed, refused, waiting, assumed, figures } = c.req.valid('json')
+    tellTraces(c, [...placed, ...refused])
     const fence = await epochs.fence('scheduler', epoch)
     const stale = new Set<string>()
     const elsewhere = new Map<string, Ship>()

@@ -1,12 +1,14 @@
 // Ships: made one by one or in bulk, looked up from memory, stopped.
 import { createHash } from 'node:crypto'
+import type { Context } from 'hono'
 import * as routes from '../../shared/api/ships.ts'
 import { ArmadaError } from '../../shared/errors.ts'
 import type { Blueprint } from '../../shared/model/blueprint.ts'
 import { randomId, shipIdFor } from '../../shared/model/name.ts'
 import type { Ship, ShipView } from '../../shared/model/ship.ts'
+import { traced } from '../../shared/trace.ts'
 import { jsonText } from '../middleware/answer.ts'
-import { type Caller, guarded } from '../middleware/authenticate.ts'
+import { type Caller, type Env, guarded } from '../middleware/authenticate.ts'
 import { seesFleet } from '../middleware/scope.ts'
 import type { Lookups } from '../stores/lookups.ts'
 import type { Row } from '../stores/mirror/table.ts'
@@ -39,7 +41,8 @@ export function shipService(stores: Stores, watching: Watching) {
       const blueprint = await blueprintFor(stores, request.blueprint, request.revision)
       await dispatch.assertRoom()
       const key = c.req.valid('header')['idempotency-key'] ?? randomId()
-      const made = await makeShips(shipsOf(request, blueprint, c.get('caller'), key), c.get('caller'), key)
+      const wanted = shipsOf(request, blueprint, c, key)
+      const made = await makeShips(wanted, c.get('caller'), key)
       c.set(
         'subject',
         made
@@ -73,7 +76,8 @@ export function shipService(stores: Stores, watching: Watching) {
         assertSeen(c.get('caller'), row.value)
         assertMatch(row, ifMatch, `Ship "${id}"`)
         const { labels, ...data } = c.req.valid('json')
-        return changeData({ ...row.value, labels: patched(row.value.labels, labels) }, data)
+        const next = { ...row.value, ...traced({ traceId: c.get('trace')?.id }) }
+        return changeData({ ...next, labels: patched(row.value.labels, labels) }, data)
       }
       const row = await ships.change(id, change).catch((error) => {
         throw error instanceof Refused
@@ -89,7 +93,8 @@ export function shipService(stores: Stores, watching: Watching) {
       const row = await ships.change(id, (row) => {
         assertSeen(c.get('caller'), row.value)
         assertMatch(row, c.req.header('if-match'), `Ship "${id}"`)
-        return stop(row.value, 'api', `stopped by ${c.get('caller').name}`) ?? row.value
+        const next = stop(row.value, 'api', `stopped by ${c.get('caller').name}`)
+        return next ? { ...next, ...traced({ traceId: c.get('trace')?.id }) } : row.value
       })
       if (!row) throw noSuchShip(id)
       await tellWorkers([row.value], stores)
@@ -178,13 +183,14 @@ function noSuchShip(id: string): ArmadaError {
 /** Sends a stop job for every ship that is Stopping. */
 export async function tellWorkers(ships: readonly Ship[], { dispatch }: Stores): Promise<void> {
   await dispatch.stopShips(
-    ships.flatMap(({ id, attempt, host, state }) =>
-      state === 'Stopping' && host ? [{ id, attempt, host }] : [],
+    ships.flatMap(({ id, attempt, host, state, traceId }) =>
+      state === 'Stopping' && host ? [{ id, attempt, host, ...traced({ traceId }) }] : [],
     ),
   )
 }
 
-function shipsOf(request: routes.ShipRequest, blueprint: Blueprint, caller: Caller, key: string): Ship[] {
+function shipsOf(request: routes.ShipRequest, blueprint: Blueprint, c: Context<Env>, key: string): Ship[] {
+  const caller = c.get('caller')
   const { count, labels, priority } = request
   // With the caller in it, so that two callers who choose the same key do not meet.
   const scope = `${caller.role}:${caller.name}\n${key}`
@@ -198,6 +204,7 @@ function shipsOf(request: routes.ShipRequest, blueprint: Blueprint, caller: Call
       priority,
       requestDigest,
       createdBy: caller.token?.name,
+      traceId: c.get('trace')?.id,
     }),
   )
 }

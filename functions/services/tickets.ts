@@ -1,6 +1,7 @@
 // From ships that are Queued to their tickets in the scheduler queue.
 import type { Ship } from '../../shared/model/ship.ts'
 import { demandOf, type Ticket } from '../../shared/model/ticket.ts'
+import { traced } from '../../shared/trace.ts'
 import type { Stores } from '../stores/stores.ts'
 import { notBeforeMs } from './changes/lifecycle.ts'
 
@@ -13,7 +14,8 @@ export async function queueTickets(ships: Iterable<Ship>, { blueprints, dispatch
     if (!blueprint) continue // deleted while in use is refused, so this is a ship being deleted
     const { id, attempt, priority, avoidHosts } = ship
     const demand = demandOf(blueprint.spec, ship.fleet)
-    tickets.push({ ship: id, attempt, priority, demand, avoidHosts, notBeforeMs: notBeforeMs(ship) })
+    const rest = { avoidHosts, notBeforeMs: notBeforeMs(ship), ...traced(ship) }
+    tickets.push({ ship: id, attempt, priority, demand, ...rest })
   }
   await dispatch.queueTickets(tickets)
 }

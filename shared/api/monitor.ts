@@ -8,6 +8,7 @@ import { Name } from '../model/name.ts'
 import { PortChoice } from '../model/port.ts'
 import { Chunk, ChunkAnswer, SessionId } from '../model/session.ts'
 import { ShipExit, ShipSample } from '../model/ship.ts'
+import { TraceId } from '../model/traceId.ts'
 import { Refusal, ShipSelf, Word } from '../model/word.ts'
 import { IdempotencyKey } from './fields.ts'
 import { answer, anyone, body, failures, hosts } from './route.ts'
@@ -82,7 +83,11 @@ export const claim = createRoute({
   summary: 'Claim ships before starting them',
   description: 'The same host asking again for the same attempt gets the same answer.',
   request: {
-    body: body(z.strictObject({ claims: z.array(ShipAttempt.extend({ ports: PortChoice })).max(1_000) })),
+    body: body(
+      z.strictObject({
+        claims: z.array(ShipAttempt.extend({ ports: PortChoice, traceId: TraceId.optional() })).max(1_000),
+      }),
+    ),
   },
   responses: {
     200: answer(
@@ -96,20 +101,24 @@ export const claim = createRoute({
   },
 })
 
+const Change = ShipAttempt.extend({
+  traceId: TraceId.optional().describe('Of the request that made the ship, or changed it last'),
+})
+
 export const ShipReport = z.discriminatedUnion('state', [
-  ShipAttempt.extend({ state: z.literal('Ready') }),
-  ShipAttempt.extend({ state: z.literal('Unhealthy'), reason: z.string().max(1_000) }),
-  ShipAttempt.extend({
+  Change.extend({ state: z.literal('Ready') }),
+  Change.extend({ state: z.literal('Unhealthy'), reason: z.string().max(1_000) }),
+  Change.extend({
     state: z.literal('Stopped'),
     reason: z.string().max(1_000),
     exit: ShipExit.nullable(),
   }),
-  ShipAttempt.extend({
+  Change.extend({
     state: z.literal('Failed'),
     reason: z.string().max(1_000),
     exit: ShipExit.nullable(),
   }),
-  ShipAttempt.extend({
+  Change.extend({
     state: z.literal('Returned'),
     reason: z.string().max(1_000),
     fault: z.boolean().describe('The start failed: counts as a failed start and this host is avoided'),

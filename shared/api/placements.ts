@@ -4,11 +4,13 @@ import { z } from 'zod'
 import { Explanation, ShipPlacement } from '../model/explanation.ts'
 import { Name } from '../model/name.ts'
 import { PortChoice } from '../model/port.ts'
+import { TraceId } from '../model/traceId.ts'
 import { examples } from './examples.ts'
 import { Epoch } from './fields.ts'
 import { answer, body, failures, readers, runners } from './route.ts'
 
 const attempt = z.int().min(1)
+const traceId = TraceId.optional().describe("The ticket's")
 
 export const SchedulerFigures = z.strictObject({
   turnsMs: z
@@ -27,7 +29,7 @@ export const PlacementReport = z.strictObject({
   placed: z
     .array(
       z.strictObject({
-        ...{ ship: Name, attempt, host: Name, ports: PortChoice, why: Explanation.optional() },
+        ...{ ship: Name, attempt, host: Name, ports: PortChoice, why: Explanation.optional(), traceId },
         waitedMs: z
           .number()
           .min(0)
@@ -39,7 +41,13 @@ export const PlacementReport = z.strictObject({
     .describe('Ships that were put into the box of a host'),
   refused: z
     .array(
-      z.strictObject({ ship: Name, attempt, reason: z.string().max(1_000), why: Explanation.optional() }),
+      z.strictObject({
+        ship: Name,
+        attempt,
+        reason: z.string().max(1_000),
+        why: Explanation.optional(),
+        traceId,
+      }),
     )
     .max(2_000)
     .describe('Ships that fit nowhere now, and why. Only when the reason is new'),

@@ -4,6 +4,7 @@ import { BlueprintRef } from './blueprint.ts'
 import { FleetHistory } from './history.ts'
 import { Labels, Name, PrefixName } from './name.ts'
 import { ShipState } from './shipState.ts'
+import { TraceId } from './traceId.ts'
 
 export const Fleet = z.strictObject({
   name: PrefixName,
@@ -20,6 +21,9 @@ export const Fleet = z.strictObject({
     'The token under whose quota its ships count: that which made it, or last scaled it up',
   ),
   held: z.string().optional().describe('Why a quota allowed no more ships when they were last wanted'),
+  traceId: TraceId.optional().describe(
+    'W3C trace id of the request that made it, or changed it last: its ships are made and stopped in this trace',
+  ),
   createdAt: z.iso.datetime(),
   history: FleetHistory.optional().describe('What happened to it last; absent in records of older versions'),
 })

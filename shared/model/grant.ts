@@ -4,6 +4,7 @@ import { BlueprintRef, BlueprintSpec } from './blueprint.ts'
 import { Labels, Name } from './name.ts'
 import { Port } from './port.ts'
 import { ShipState } from './shipState.ts'
+import { TraceId } from './traceId.ts'
 
 export const Grant = z.strictObject({
   ship: Name,
@@ -14,5 +15,6 @@ export const Grant = z.strictObject({
   blueprint: BlueprintRef,
   spec: BlueprintSpec,
   ports: z.array(Port),
+  traceId: TraceId.optional().describe('Of the request that made the ship, or changed it last'),
 })
 export type Grant = z.infer<typeof Grant>

@@ -9,6 +9,7 @@ import { Port } from './port.ts'
 import { Resources } from './resources.ts'
 import { Annotations, Counters, Lists } from './shipData.ts'
 import { ShipState } from './shipState.ts'
+import { TraceId } from './traceId.ts'
 
 export const ShipExit = z.strictObject({
   code: z.int().nullable().describe("The container's exit code; null when nobody saw it end"),
@@ -57,6 +58,9 @@ export const Ship = z.strictObject({
   createdAt: z.iso.datetime(),
   createdBy: Name.optional().describe(
     'The token under whose quota it counts: that of who made it, or its fleet',
+  ),
+  traceId: TraceId.optional().describe(
+    'W3C trace id of the request that made it, or changed it last: what schedulers and agents do for it is logged with it',
   ),
   readyAt: z.iso.datetime().nullable().describe('First time this attempt was Ready'),
   requestDigest: z

@@ -1,10 +1,13 @@
 // Ticket: a ship's entry in the scheduler queue, as small as placement allows.
 import { z } from 'zod'
+import { traced } from '../trace.ts'
 import type { BlueprintSpec } from './blueprint.ts'
 import { Name } from './name.ts'
+import { OnceEach, standingAt } from './onceEach.ts'
 import { Placement } from './placement.ts'
 import { PortRequest } from './port.ts'
 import { Resources } from './resources.ts'
+import { TraceId } from './traceId.ts'
 
 export const Demand = z
   .strictObject({
@@ -26,41 +29,46 @@ export interface Ticket {
   avoidHosts: string[]
   /** Not to be placed before this time (ms since 1970); 0: at once. Starts that fail are tried ever later. */
   notBeforeMs: number
+  /** Of the request that made the ship, or changed it last. */
+  traceId?: string
 }
 
 export function demandOf(spec: BlueprintSpec, fleet: string | null): Demand {
   return { resources: spec.resources, ports: spec.ports, placement: spec.placement, fleet }
 }
 
-// On the wire each different demand stands once and tickets point at it:
-// a thousand equal ships cost about 35 bytes each.
+// On the wire each different demand, and each trace, stands once and tickets point at it: a thousand equal ships
+// cost about 35 bytes each, and at most 45 more if each has a trace of its own.
 const TicketBatch = z.strictObject({
   v: z.literal(1),
   demands: z.array(Demand),
-  tickets: z.array(z.tuple([Name, z.int().min(1), z.int(), z.int().min(0), z.array(Name), z.int().min(0)])),
+  traces: z.array(TraceId).optional(),
+  tickets: z.array(
+    z.tuple([
+      ...([Name, z.int().min(1), z.int(), z.int().min(0), z.array(Name), z.int().min(0)] as const),
+      z.int().min(0).optional(),
+    ]),
+  ),
 })
+type Row = z.infer<typeof TicketBatch>['tickets'][number]
 
 export function encodeTickets(tickets: readonly Ticket[]): Buffer {
-  const demands: Demand[] = []
-  const index = new Map<string, number>()
-  const rows = tickets.map((ticket) => {
-    const key = JSON.stringify(ticket.demand)
-    let at = index.get(key)
-    if (at === undefined) {
-      at = demands.push(ticket.demand) - 1
-      index.set(key, at)
-    }
-    return [ticket.ship, ticket.attempt, ticket.priority, at, ticket.avoidHosts, ticket.notBeforeMs]
+  const demands = new OnceEach<Demand>()
+  const traces = new OnceEach<string>()
+  const rows = tickets.map(({ ship, attempt, priority, demand, avoidHosts, notBeforeMs, traceId }): Row => {
+    const row = [ship, attempt, priority, demands.at(demand), avoidHosts, notBeforeMs] as const
+    return traceId === undefined ? [...row] : [...row, traces.at(traceId)]
   })
-  return Buffer.from(JSON.stringify({ v: 1, demands, tickets: rows }))
+  const also = traces.all.length > 0 ? { traces: traces.all } : {}
+  return Buffer.from(JSON.stringify({ v: 1, demands: demands.all, ...also, tickets: rows }))
 }
 
 /** @throws when the bytes are not a batch of tickets. */
 export function decodeTickets(data: Buffer): Ticket[] {
-  const batch = TicketBatch.parse(JSON.parse(data.toString()))
-  return batch.tickets.map(([ship, attempt, priority, at, avoidHosts, notBeforeMs]) => {
-    const demand = batch.demands[at]
-    if (!demand) throw new Error(`ticket of ${ship} points at demand ${at} of ${batch.demands.length}`)
-    return { ship, attempt, priority, demand, avoidHosts, notBeforeMs }
+  const { demands, traces = [], tickets } = TicketBatch.parse(JSON.parse(data.toString()))
+  return tickets.map(([ship, attempt, priority, at, avoidHosts, notBeforeMs, trace]) => {
+    const demand = standingAt(demands, at, `the demand of ${ship}`)
+    const traceId = trace === undefined ? undefined : standingAt(traces, trace, `the trace of ${ship}`)
+    return { ship, attempt, priority, demand, avoidHosts, notBeforeMs, ...traced({ traceId }) }
   })
 }

@@ -7,9 +7,12 @@ import { Hono } from 'hono'
 import { suite } from 'uvu'
 import { authenticate, type Env } from '../../functions/middleware/authenticate.ts'
 import { forward } from '../../functions/middleware/forward.ts'
-import { identify } from '../../functions/middleware/request.ts'
+import { identify, tellTraces } from '../../functions/middleware/request.ts'
 import type { Log } from '../../shared/log.ts'
-import { newTrace, readTrace, traceparentOf } from '../../shared/trace.ts'
+import { BlueprintSpec } from '../../shared/model/blueprint.ts'
+import { decodeJobs, encodeJobs, type Job } from '../../shared/model/job.ts'
+import { decodeTickets, demandOf, encodeTickets, type Ticket } from '../../shared/model/ticket.ts'
+import { newTrace, readTrace, traceHeaders, traceparentOf } from '../../shared/trace.ts'
 
 const test = suite('trace')
 const adminToken = 'test-admin-token-0123456789'
@@ -117,6 +120,51 @@ test('what is forwarded stays in the trace, as a request of its own', async () =
   assert.equal(readTrace(passed[0])?.id, id)
   assert.notEqual(passed[0], traceparent)
   assert.ok(readTrace(passed[1]))
+})
+
+test('a batch of tickets or jobs has each trace once, and one more at most 45 bytes a ship', () => {
+  const demand = demandOf(
+    BlueprintSpec.parse({ image: 'i', resources: { cpuMillis: 10, memoryMiB: 16 } }),
+    'lobby',
+  )
+  const tickets = Array.from({ length: 1_000 }, (_, i): Ticket => {
+    return { ship: `lobby-${i}`, attempt: 1, priority: 0, demand, avoidHosts: [], notBeforeMs: 0 }
+  })
+  const { fleet, resources } = demand
+  const jobs = tickets.map(({ ship }): Job => {
+    return { kind: 'start', ship, attempt: 1, ports: { game: 7000 }, fleet, resources }
+  })
+  const stops = tickets.map(({ ship }): Job => ({ kind: 'stop', ship, attempt: 1, atMs: 1_700_000_000_000 }))
+  const check = <T extends object>(
+    rows: T[],
+    encode: (rows: T[]) => Buffer,
+    decode: (data: Buffer) => T[],
+  ) => {
+    const plain = encode(rows)
+    assert.deepEqual(decode(plain), rows)
+    const alike = rows.map((row) => ({ ...row, traceId: id }))
+    assert.deepEqual(decode(encode(alike)), alike)
+    assert.ok(encode(alike).length - plain.length <= 3 * rows.length + 50)
+    const apart = rows.map((row) => ({ ...row, traceId: newTrace().id }))
+    assert.deepEqual(decode(encode(apart)), apart)
+    assert.ok(encode(apart).length - plain.length <= 45 * rows.length)
+  }
+  check(tickets, encodeTickets, decodeTickets)
+  check([...jobs, ...stops], encodeJobs, decodeJobs)
+})
+
+test('a call about one trace belongs to it; the line of one about several has them all', async () => {
+  const [one, other] = [newTrace().id, newTrace().id]
+  assert.equal(readTrace(traceHeaders([{ traceId: one }, { traceId: one }]).traceparent)?.id, one)
+  for (const batch of [[], [{}], [{ traceId: one }, {}], [{ traceId: one }, { traceId: other }]])
+    assert.deepEqual(traceHeaders(batch), {})
+  const { app, lines } = appWithLog()
+  app.post('/v1/batch', (c) => {
+    tellTraces(c, [{ traceId: one }, {}, { traceId: other }, { traceId: one }])
+    return c.text('ok')
+  })
+  await app.request('/v1/batch', { method: 'POST', headers: { traceparent } })
+  assert.deepEqual([lines[0]?.traceId, lines[0]?.traceIds], [id, [one, other]])
 })
 
 test.run()

@@ -1,4 +1,5 @@
 // A whole Armada for one test file: real stores, a dockerd of its own, and Armada's processes as they are shipped.
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Launch, startAgent, startApi, startRunner } from '../../infra/processes.ts'
 import type { Game } from '../../infra/quickstart/games.ts'
@@ -17,6 +18,7 @@ import { adminToken, runnerToken } from './apiServer.ts'
 
 const root = join(import.meta.dirname, '..', '..')
 export const sessionMs = 4_000
+export const zookeeperSecret = 'test-zookeeper-secret'
 
 export interface HostOptions {
   memoryMiB?: number
@@ -127,6 +129,12 @@ export class Cluster {
     )
   }
 
+  /** What one of the processes has logged so far: `api`, `scheduler`, `controllers` or `agent-<host>`. */
+  logOf(name: string): Record<string, unknown>[] {
+    const lines = readFileSync(join(this.#scratch.dir, name, `${name}.log`), 'utf8').split('\n')
+    return lines.filter((line) => line.startsWith('{') && line.endsWith('}')).map((line) => JSON.parse(line))
+  }
+
   /** Asks until the answer is there. @throws with what was seen last when it takes longer than the limit. */
   async until<T>(what: string, limitMs: number, ask: () => Promise<T | undefined | false>): Promise<T> {
     const endMs = performance.now() + limitMs
@@ -182,7 +190,7 @@ export class Cluster {
   #shared() {
     return {
       zookeeper: this.stack.zookeeper.address,
-      zookeeperSecret: 'test-zookeeper-secret',
+      zookeeperSecret,
       sessionMs,
       logLevel: 'debug' as const,
     }

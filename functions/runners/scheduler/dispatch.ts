@@ -6,6 +6,7 @@ import { messageOf } from '../../../shared/errors.ts'
 import type { Log } from '../../../shared/log.ts'
 import type { Job, StartJob } from '../../../shared/model/job.ts'
 import { encodeTickets, type Ticket } from '../../../shared/model/ticket.ts'
+import { traced } from '../../../shared/trace.ts'
 import type { ZooKeeper } from '../../../shared/zookeeper/client.ts'
 import { enqueue } from '../../../shared/zookeeper/enqueue.ts'
 import type { Mailboxes } from '../../../shared/zookeeper/mailbox.ts'
@@ -67,7 +68,8 @@ export async function writeTickets<T extends { ticket: Ticket }>(
 
 function startJob({ entry, ports }: Placed): StartJob {
   const { ship, attempt, demand } = entry.ticket
-  return { kind: 'start', ship, attempt, ports, fleet: demand.fleet, resources: demand.resources }
+  const { fleet, resources } = demand
+  return { kind: 'start', ship, attempt, ports, fleet, resources, ...traced(entry.ticket) }
 }
 
 /** Halves the tickets until each part fits into a node. */

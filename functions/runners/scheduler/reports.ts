@@ -13,10 +13,12 @@ import type { PlacementReport } from '../../../shared/api/placements.ts'
 import { ArmadaError, messageOf } from '../../../shared/errors.ts'
 import type { Log } from '../../../shared/log.ts'
 import { Bell } from '../../../shared/loop.ts'
+import type { Ticket } from '../../../shared/model/ticket.ts'
+import { traced, traceHeaders, tracesField } from '../../../shared/trace.ts'
 import { ledLoop } from '../ledLoop.ts'
 import type { Board } from './board.ts'
 import type { Figures } from './figures.ts'
-import type { Entry, Group, Pile } from './pile.ts'
+import type { Group, Pile } from './pile.ts'
 import type { Placed } from './place.ts'
 
 const heldEveryMs = 10_000
@@ -24,6 +26,8 @@ const heldEveryMs = 10_000
 const trustedMs = 60_000
 const entriesInReport = 2_000
 const namesInReport = 10_000
+/** In a line of the log. */
+const shipsNamed = 5
 
 type PlacedRow = PlacementReport['placed'][number]
 type RefusedRow = PlacementReport['refused'][number]
@@ -55,17 +59,29 @@ export class Reports {
   }
 
   placed(placements: readonly Placed[]): void {
+    if (placements.length === 0) return
     const nowMs = performance.now()
     for (const { entry, host, ports, why } of placements) {
       const { ship, attempt } = entry.ticket
+      const waitedMs = Math.max(0, nowMs - entry.dueMs)
       this.#refused.delete(ship)
-      this.#placed.set(ship, { ship, attempt, host, ports, why, waitedMs: Math.max(0, nowMs - entry.dueMs) })
+      this.#placed.set(ship, { ship, attempt, host, ports, why, waitedMs, ...traced(entry.ticket) })
     }
-    if (placements.length > 0) this.#bell.ring()
+    const tickets = placements.map(({ entry }) => entry.ticket)
+    const named = placements.slice(0, shipsNamed).map(({ entry, host }) => `${entry.ticket.ship} on ${host}`)
+    this.#options.log.info({ ...tracesField(tickets), placed: tickets.length, ships: named }, 'ships placed')
+    this.#bell.ring()
   }
 
-  refused({ ticket: { ship, attempt } }: Entry, { reason = '', why }: Pick<Group, 'reason' | 'why'>): void {
-    this.#refused.set(ship, { ship, attempt, reason, why })
+  refused(tickets: readonly Ticket[], { reason = '', why }: Pick<Group, 'reason' | 'why'>): void {
+    if (tickets.length === 0) return
+    for (const ticket of tickets) {
+      const { ship, attempt } = ticket
+      this.#refused.set(ship, { ship, attempt, reason, why, ...traced(ticket) })
+    }
+    const ships = tickets.slice(0, shipsNamed).map(({ ship }) => ship)
+    const fields = { ...tracesField(tickets), refused: tickets.length, ships, reason }
+    this.#options.log.info(fields, 'no host for ships yet')
     this.#bell.ring()
   }
 
@@ -130,7 +146,12 @@ export class Reports {
     try {
       const figures = this.#options.figures.take(performance.now())
       const json = { epoch, placed, refused, waiting, assumed, figures }
-      const { stale, gone } = await answerOf(client.v1.placements.$post({ json }, { init: { signal } }))
+      const { stale, gone } = await answerOf(
+        client.v1.placements.$post(
+          { json },
+          { init: { signal }, headers: traceHeaders([...placed, ...refused]) },
+        ),
+      )
       for (const ship of stale) {
         const attempt = decided.get(ship)
         if (attempt === undefined) onNeedless(ship, held.get(ship) ?? 0)

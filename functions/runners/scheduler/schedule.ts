@@ -154,7 +154,8 @@ export async function schedule(
   }
 
   function refuse(group: Group): void {
-    for (const entry of pile.untold(group)) reports.refused(entry, group)
+    const untold = [...pile.untold(group)].map(({ ticket }) => ticket)
+    reports.refused(untold, group)
   }
 
   async function write(placed: readonly Placed[], signal: AbortSignal): Promise<void> {

@@ -1,6 +1,7 @@
 // What happens to a fleet: every change of its record that people want, with what its history tells of it.
 import type { Fleet } from '../../../shared/model/fleet.ts'
 import { type FleetEntry, withEntry } from '../../../shared/model/history.ts'
+import { type Traced, traced } from '../../../shared/trace.ts'
 
 /** The record with what has just become of it in its history. */
 export function remembering(fleet: Fleet, what: FleetEntry['what'], reason?: string): Fleet {
@@ -12,18 +13,23 @@ export function remembering(fleet: Fleet, what: FleetEntry['what'], reason?: str
 
 export type NewFleet = Pick<Fleet, 'name' | 'blueprint' | 'replicas' | 'labels' | 'priority'>
 
-export function newFleet(wanted: NewFleet, by: string): Fleet {
-  const empty = { ...wanted, deleting: false, generation: 0, createdAt: new Date().toISOString() }
-  return remembering(empty, 'created', `${wanted.replicas} ships, by ${by}`)
-}
-
-export interface FleetChange {
-  replicas: number | undefined
-  revision: number | undefined
+/** Who asked for a change. */
+export interface Asker extends Traced {
   by: string
 }
 
-export function patched(fleet: Fleet, { replicas, revision, by }: FleetChange): Fleet {
+export function newFleet(wanted: NewFleet, { by, traceId }: Asker): Fleet {
+  const createdAt = new Date().toISOString()
+  const empty = { ...wanted, deleting: false, generation: 0, ...traced({ traceId }), createdAt }
+  return remembering(empty, 'created', `${wanted.replicas} ships, by ${by}`)
+}
+
+export interface FleetChange extends Asker {
+  replicas: number | undefined
+  revision: number | undefined
+}
+
+export function patched(fleet: Fleet, { replicas, revision, by, traceId }: FleetChange): Fleet {
   let next = fleet
   if (replicas !== undefined && replicas !== fleet.replicas) {
     next = remembering({ ...next, replicas }, 'scaled', `from ${fleet.replicas} to ${replicas} by ${by}`)
@@ -33,11 +39,11 @@ export function patched(fleet: Fleet, { replicas, revision, by }: FleetChange): 
     const other = { ...next, blueprint: { ...next.blueprint, revision } }
     next = remembering(other, 'revised', `from ${now} to ${revision} by ${by}`)
   }
-  return next
+  return next === fleet ? fleet : { ...next, ...traced({ traceId }) }
 }
 
-export function deleting(fleet: Fleet, by: string): Fleet {
+export function deleting(fleet: Fleet, { by, traceId }: Asker): Fleet {
   return fleet.deleting
     ? fleet
-    : remembering({ ...fleet, replicas: 0, deleting: true }, 'deleting', `by ${by}`)
+    : remembering({ ...fleet, replicas: 0, deleting: true, ...traced({ traceId }) }, 'deleting', `by ${by}`)
 }

@@ -16,6 +16,7 @@ import {
   type ShipState,
 } from '../../../shared/model/shipState.ts'
 import { ownPrefix } from '../../../shared/model/word.ts'
+import { traced } from '../../../shared/trace.ts'
 import { withdrawnAll } from './given.ts'
 
 export function move(
@@ -82,9 +83,12 @@ export interface NewShip {
   requestDigest: string
   /** The token under whose quota it counts. */
   createdBy?: string | undefined
+  /** Of the request that wants it. */
+  traceId?: string | undefined
 }
 
-export function newShip({ id, fleet, blueprint, labels, priority, requestDigest, createdBy }: NewShip): Ship {
+export function newShip(wanted: NewShip): Ship {
+  const { id, fleet, blueprint, labels, priority, requestDigest, createdBy } = wanted
   const now = new Date().toISOString()
   return remembering({
     id,
@@ -106,6 +110,7 @@ export function newShip({ id, fleet, blueprint, labels, priority, requestDigest,
     exit: null,
     createdAt: now,
     ...(createdBy !== undefined && { createdBy }),
+    ...traced(wanted),
     readyAt: null,
     requestDigest,
   })

@@ -4,6 +4,7 @@ import type { Log } from '../../../shared/log.ts'
 import { within } from '../../../shared/loop.ts'
 import { decodeJobs, encodeJobs, isOldStop, type Job, jobKey } from '../../../shared/model/job.ts'
 import { encodeTickets, type Ticket } from '../../../shared/model/ticket.ts'
+import { traced } from '../../../shared/trace.ts'
 import type { ZooKeeper } from '../../../shared/zookeeper/client.ts'
 import { Mailboxes } from '../../../shared/zookeeper/mailbox.ts'
 import { paths } from '../../../shared/zookeeper/paths.ts'
@@ -92,11 +93,13 @@ export class Dispatch {
   }
 
   /** Tells the workers to stop ships. A failure is only logged: the agents also learn it from their stream. */
-  async stopShips(ships: readonly { id: string; attempt: number; host: string }[]): Promise<void> {
+  async stopShips(
+    ships: readonly { id: string; attempt: number; host: string; traceId?: string }[],
+  ): Promise<void> {
     const byHost = new Map<string, Job[]>()
-    for (const { id, attempt, host } of ships) {
+    for (const { id, attempt, host, traceId } of ships) {
       const jobs = byHost.get(host) ?? []
-      jobs.push({ kind: 'stop', ship: id, attempt, atMs: Date.now() })
+      jobs.push({ kind: 'stop', ship: id, attempt, atMs: Date.now(), ...traced({ traceId }) })
       byHost.set(host, jobs)
     }
     await Promise.all(
