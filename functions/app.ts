@@ -6,6 +6,7 @@ import { withCommonAnswers } from './docs/commonAnswers.ts'
 import type { Document } from './docs/document.ts'
 import { measureCluster } from './metrics/cluster.ts'
 import type { Meters } from './metrics/meters.ts'
+import { measureStreams } from './metrics/streams.ts'
 import { audit } from './middleware/audit.ts'
 import { authenticate, demandCaller, type Env } from './middleware/authenticate.ts'
 import { freshness } from './middleware/freshness.ts'
@@ -14,7 +15,7 @@ import { idempotency } from './middleware/idempotency.ts'
 import { limitBody, maxBodyBytes, strangerBytes } from './middleware/json.ts'
 import { methodsOf } from './middleware/methods.ts'
 import { onError, onNotFound } from './middleware/problems.ts'
-import { limitRates } from './middleware/rates.ts'
+import { FailedLogins, limitRates } from './middleware/rates.ts'
 import { identify, literalPath } from './middleware/request.ts'
 import type { AgentStreams } from './services/agentStreams.ts'
 import { agonesAllocationService } from './services/agonesAllocations.ts'
@@ -36,6 +37,7 @@ import { logService } from './services/logs.ts'
 import { metricsService } from './services/metrics.ts'
 import { monitorService } from './services/monitor.ts'
 import { officeService } from './services/offices.ts'
+import { Readers } from './services/output/readers.ts'
 import { placementService } from './services/placements.ts'
 import { quotaService } from './services/quotas.ts'
 import { shipService } from './services/ships.ts'
@@ -111,14 +113,25 @@ export function createApp({
 }: AppOptions): OpenAPIHono<Env> {
   const app = new OpenAPIHono<Env>()
   const seal = new Seal(secretsKey)
+  const readers = new Readers()
   measureCluster(meters.registry, stores)
+  measureStreams(meters.registry, { events: desk, logs: readers, agents: streams })
   const watch = watching(stores, desk)
   stores.tokens.table.onChange((name) => desk.endOf(name))
   app.use(identify(accessLog, { watch: meters, reads: logReads, proxyHops }))
   app.use(audit(stores.audit))
   app.use(literalPath)
-  app.use(authenticate({ adminToken, runnerToken, metricsToken, identities: stores.identities }))
-  app.use(limitRates(failedLoginsPerMinute))
+  const logins = new FailedLogins(failedLoginsPerMinute)
+  const { identities } = stores
+  const known = authenticate({
+    adminToken,
+    runnerToken,
+    metricsToken,
+    identities,
+    beforeAsking: logins.assertMayTry,
+  })
+  // Whatever else there is, such as /healthz, is for everybody, whatever they show.
+  for (const path of ['/v1/*', agonesPath, '/metrics']) app.use(path, known, limitRates(logins))
   for (const path of ['/v1/*', agonesPath]) app.use(path, demandCaller)
   app.use('/v1/monitor/join', limitBody(strangerBytes))
   for (const path of ['/v1/*', agonesPath])
@@ -141,7 +154,7 @@ export function createApp({
     fleetService(stores, watch),
     hostOrderService(stores),
     hostService(stores, watch),
-    logService(stores, streams),
+    logService(stores, streams, readers),
     metricsService(meters.registry),
     monitorService(stores, streams),
     officeService(stores),

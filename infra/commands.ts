@@ -62,7 +62,7 @@ export const commands: Commands = {
     takes: ['<ship>'],
     about: 'stop a ship; its fleet replaces it',
     async run(client, [ship = '']) {
-      const data = await answerOf(client.v1.ships[':ship'].$delete({ param: { ship } }))
+      const data = await answerOf(client.v1.ships[':ship'].$delete({ param: { ship }, header: {} }))
       return { text: `${data.id} is ${data.state}`, data }
     },
   },
@@ -106,7 +106,7 @@ export const commands: Commands = {
     takes: ['<fleet>'],
     about: 'stop all its ships, then forget it',
     async run(client, [fleet = '']) {
-      const data = await answerOf(client.v1.fleets[':fleet'].$delete({ param: { fleet } }))
+      const data = await answerOf(client.v1.fleets[':fleet'].$delete({ param: { fleet }, header: {} }))
       return { text: `${data.name} is being deleted`, data }
     },
   },

@@ -3,6 +3,7 @@ import { hostname } from 'node:os'
 import { type ZodType, z } from 'zod'
 import { parseRanges } from './addressGuard.ts'
 import { messageOf } from './errors.ts'
+import { Address } from './model/address.ts'
 import { Name } from './model/name.ts'
 
 export type ProcessRole = 'api' | 'runner' | 'agent'
@@ -246,7 +247,7 @@ export const settings = {
   hostAddress: setting(
     'ARMADA_HOST_ADDRESS',
     ['agent'],
-    z.string().min(1).max(255).optional(),
+    Address.optional(),
     'Where players reach its ships; default: the first address that is not loopback',
   ),
   joinToken: setting(

@@ -38,12 +38,15 @@ export interface Env {
   }
 }
 
-/** Tells who shows what: from stores, on Node and at the edge each in its own way. */
+/**
+ * Tells who shows what: from stores, on Node and at the edge each in its own way. `beforeAsking` is called before a
+ * store is asked about what memory does not know, and may throw.
+ */
 export interface Identities {
   /** The token of that text, while it is good. */
-  tokenOf(text: string): Promise<Token | undefined>
+  tokenOf(text: string, beforeAsking?: () => void): Promise<Token | undefined>
   /** The host a credential belongs to. */
-  hostOf(credential: string): Promise<string | undefined>
+  hostOf(credential: string, beforeAsking?: () => void): Promise<string | undefined>
 }
 
 export interface Credentials {
@@ -51,6 +54,8 @@ export interface Credentials {
   runnerToken: string
   metricsToken?: string | undefined
   identities: Identities
+  /** Throws when this client may not have the store asked about what it shows. */
+  beforeAsking?: (c: Context<Env>) => void
 }
 
 /** Puts the caller into the context. Requests without a token go on as nobody. */
@@ -59,6 +64,7 @@ export function authenticate({
   runnerToken,
   metricsToken,
   identities,
+  beforeAsking = () => undefined,
 }: Credentials): MiddlewareHandler<Env> {
   const people: [Buffer, Caller][] = [[digest(runnerToken), { role: 'runner', name: 'runner' }]]
   if (adminToken) people.push([digest(adminToken), { role: 'admin', name: 'admin' }])
@@ -76,7 +82,7 @@ export function authenticate({
   }
 
   async function lookUp(c: Context<Env>, next: Next, token: string): Promise<void> {
-    const caller = await identify(token)
+    const caller = await identify(token, () => beforeAsking(c))
     if (caller) {
       c.set('caller', caller)
       c.set('isStillCaller', async () => (await identify(token)) !== undefined)
@@ -84,7 +90,7 @@ export function authenticate({
     await next()
   }
 
-  async function identify(token: string): Promise<Caller | undefined> {
+  async function identify(token: string, mayAsk?: () => void): Promise<Caller | undefined> {
     // All tokens are compared, so that the time taken tells nothing.
     const sent = digest(token)
     let found: Caller | undefined
@@ -93,9 +99,9 @@ export function authenticate({
       verified.set(token, found)
       return found
     }
-    const made = await identities.tokenOf(token)
+    const made = await identities.tokenOf(token, mayAsk)
     if (made) return { role: made.role, name: made.name, token: made }
-    const host = await identities.hostOf(token)
+    const host = await identities.hostOf(token, mayAsk)
     return host === undefined ? undefined : { role: 'host', name: host }
   }
 }

@@ -9,11 +9,32 @@ import type { Env } from './authenticate.ts'
 import { Buckets } from './bucket.ts'
 import { clientAddress } from './clientAddress.ts'
 
-/** @param failedPerMinute wrong tokens that one address may send in a minute; 0: any number. */
-export function limitRates(failedPerMinute: number): MiddlewareHandler<Env> {
+/** Counts the wrong tokens that each client address has sent. */
+export class FailedLogins {
+  readonly #buckets = new Buckets()
+  readonly #rate: Rate | undefined
+
+  /** @param perMinute that one address may send; 0: any number. */
+  constructor(perMinute: number) {
+    if (perMinute > 0) this.#rate = { perSecond: perMinute / 60, burst: perMinute }
+  }
+
+  count(c: Context<Env>): void {
+    if (this.#rate) this.#buckets.take(networkOf(clientAddress(c)), this.#rate)
+  }
+
+  /**
+   * To be asked before etcd is, so that a flood of tokens that nobody knows costs it nothing.
+   * @throws ArmadaError rate_limited
+   */
+  assertMayTry = (c: Context<Env>): void => {
+    const waitMs = this.#rate ? this.#buckets.waitMs(networkOf(clientAddress(c)), this.#rate) : 0
+    if (waitMs > 0) throw tooManyFailures(waitMs)
+  }
+}
+
+export function limitRates(logins: FailedLogins): MiddlewareHandler<Env> {
   const tokens = new Buckets()
-  const failures = new Buckets()
-  const failureRate: Rate = { perSecond: failedPerMinute / 60, burst: Math.max(1, failedPerMinute) }
 
   return (c, next) => {
     const caller = c.get('caller')
@@ -22,18 +43,17 @@ export function limitRates(failedPerMinute: number): MiddlewareHandler<Env> {
       const waitMs = tokens.take(token.name, token.rate)
       if (waitMs > 0) throw tooMany(token.name, token.rate, waitMs)
     }
-    return caller || failedPerMinute === 0 ? next() : limitFailures(c, next)
+    return caller ? next() : limitFailures(c, next)
   }
 
   /** A good token is let in whatever others try from the same address: it may be that of a proxy. */
   async function limitFailures(c: Context<Env>, next: () => Promise<void>): Promise<void> {
     const joins = c.req.path === '/v1/monitor/join'
     if (!joins && !c.req.header('authorization')) return next()
-    const network = networkOf(clientAddress(c))
-    const waitMs = joins ? failures.waitMs(network, failureRate) : failures.take(network, failureRate)
-    if (waitMs > 0) throw tooManyFailures(waitMs)
+    logins.assertMayTry(c)
+    if (!joins) logins.count(c)
     await next()
-    if (joins && c.res.status === 403) failures.take(network, failureRate)
+    if (joins && c.res.status === 403) logins.count(c)
   }
 }
 

@@ -41,6 +41,12 @@ export class AgentStreams {
     })
   }
 
+  get size(): number {
+    let size = 0
+    for (const streams of this.#open.values()) size += streams.size
+    return size
+  }
+
   /** @returns a function that ends it. */
   open(host: string, stream: AgentStream): () => void {
     const streams = this.#open.get(host) ?? new Set<AgentStream>()

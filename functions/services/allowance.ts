@@ -61,8 +61,13 @@ export class Allowances {
   }
 
   /** The account of a fleet's ships. */
-  accountOf({ name, createdBy }: Pick<Fleet, 'name' | 'createdBy'>): Account {
-    const token = createdBy === undefined ? undefined : this.#stores.tokens.table.get(createdBy)?.value.token
+  accountOf({ name, createdBy, makerQuota }: Pick<Fleet, 'name' | 'createdBy' | 'makerQuota'>): Account {
+    if (createdBy === undefined) return { fleet: name, token: undefined }
+    // Whoever revokes a token does not mean to lift its quota from the fleets that it made.
+    const token = this.#stores.tokens.table.get(createdBy)?.value.token ?? {
+      name: createdBy,
+      quota: makerQuota ?? null,
+    }
     return { fleet: name, token }
   }
 

@@ -8,6 +8,7 @@ import type { Fleet } from '../../shared/model/fleet.ts'
 import { randomId, shipIdFor } from '../../shared/model/name.ts'
 import type { Ship } from '../../shared/model/ship.ts'
 import { isFinished } from '../../shared/model/shipState.ts'
+import type { Token } from '../../shared/model/token.ts'
 import { traced } from '../../shared/trace.ts'
 import { type Caller, type Env, guarded } from '../middleware/authenticate.ts'
 import { assertMayName, seesFleet } from '../middleware/scope.ts'
@@ -84,7 +85,11 @@ export function fleetService(stores: Stores, watching: Watching) {
     .openapi(guarded(routes.deleteFleet), async (c) => {
       const { fleet } = c.req.valid('param')
       assertSeen(c.get('caller'), fleet)
-      const row = await change(fleet, async ({ value }) => ({ fleet: deleting(value, askerOf(c)) }))
+      const ifMatch = c.req.valid('header')['if-match']
+      const row = await change(fleet, async (row) => {
+        assertMatch(row, ifMatch, `Fleet "${fleet}"`)
+        return { fleet: deleting(row.value, askerOf(c)) }
+      })
       return c.json(fleetView(row, stores), 202)
     })
     .openapi(guarded(routes.stepFleet), async (c) => {
@@ -136,12 +141,12 @@ export function fleetService(stores: Stores, watching: Watching) {
 
   /** The fleet as the caller's, who wants more of it: it counts under the caller's quota from now on. */
   async function ordered(fleet: Fleet, { token }: Caller, holder: string): Promise<Order> {
-    const { createdBy: _, ...rest } = fleet
+    const { createdBy: _, makerQuota: __, ...rest } = fleet
     const count = () => Math.max(0, fleet.replicas - liveOf(ships.index.countsOfFleet(fleet.name)))
     const { spec } = await blueprintFor(stores, fleet.blueprint.name, fleet.blueprint.revision)
     const wish = { fleet: fleet.name, token, each: spec.resources, count, holder, behindFleets: true }
     return {
-      fleet: { ...rest, ...(token && { createdBy: token.name }) },
+      fleet: { ...rest, ...(token && madeWith(token)) },
       leave: await allowances.demand(wish),
     }
   }
@@ -250,6 +255,10 @@ export function fleetService(stores: Stores, watching: Watching) {
       throw movedOn(`Fleet "${row.value.name}"`)
     }
   }
+}
+
+function madeWith({ name, quota }: Token): Pick<Fleet, 'createdBy' | 'makerQuota'> {
+  return { createdBy: name, ...(quota && { makerQuota: quota }) }
 }
 
 function askerOf(c: Context<Env>): Asker {

@@ -10,35 +10,17 @@ import { seesFleet } from '../middleware/scope.ts'
 import type { Stores } from '../stores/stores.ts'
 import type { AgentStreams } from './agentStreams.ts'
 import { asEvents, asText, responseOf } from './output/outputFormats.ts'
+import type { Readers } from './output/readers.ts'
 import { writeLine } from './output/shipInput.ts'
-import { busy, shipOutput } from './output/shipOutput.ts'
+import { shipOutput } from './output/shipOutput.ts'
 import { serviceApp } from './serviceApp.ts'
 
-const mostReaders = 256
-const mostOfShip = 16
-
-export function logService(stores: Stores, streams: AgentStreams) {
-  const readers = new Map<string, number>()
-  let all = 0
+export function logService(stores: Stores, streams: AgentStreams, readers: Readers) {
   const open = new Set<AbortController>()
   // At shutdown readers are sent away as agents are, to come again elsewhere.
   void streams.whenClosed.then(() => {
     for (const over of open) over.abort()
   })
-
-  /** @returns a function that ends it. @throws ArmadaError too_many_streams */
-  function enter(ship: string): () => void {
-    const count = readers.get(ship) ?? 0
-    if (all >= mostReaders || count >= mostOfShip) throw busy(ship)
-    readers.set(ship, count + 1)
-    all++
-    return () => {
-      const left = (readers.get(ship) ?? 1) - 1
-      if (left === 0) readers.delete(ship)
-      else readers.set(ship, left)
-      all--
-    }
-  }
 
   return serviceApp()
     .openapi(guarded(routes.getLogs), async (c) => {
@@ -46,7 +28,7 @@ export function logService(stores: Stores, streams: AgentStreams) {
       const { tail, since = null, follow, timestamps } = c.req.valid('query')
       const { accept = '', 'last-event-id': after } = c.req.valid('header')
       await shipFor(c, stores, id)
-      const leave = enter(id)
+      const leave = readers.enter(c.get('caller'), id)
       const over = new AbortController()
       open.add(over)
       over.signal.addEventListener('abort', () => open.delete(over))
@@ -68,7 +50,7 @@ export function logService(stores: Stores, streams: AgentStreams) {
       if (isFinished(ship.state)) {
         throw new ArmadaError('conflict', `Ship "${id}" is ${ship.state}; nobody reads its console any more.`)
       }
-      const leave = enter(id)
+      const leave = readers.enter(c.get('caller'), id)
       try {
         const session = key && sessionFor(c.get('caller'), key, id, line)
         return c.json(await writeLine(stores, ship, line, session), 200)

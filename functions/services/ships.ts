@@ -92,7 +92,7 @@ export function shipService(stores: Stores, watching: Watching) {
       const { ship: id } = c.req.valid('param')
       const row = await ships.change(id, (row) => {
         assertSeen(c.get('caller'), row.value)
-        assertMatch(row, c.req.header('if-match'), `Ship "${id}"`)
+        assertMatch(row, c.req.valid('header')['if-match'], `Ship "${id}"`)
         const next = stop(row.value, 'api', `stopped by ${c.get('caller').name}`)
         return next ? { ...next, ...traced({ traceId: c.get('trace')?.id }) } : row.value
       })

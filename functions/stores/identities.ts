@@ -28,13 +28,13 @@ export class Identities {
   }
 
   /** The token of that text, while it is good. */
-  tokenOf(text: string): Promise<Token | undefined> {
-    return this.#find(this.#tokens.table, (read) => tokenOf(text, read))
+  tokenOf(text: string, beforeAsking?: () => void): Promise<Token | undefined> {
+    return this.#find(this.#tokens.table, (read) => tokenOf(text, read), beforeAsking)
   }
 
   /** The host a credential belongs to. Its next one becomes the current one with its first use. */
-  async hostOf(credential: string): Promise<string | undefined> {
-    const known = await this.#find(this.#hosts.table, (read) => hostOf(credential, read))
+  async hostOf(credential: string, beforeAsking?: () => void): Promise<string | undefined> {
+    const known = await this.#find(this.#hosts.table, (read) => hostOf(credential, read), beforeAsking)
     if (known?.next) {
       // Until that can be written both are good.
       await this.#hosts.promote(known.host, known.next).catch(() => undefined)
@@ -42,15 +42,19 @@ export class Identities {
     return known?.host
   }
 
-  /** @throws ArmadaError unavailable when etcd cannot be asked about what memory does not know. */
+  /** @throws ArmadaError unavailable when etcd cannot be asked about what memory does not know; what `beforeAsking` throws. */
   async #find<T, Found>(
     table: Table<T>,
     identify: (read: (name: string) => Promise<Row<T> | undefined>) => Promise<Found | undefined>,
+    beforeAsking?: () => void,
   ): Promise<Found | undefined> {
     const known = await identify(async (name) => table.get(name))
     if (known !== undefined) return known
     // Made or rotated a moment ago at another ApiServer, perhaps.
-    return identify((name) => this.#ask(table, name))
+    return identify((name) => {
+      beforeAsking?.()
+      return this.#ask(table, name)
+    })
   }
 
   async #ask<T>(table: Table<T>, name: string): Promise<Row<T> | undefined> {

@@ -109,10 +109,10 @@ export const deleteFleet = createRoute({
   'x-roles': operators,
   'x-scope': 'fleet',
   summary: 'Stop all ships of a fleet, then forget it',
-  request: { params },
+  request: { params, headers: IfMatch },
   responses: {
     202: answer(FleetView, 'The fleet, being deleted', { ...examples.fleet, deleting: true }),
-    ...failures('not_found'),
+    ...failures('not_found', 'revision_mismatch'),
   },
 })
 

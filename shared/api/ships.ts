@@ -129,7 +129,7 @@ export const deleteShip = createRoute({
   'x-scope': 'fleet',
   summary: 'Stop a ship',
   description: 'SIGTERM, the grace of its blueprint, then SIGKILL. A ship that has ended stays as it is.',
-  request: { params },
+  request: { params, headers: IfMatch },
   responses: {
     202: answer(ShipView, 'The ship, Stopping or ended', {
       ...examples.ship,

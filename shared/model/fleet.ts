@@ -4,6 +4,7 @@ import { BlueprintRef } from './blueprint.ts'
 import { FleetHistory } from './history.ts'
 import { Labels, Name, PrefixName } from './name.ts'
 import { ShipState } from './shipState.ts'
+import { Quota } from './token.ts'
 import { TraceId } from './traceId.ts'
 
 export const Fleet = z.strictObject({
@@ -20,6 +21,9 @@ export const Fleet = z.strictObject({
   createdBy: Name.optional().describe(
     'The token under whose quota its ships count: that which made it, or last scaled it up',
   ),
+  makerQuota: Quota.optional().describe(
+    'That of the token in `createdBy`: it holds also when the token is gone',
+  ),
   held: z.string().optional().describe('Why a quota allowed no more ships when they were last wanted'),
   traceId: TraceId.optional().describe(
     'W3C trace id of the request that made it, or changed it last: its ships are made and stopped in this trace',
@@ -30,7 +34,7 @@ export const Fleet = z.strictObject({
 /** The record in etcd. */
 export type Fleet = z.infer<typeof Fleet>
 
-export const FleetView = Fleet.omit({ held: true, history: true })
+export const FleetView = Fleet.omit({ held: true, makerQuota: true, history: true })
   .extend({
     revision: z.string().describe('Changes with every change of the record'),
     ships: z.partialRecord(ShipState, z.int()).describe('Number of ships in each state'),

@@ -1,5 +1,6 @@
 // Host: a machine that carries ships, as its agent describes it and as the cluster sees it.
 import { z } from 'zod'
+import { Address } from './address.ts'
 import { Labels, Name } from './name.ts'
 import { Taint } from './placement.ts'
 import { PortRange } from './port.ts'
@@ -13,7 +14,7 @@ export type Overcommit = z.infer<typeof Overcommit>
 export const HostDescription = z
   .strictObject({
     id: Name,
-    address: z.string().min(1).max(255).describe('Where players reach its ships: an IP address or a name'),
+    address: Address.describe('Where players reach its ships: an IP address or a name'),
     capacity: Resources.describe('What ships may use: the machine less what it reserves'),
     overcommit: Overcommit.optional().describe(
       'How many times over the host gives a resource away: `cpu`, `memory`, `disk` or an extra one. Default: 1',

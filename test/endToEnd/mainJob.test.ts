@@ -58,7 +58,7 @@ test("a fleet of three answers the game's own query, and a second game runs besi
 
 test('a ship that is stopped is replaced; a fleet that is scaled or deleted follows', async () => {
   const [first] = await cluster.fleetReady('duel', 2, 1_000)
-  await answerOf(cluster.client.v1.ships[':ship'].$delete({ param: { ship: first?.id ?? '' } }))
+  await answerOf(cluster.client.v1.ships[':ship'].$delete({ param: { ship: first?.id ?? '' }, header: {} }))
   const ended = await cluster.until('the ship is Stopped', 20_000, async () => {
     const ship = (await cluster.ships()).find((one) => one.id === first?.id)
     return ship?.state === 'Stopped' && ship
@@ -73,7 +73,7 @@ test('a ship that is stopped is replaced; a fleet that is scaled or deleted foll
     }),
   )
   await cluster.fleetReady('duel', 1, 20_000)
-  await answerOf(cluster.client.v1.fleets[':fleet'].$delete({ param: { fleet: 'duel' } }))
+  await answerOf(cluster.client.v1.fleets[':fleet'].$delete({ param: { fleet: 'duel' }, header: {} }))
   await cluster.until(
     'the fleet is gone',
     20_000,

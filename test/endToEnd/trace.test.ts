@@ -105,7 +105,7 @@ test('who stops a ship gives it another trace, to its very end', async () => {
   const trace = newTrace()
   const [ship] = await cluster.ships()
   assert.ok(ship)
-  const request = clientIn(trace).v1.ships[':ship'].$delete({ param: { ship: ship.id } })
+  const request = clientIn(trace).v1.ships[':ship'].$delete({ param: { ship: ship.id }, header: {} })
   assert.equal((await answerOf(request)).traceId, trace.id)
   await cluster.until('it has stopped', 30_000, async () =>
     (await cluster.ships()).some(({ id, state }) => id === ship.id && state === 'Stopped'),
@@ -126,7 +126,7 @@ test('the ships of a fleet are of the trace of who made it, and stop in that of 
   const [ship] = await cluster.fleetReady('lobby', 1, 60_000)
   assert.equal(ship?.traceId, made.id)
   await said('scheduler', made, 'ships placed')
-  await answerOf(clientIn(deleted).v1.fleets[':fleet'].$delete({ param: { fleet: 'lobby' } }))
+  await answerOf(clientIn(deleted).v1.fleets[':fleet'].$delete({ param: { fleet: 'lobby' }, header: {} }))
   await said('agent-host-a', deleted, 'ending a ship', 'ship ended')
 })
 

@@ -292,19 +292,33 @@ test('a person is told what is wrong and what to do', async () => {
   assert.equal((await raw('/v1/ships', { headers: {} })).body.code, 'unauthenticated')
 })
 
+test('whoever deletes a ship or a fleet that has changed meanwhile is told so, and nothing happens', async () => {
+  const [ship] = (await createShips(a, 1)).ships
+  assert.ok(ship)
+  const header = { 'if-match': '"1"' }
+  const gone = { param: { ship: ship.id }, header }
+  await refused(answerOf(b.admin.v1.ships[':ship'].$delete(gone)), 'revision_mismatch')
+  const json = { name: 'kept', blueprint: 'arena', replicas: 0 }
+  const { revision } = await answerOf(a.admin.v1.fleets.$post({ json }))
+  const param = { fleet: 'kept' }
+  await refused(answerOf(b.admin.v1.fleets[':fleet'].$delete({ param, header })), 'revision_mismatch')
+  const right = { 'if-match': revision }
+  assert.equal((await answerOf(b.admin.v1.fleets[':fleet'].$delete({ param, header: right }))).deleting, true)
+})
+
 test('deleting: a Queued ship is Stopped at once, a running one is Stopping until its host says so', async () => {
   const { client } = await joinHost('host-four')
   const { ships } = await createShips(a, 2)
   const [queued, running] = ships.map((ship) => ship.id) as [string, string]
   assert.equal(
-    (await answerOf(b.admin.v1.ships[':ship'].$delete({ param: { ship: queued } }))).state,
+    (await answerOf(b.admin.v1.ships[':ship'].$delete({ param: { ship: queued }, header: {} }))).state,
     'Stopped',
   )
   await answerOf(
     client.v1.monitor.claims.$post({ json: { claims: [{ ship: running, attempt: 1, ports: {} }] } }),
   )
   assert.equal(
-    (await answerOf(b.admin.v1.ships[':ship'].$delete({ param: { ship: running } }))).state,
+    (await answerOf(b.admin.v1.ships[':ship'].$delete({ param: { ship: running }, header: {} }))).state,
     'Stopping',
   )
   const hello = await answerOf(

@@ -103,7 +103,10 @@ test('everybody who is turned away is in it: no token, a wrong one, a role that 
   const [a, b] = servers.direct
   await refused(answerOf(a.as('').v1.ships.$get({ query: {} })), 'unauthenticated')
   await refused(answerOf(a.as('wrong').v1.ships.$get({ query: {} })), 'unauthenticated')
-  await refused(answerOf(a.runner.v1.ships[':ship'].$delete({ param: { ship: 'some-ship' } })), 'forbidden')
+  await refused(
+    answerOf(a.runner.v1.ships[':ship'].$delete({ param: { ship: 'some-ship' }, header: {} })),
+    'forbidden',
+  )
   const host = {
     id: 'south',
     address: '::1',
@@ -216,6 +219,22 @@ test('past its space the oldest entries of an ApiServer go, and the newest stay'
     (await log.page({ caller: 'talker', subject }, 1_000)).entries.length
   await until(async () => (await found('turn-0')) === 0)
   assert.equal(await found('turn-29'), 100)
+})
+
+test('who floods the log loses entries of its own: those of others, and of who was turned away, stay', async () => {
+  const { a } = servers
+  const log = new AuditStore(a.stores.kv, { ...options, mostMiB: 0.25, denialWindowMs: 1 })
+  const path = `/${'y'.repeat(199)}`
+  const of = (name: string, change: Partial<NewEntry> = {}) =>
+    entry({ path, caller: { role: 'operator', name }, ...change })
+  await log.record(of('quiet', { subject: 'quiet-1' }))
+  log.deny(of('quiet', { subject: 'denied-1', status: 403, code: 'forbidden' }))
+  for (let i = 0; i < 30; i++)
+    await Promise.all(Array.from({ length: 100 }, () => log.record(of('flood', { subject: `flood-${i}` }))))
+  const found = async (subject: string) => (await log.page({ path, subject }, 1_000)).entries.length
+  await until(async () => (await found('flood-0')) === 0)
+  assert.deepEqual(await Promise.all(['quiet-1', 'denied-1', 'flood-29'].map(found)), [1, 1, 100])
+  await log.close()
 })
 
 test('an entry that cannot be kept is in the log of the ApiServer, and the answer stays true', async () => {

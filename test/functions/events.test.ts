@@ -50,7 +50,7 @@ async function live(ships: readonly string[], apis: readonly [ApiServer, ApiServ
   await report(two, ...ships.map((ship) => ({ ship, attempt: 1, state: 'Ready' as const })))
   await Promise.all(
     ships.map((ship, i) =>
-      answerOf((apis[i % 2] as ApiServer).admin.v1.ships[':ship'].$delete({ param: { ship } })),
+      answerOf((apis[i % 2] as ApiServer).admin.v1.ships[':ship'].$delete({ param: { ship }, header: {} })),
     ),
   )
   const ended = { attempt: 1, state: 'Stopped' as const, reason: 'asked', exit: null }
@@ -160,7 +160,7 @@ test('a fleet remembers who made, scaled, revised and deleted it', async () => {
   await change({ replicas: 5, revision: 2 })
   await change({ replicas: 5 })
   const param = { fleet: 'lobby' }
-  const { revision } = await answerOf(a.admin.v1.fleets[':fleet'].$delete({ param }))
+  const { revision } = await answerOf(a.admin.v1.fleets[':fleet'].$delete({ param, header: {} }))
   const told = [
     ['fleet.created', '2 ships, by admin'],
     ['fleet.scaled', 'from 2 to 5 by admin'],

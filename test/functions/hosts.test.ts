@@ -5,6 +5,7 @@ import { control } from '../../functions/runners/controllers/control.ts'
 import { schedule } from '../../functions/runners/scheduler/schedule.ts'
 import { answerOf } from '../../shared/api/client.ts'
 import { createLog } from '../../shared/log.ts'
+import { Address } from '../../shared/model/address.ts'
 import { Advice } from '../../shared/model/holding.ts'
 import { ZooKeeper } from '../../shared/zookeeper/client.ts'
 import { paths } from '../../shared/zookeeper/paths.ts'
@@ -102,6 +103,24 @@ test("an operator's labels win over the agent's, survive its hello, and are take
   await refused(label(a, 'nobody', {}), 'not_found', /join-tokens/)
 })
 
+test('players are sent to IP addresses and DNS names, and to nothing else', async () => {
+  const good = ['192.0.2.1', '::1', '2001:db8::7', 'fra-1.example.com', 'localhost', 'xn--bcher-kva.example']
+  const bad = [
+    '',
+    '192.0.2.1:7000',
+    '300.1.1.1',
+    'a b',
+    'http://x',
+    '-x.example',
+    '[::1]',
+    '127.1',
+    'x'.repeat(254),
+  ]
+  for (const address of good) assert.ok(Address.safeParse(address).success, address)
+  for (const address of bad) assert.ok(!Address.safeParse(address).success, address)
+  await refused(joinHost(servers.a, 'vague', { address: 'fra-1:7000' }), 'invalid_request', /address/)
+})
+
 test('a cordon is told at once and kept whatever the agent reports meanwhile, over both servers', async () => {
   const { a, b } = servers
   const { credential } = await joinHost(a, 'fenced')
@@ -146,7 +165,7 @@ test('the scheduler places nothing on a cordoned host, says why, and does when i
   await until(async () => /cordoned: new kernel/.test((await shipAt(b, ship)).reason ?? ''))
   await uncordon(b, 'closed')
   await until(async () => (await shipAt(a, ship)).host === 'closed')
-  await answerOf(a.admin.v1.ships[':ship'].$delete({ param: { ship } }))
+  await answerOf(a.admin.v1.ships[':ship'].$delete({ param: { ship }, header: {} }))
   await remove(b, 'closed', 'true')
 })
 
@@ -160,7 +179,7 @@ test('a drain: a ship that stands alone ends, then is queued again; one in use s
   await until(async () => (await shipAt(b, alone)).state === 'Stopping')
   assert.equal((await shipAt(b, alone)).attempt, 1, 'not queued while it may still run')
   await until(async () => (await shipAt(b, gone)).state === 'Stopping')
-  await answerOf(b.admin.v1.ships[':ship'].$delete({ param: { ship: gone } }))
+  await answerOf(b.admin.v1.ships[':ship'].$delete({ param: { ship: gone }, header: {} }))
   await report(client, stopped(alone), stopped(gone))
   const moved = await shipAt(a, alone)
   assert.deepEqual([moved.state, moved.attempt, moved.host], ['Queued', 2, null])

@@ -3,11 +3,14 @@ import assert from 'node:assert/strict'
 import { Registry } from 'prom-client'
 import { suite } from 'uvu'
 import { measureCluster } from '../../functions/metrics/cluster.ts'
+import { Readers } from '../../functions/services/output/readers.ts'
 import { scratchDir } from '../../infra/stack/scratch.ts'
 import { type Stack, startStack } from '../../infra/stack/stack.ts'
 import { answerOf } from '../../shared/api/client.ts'
+import { ArmadaError } from '../../shared/errors.ts'
 import { createLog } from '../../shared/log.ts'
 import { type ApiServer, adminToken, metricsToken, startApiServer } from '../harness/apiServer.ts'
+import { until } from '../harness/until.ts'
 
 const test = suite('metrics')
 let scratch: Awaited<ReturnType<typeof scratchDir>>
@@ -103,6 +106,36 @@ test('past the bound fleets are counted as one', async () => {
   assert.equal(figure(text, 'armada_fleet_replicas{fleet="lobby"}'), 2)
   assert.equal(figure(text, 'armada_fleet_replicas{fleet="(others)"}'), 10)
   assert.equal(text.filter((line) => line.startsWith('armada_fleet_replicas{')).length, 3)
+})
+
+test('open streams are counted by kind', async () => {
+  const open = async (kind: string) => figure(await lines(), `armada_streams_open{kind="${kind}"}`)
+  assert.deepEqual(await Promise.all(['events', 'logs', 'agents'].map(open)), [0, 0, 0])
+  const over = new AbortController()
+  const response = await fetch(`${api.url}/v1/events?watch=true`, {
+    headers: { authorization: `Bearer ${adminToken}` },
+    signal: over.signal,
+  })
+  assert.equal(response.status, 200)
+  assert.equal(await open('events'), 1)
+  over.abort()
+  await until(async () => (await open('events')) === 0)
+})
+
+test('readers of logs are bounded at an ApiServer, for each ship and for each caller', () => {
+  const readers = new Readers({ total: 10, ofShip: 4, ofCaller: 6 })
+  const ann = { role: 'viewer', name: 'ann' } as const
+  const ben = { role: 'viewer', name: 'ben' } as const
+  const isFull = (error: unknown) => error instanceof ArmadaError && error.code === 'too_many_streams'
+  const leave = Array.from({ length: 4 }, () => readers.enter(ann, 'a'))
+  assert.throws(() => readers.enter(ben, 'a'), isFull)
+  for (const ship of ['b', 'c']) leave.push(readers.enter(ann, ship))
+  assert.throws(() => readers.enter(ann, 'd'), /"ann" reads 6 logs here at once/)
+  for (const ship of ['d', 'e', 'f', 'g']) leave.push(readers.enter(ben, ship))
+  assert.throws(() => readers.enter({ role: 'viewer', name: 'cid' }, 'h'), isFull)
+  for (const end of leave) end()
+  assert.equal(readers.size, 0)
+  readers.enter(ann, 'a')()
 })
 
 test.run()

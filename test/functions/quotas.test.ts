@@ -42,7 +42,7 @@ const make = (client: Client, count = 1, key?: string) =>
   )
 
 const stopShip = ({ admin }: ApiServer, ship: string) =>
-  answerOf(admin.v1.ships[':ship'].$delete({ param: { ship } }))
+  answerOf(admin.v1.ships[':ship'].$delete({ param: { ship }, header: {} }))
 
 const fleet = (client: Client, name: string, replicas: number) =>
   answerOf(client.v1.fleets.$post({ json: { name, blueprint: 'arena', replicas } }))
@@ -205,6 +205,18 @@ test('quotas are set by admins, seen by all, and refused when they make no sense
   assert.equal(quotas.find(({ name }) => name === 'x')?.ships, 2)
   await answerOf(a.admin.v1.quotas[':quota'].$delete({ param: { quota: 'x' } }))
   await refused(answerOf(b.admin.v1.quotas[':quota'].$get({ param: { quota: 'x' } })), 'not_found')
+})
+
+test('the quota of a token goes on for its fleets when it is revoked, until somebody else takes them over', async () => {
+  const { a, b } = servers
+  await makeToken('leaver', { ships: 3 })
+  await fleet(as(a, 'leaver'), 'left', 3)
+  await answerOf(a.admin.v1.tokens[':token'].$delete({ param: { token: 'leaver' } }))
+  await b.stores.mirror.catchUp()
+  assert.equal((await step(b, 'left', 5)).length, 3)
+  assert.deepEqual(await step(a, 'left', 1), [])
+  await scale(a.admin, 'left', 5)
+  assert.equal((await step(b, 'left', 2)).length, 2)
 })
 
 test.run()

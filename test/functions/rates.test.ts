@@ -3,10 +3,11 @@ import assert from 'node:assert/strict'
 import * as fc from 'fast-check'
 import { Hono } from 'hono'
 import { suite } from 'uvu'
-import type { Env } from '../../functions/middleware/authenticate.ts'
+import { authenticate, type Env } from '../../functions/middleware/authenticate.ts'
 import { Buckets } from '../../functions/middleware/bucket.ts'
 import { onError } from '../../functions/middleware/problems.ts'
-import { limitRates } from '../../functions/middleware/rates.ts'
+import { FailedLogins, limitRates } from '../../functions/middleware/rates.ts'
+import { Identities } from '../../functions/stores/identities.ts'
 import { scratchDir } from '../../infra/stack/scratch.ts'
 import { type Stack, startStack } from '../../infra/stack/stack.ts'
 import { answerOf } from '../../shared/api/client.ts'
@@ -84,7 +85,7 @@ test('a token past its rate gets 429 and when to come again; others are not held
     if (known) c.set('caller', { role: known.role, name: known.name, token: known })
     await next()
   })
-  app.use(limitRates(1))
+  app.use(limitRates(new FailedLogins(1)))
   app.get('/', (c) => c.text('well'))
   const ask = (name: string) => app.request('/', { headers: { 'x-token': name } })
   const statuses: number[] = []
@@ -109,6 +110,45 @@ test('an address that sends wrong tokens is slowed down, and good tokens from th
   const json = { token: 'armada-join-guessed', host: describeHost('guess') }
   await refused(answerOf(api.as('').v1.monitor.join.$post({ json })), 'rate_limited', /wrong tokens/)
   await refused(answerOf(api.as('').v1.ships.$get({ query: {} })), 'unauthenticated')
+})
+
+test('past that an address has etcd asked nothing about what it shows, and a token of memory is let in', async () => {
+  const asked: string[] = []
+  const { kv, hosts, tokens } = api.stores
+  const counting = {
+    ...kv,
+    get: (key: string) => {
+      asked.push(key)
+      return kv.get(key)
+    },
+  }
+  const { secret } = await answerOf(api.admin.v1.tokens.$post({ json: { name: 'known', role: 'viewer' } }))
+  const logins = new FailedLogins(5)
+  const app = new Hono<Env>()
+  app.onError(onError(log))
+  const identities = new Identities(counting, hosts, tokens)
+  const beforeAsking = logins.assertMayTry
+  app.use(authenticate({ runnerToken: 'r'.repeat(16), identities, beforeAsking }), limitRates(logins))
+  app.get('/', (c) => (c.get('caller') ? c.text('well') : c.text('who?', 401)))
+  const ask = async (token: string) =>
+    (await app.request('/', { headers: { authorization: `Bearer ${token}` } })).status
+  const statuses: number[] = []
+  for (let i = 0; i < 50; i++)
+    statuses.push(await ask(`armada-${i % 2 ? 'host' : 'token'}.no-${i}.${'s'.repeat(43)}`))
+  assert.deepEqual(new Set(statuses.slice(0, 5)), new Set([401]))
+  assert.ok(statuses.filter((status) => status === 429).length >= 40, `${statuses}`)
+  assert.ok(asked.length <= 10, `etcd was asked ${asked.length} times`)
+  assert.equal(await ask(secret), 200)
+})
+
+test('health is told to everybody, whatever they show', async () => {
+  for (let i = 0; i < 20; i++) {
+    for (const path of ['/healthz', '/readyz', '/openapi.json']) {
+      const response = await fetch(api.url + path, { headers: { authorization: `Bearer wrong-${i}` } })
+      assert.equal(response.status, 200, path)
+      await response.text()
+    }
+  }
 })
 
 test('a token that admins gave a rate is held to it by the API', async () => {

@@ -81,7 +81,7 @@ test('who comes back to another server is told only what changed meanwhile, also
   const model = modelOf(first)
   assert.equal(model.size, 3)
   await label(b, leaves, { round: null })
-  await answerOf(b.admin.v1.ships[':ship'].$delete({ param: { ship: ends } }))
+  await answerOf(b.admin.v1.ships[':ship'].$delete({ param: { ship: ends }, header: {} }))
   const decisions = [{ ship: ends, attempt: 1, to: 'Forgotten' as const, reason: '' }]
   const json = { epoch: await b.lead('controllers'), decisions }
   assert.deepEqual((await answerOf(b.runner.v1.controllers.decisions.$post({ json }))).moved, [ends])
@@ -254,7 +254,7 @@ test('a server that etcd was compacted behind says so to readers of events, and 
     proxy.cut()
     await until(() => !cut.stores.mirror.connected)
     await label(a, gone, { round: null })
-    await answerOf(a.admin.v1.ships[':ship'].$delete({ param: { ship } }))
+    await answerOf(a.admin.v1.ships[':ship'].$delete({ param: { ship }, header: {} }))
     const now = await compact(stack)
     proxy.refusing = false
     await until(() => events.got.some(({ event }) => event === 'reset'), 30_000)

@@ -1,18 +1,18 @@
 // The store of the audit log: batches of entries in etcd, under keys that put the newest first.
 //
 // INVARIANTS
-// - An entry that was recorded is in etcd. While one batch is being written the next one collects.
-// - What is waiting is bounded, and so is what one ApiServer has in etcd: past that its oldest entries go.
+// - An entry that was recorded is in etcd.
+// - What one ApiServer has in etcd is bounded: past that the oldest entries of whoever has most there go, so that no
+//   token floods away what others did, nor who was turned away.
 // - Denials, which anybody can cause, are few: see Denials.
 // - No ApiServer keeps entries in memory; they go from etcd by themselves, with a lease.
-import { ArmadaError, messageOf } from '../../../shared/errors.ts'
+import { messageOf } from '../../../shared/errors.ts'
 import type { Log } from '../../../shared/log.ts'
 import { type AuditEntry, isDenial, type NewEntry } from '../../../shared/model/auditEntry.ts'
 import { randomId } from '../../../shared/model/name.ts'
-import { type Batch, GroupCommit } from '../../../shared/zookeeper/groupCommit.ts'
 import type { KeyValue, Kv } from '../etcd/kv.ts'
-import { SharedLease } from '../etcd/sharedLease.ts'
 import { etcdKeys } from '../keys.ts'
+import { AuditRing, writeLimitMs } from './auditRing.ts'
 import { Denials } from './denials.ts'
 
 export interface AuditFilter {
@@ -24,8 +24,6 @@ export interface AuditFilter {
   untilMs?: number | undefined
 }
 
-const writeLimitMs = 5_000
-const waitingLimit = 10_000
 /** Batches that one look into the log reads at once, and at most: so that a rare name costs a bounded time. */
 const batchesAtOnce = 50
 const batchesRead = 1_000
@@ -34,7 +32,7 @@ const slackMs = 2 * writeLimitMs
 /** Longer than time will count; keys begin with what is left of it. */
 const endOfTimeMs = 9_999_999_999_999
 
-/** Leases that share the space of one ApiServer: the oldest of them goes when the space is used up. */
+/** Leases that share the space of one ApiServer, if one caller has it all. */
 const parts = 32
 
 export interface AuditOptions {
@@ -49,29 +47,20 @@ export interface AuditOptions {
 export class AuditStore {
   #kv: Kv
   #log: Log
-  #lease: SharedLease
   #writer = randomId()
   #batches = 0
   #mostBytes: number
-  /** What stands under each lease, the oldest first. */
-  #kept: { lease: string; bytes: number }[] = []
-  #writing = false
+  /** By caller, and one for all that was refused. */
+  #rings = new Map<string, AuditRing>()
   #denials: Denials
   #failures: Denials
-  #group = new GroupCommit<NewEntry>({
-    maxItems: 200,
-    maxBytes: 128 * 1024,
-    limitMs: writeLimitMs,
-    encode: (entries) => JSON.stringify(entries),
-    late: () => new ArmadaError('unavailable', `etcd took no audit entry within ${writeLimitMs} ms.`),
-    tooLarge: (bytes) => new ArmadaError('body_too_large', `An audit entry of ${bytes} bytes.`),
-  })
+  #days: number
 
   constructor(kv: Kv, { days, mostMiB, log, denialWindowMs = 60_000 }: AuditOptions) {
     this.#mostBytes = mostMiB * 2 ** 20
     this.#kv = kv
     this.#log = log
-    this.#lease = new SharedLease(kv, days * 86_400)
+    this.#days = days
     this.#denials = new Denials((entry) => void this.record(entry), denialWindowMs)
     this.#failures = new Denials((entry) => void this.record(entry), denialWindowMs)
   }
@@ -80,10 +69,7 @@ export class AuditStore {
   async record(entry: NewEntry): Promise<void> {
     this.#log.info({ audit: true, ...entry }, 'audit')
     try {
-      if (this.#group.waitingItems >= waitingLimit) throw new Error(`${waitingLimit} entries are waiting`)
-      const written = this.#group.add([entry])
-      void this.#write()
-      await written
+      await this.#ringOf(entry).add(entry)
     } catch (error) {
       this.#log.error({ audit: true, ...entry, error: messageOf(error) }, 'an audit entry could not be kept')
     }
@@ -136,53 +122,41 @@ export class AuditStore {
   async close(): Promise<void> {
     this.#denials.flush()
     this.#failures.flush()
-    while (this.#writing) await new Promise((resolve) => setImmediate(resolve))
+    while ([...this.#rings.values()].some(({ writing }) => writing))
+      await new Promise((resolve) => setImmediate(resolve))
   }
 
-  async #write(): Promise<void> {
-    if (this.#writing) return
-    this.#writing = true
-    try {
-      for (let batch = this.#group.take(); batch; batch = this.#group.take()) await this.#put(batch)
-    } finally {
-      this.#writing = false
-    }
+  #ringOf(entry: NewEntry): AuditRing {
+    const { caller, status } = entry
+    const refused = isDenial(entry) || (status >= 400 && status < 500)
+    const name = refused ? 'refused' : `${caller?.role ?? 'nobody'}:${caller?.name ?? ''}`
+    const known = this.#rings.get(name)
+    if (known) return known
+    const ring = new AuditRing(this.#kv, {
+      days: this.#days,
+      partBytes: this.#mostBytes / parts,
+      nextKey: () => `${etcdKeys.audit}${timeLeft(Date.now())}-${this.#writer}-${this.#batches++}`,
+      onWritten: () => this.#makeRoom(),
+    })
+    this.#rings.set(name, ring)
+    return ring
   }
 
-  async #put({ data, settle }: Batch): Promise<void> {
-    const key = `${etcdKeys.audit}${timeLeft(Date.now())}-${this.#writer}-${this.#batches++}`
-    const write = async () => {
-      const lease = await this.#lease.id()
-      await this.#kv.commit([], [{ put: key, value: String(data), lease }])
-      this.#count(lease, key.length + Buffer.byteLength(data))
+  #makeRoom(): void {
+    for (;;) {
+      const rings = [...this.#rings].map(([name, ring]) => ({ name, ring, bytes: ring.bytes }))
+      const all = rings.reduce((sum, { bytes }) => sum + bytes, 0)
+      const largest = rings.reduce((most, one) => (one.bytes > most.bytes ? one : most), {
+        bytes: 0,
+      } as (typeof rings)[number])
+      if (all <= this.#mostBytes || largest.bytes === 0) return
+      largest.ring.dropOldest()
+      const fields = { bytes: all, of: largest.name }
+      this.#log.warn(
+        fields,
+        'the audit log has no more space (ARMADA_AUDIT_MIB); the oldest entries of its largest part go',
+      )
     }
-    try {
-      // A second try covers a lease that is gone and an answer that was lost; the key stays the same.
-      await write().catch(() => {
-        this.#lease.drop()
-        return write()
-      })
-      settle()
-    } catch (error) {
-      settle(error)
-    }
-  }
-
-  #count(lease: string, bytes: number): void {
-    const last = this.#kept.at(-1)
-    if (last?.lease === lease) last.bytes += bytes
-    else this.#kept.push({ lease, bytes })
-    if ((this.#kept.at(-1)?.bytes ?? 0) >= this.#mostBytes / parts) this.#lease.drop()
-    const all = this.#kept.reduce((sum, one) => sum + one.bytes, 0)
-    const [oldest] = this.#kept
-    if (all <= this.#mostBytes || !oldest || this.#kept.length === 1) return
-    this.#kept.shift()
-    this.#log.warn(
-      { bytes: all },
-      'the audit log has no more space (ARMADA_AUDIT_MIB); its oldest entries go',
-    )
-    // One that is not ended now ends by itself.
-    this.#kv.revoke(oldest.lease).catch(() => undefined)
   }
 }
 
