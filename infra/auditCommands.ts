@@ -3,6 +3,7 @@ import { answerOf } from '../shared/api/client.ts'
 import type { AuditEntry } from '../shared/model/auditEntry.ts'
 import { type Commands, wholeNumber } from './command.ts'
 import { table } from './screen.ts'
+import { sinceTime } from './since.ts'
 
 export const auditCommands: Commands = {
   audit: {
@@ -13,7 +14,7 @@ export const auditCommands: Commands = {
       const narrowed = {
         ...(denied && { denied: 'true' as const }),
         ...(caller && { caller }),
-        ...(since && { since }),
+        ...(since !== undefined && { since: sinceTime(since) }),
       }
       const entries: AuditEntry[] = []
       const count = wholeNumber('entries', most)

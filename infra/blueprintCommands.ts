@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { allOf, answerOf } from '../shared/api/client.ts'
 import { messageOf } from '../shared/errors.ts'
+import { differences } from '../shared/model/difference.ts'
 import { type Commands, wholeNumber } from './command.ts'
 import { table } from './screen.ts'
 
@@ -42,6 +43,20 @@ export const blueprintCommands: Commands = {
     async run(client, [blueprint = '']) {
       const data = await answerOf(client.v1.blueprints[':blueprint'].$delete({ param: { blueprint } }))
       return { text: `${data.deleted} is deleted`, data }
+    },
+  },
+  revisions: {
+    takes: ['<blueprint>'],
+    about: 'list the revisions of a blueprint, newest first; see diff, rollback',
+    async run(client, [blueprint = '']) {
+      const route = client.v1.blueprints[':blueprint'].revisions
+      const data = await answerOf(route.$get({ param: { blueprint } }))
+      const rows = data.revisions.map(({ revision, createdAt, spec }, i) => {
+        const before = data.revisions[i - 1]?.spec
+        const changed = before ? differences(before, spec).map(({ path }) => path) : []
+        return [String(revision), createdAt, spec.image, changed.join(', ')]
+      })
+      return { text: table(['REVISION', 'PUBLISHED', 'IMAGE', 'CHANGED'], rows.reverse()), data }
     },
   },
   diff: {

@@ -28,7 +28,7 @@ export const options = {
   caller: { type: 'string', about: 'narrows `audit` to a caller' },
   since: {
     type: 'string',
-    about: 'narrows `audit` and `logs` to a time: 2026-11-02T18:00:00Z; `logs` also to 10m, 2h',
+    about: 'begins `audit` and `logs` then: 10m ago, 2h, 1d, or 2026-11-02T18:00:00Z',
   },
   follow: { type: 'boolean', about: 'goes on with what `logs` prints, until the ship has ended' },
   tail: { type: 'string', about: 'begins `logs` with so many of the last lines (100)' },

@@ -2,6 +2,7 @@
 import { allOf, answerOf } from '../shared/api/client.ts'
 import type { FleetView } from '../shared/model/fleet.ts'
 import type { ShipView } from '../shared/model/ship.ts'
+import { isAboard } from '../shared/model/shipState.ts'
 import { allocationCommands } from './allocationCommands.ts'
 import { auditCommands } from './auditCommands.ts'
 import { blueprintCommands } from './blueprintCommands.ts'
@@ -144,7 +145,7 @@ export const commands: Commands = {
 
 function shipTable(ships: readonly ShipView[]): string {
   const rows = ships.map(({ id, state, attempt, host, address, ports, sample, reason }) => {
-    const port = ports.find((one) => one.hostPort !== null)?.hostPort
+    const port = isAboard(state) ? ports.find((one) => one.hostPort !== null)?.hostPort : undefined
     const players =
       sample?.players === null || sample === null ? '-' : `${sample.players}/${sample.maxPlayers ?? '?'}`
     return [id, state, String(attempt), host ?? '-', port ? `${address}:${port}` : '-', players, reason ?? '']

@@ -3,7 +3,7 @@ import { allOf, answerOf } from '../shared/api/client.ts'
 import type { HostView } from '../shared/model/host.ts'
 import { type Commands, wholeNumber } from './command.ts'
 import { labelChanges, labelText, selected } from './labels.ts'
-import { resourcesText } from './resources.ts'
+import { othersText } from './resources.ts'
 import { table } from './screen.ts'
 
 export const hostCommands: Commands = {
@@ -82,23 +82,25 @@ export const hostCommands: Commands = {
 
 function hostTable(hosts: readonly HostView[]): string {
   const rows = hosts.map((host) => {
-    const { id, address, ships, allocatable, sample } = host
+    const { id, state, address, ships, allocatable, sample } = host
+    const cores = (millis: number) => String(Math.round(millis / 100) / 10)
+    const used = { cores: sample ? cores(sample.cpuMillis) : '-', memory: sample?.memoryMiB.toFixed() ?? '-' }
     return [
-      id,
-      stateOf(host),
-      address,
-      String(ships),
-      resourcesText(allocatable),
-      sample ? `${(sample.cpuMillis / 1_000).toFixed(1)} cores, ${Math.round(sample.memoryMiB)} MiB` : '-',
+      ...[id, state, address, String(ships)],
+      `${used.cores}/${cores(allocatable.cpuMillis)}`,
+      `${used.memory}/${allocatable.memoryMiB}`,
+      othersText(allocatable),
+      noteOn(host),
     ]
   })
-  return table(['HOST', 'STATE', 'ADDRESS', 'SHIPS', 'ALLOCATABLE', 'IN USE'], rows)
+  return table(['HOST', 'STATE', 'ADDRESS', 'SHIPS', 'CORES', 'MEMORY (MiB)', 'OTHERS', ''], rows)
 }
 
-function stateOf({ state, cordon, drain }: HostView): string {
-  if (drain) {
-    const more = drain.left > 0 ? `, ${drain.left} left (${drain.inUse} in use) until ${drain.deadline}` : ''
-    return `${state}, ${drain.state}${more}`
-  }
-  return cordon ? `${state}, cordoned${cordon.reason && ` (${cordon.reason})`}` : state
+/** Last in its line, so that however long it is the columns stay. */
+function noteOn({ cordon, drain }: HostView): string {
+  const why = cordon?.reason ? ` (${cordon.reason})` : ''
+  if (!drain) return cordon ? `cordoned${why}` : ''
+  const until = drain.deadline.replace(/:\d\d(\.\d+)?Z$/, 'Z')
+  const more = drain.left > 0 ? `: ${drain.left} left, ${drain.inUse} in use, until ${until}` : ''
+  return `${drain.state}${more}${why}`
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { answerOf, connect } from '../shared/api/client.ts'
 import type { Log } from '../shared/log.ts'
 import { environmentFor, type Settings } from '../shared/settings.ts'
-import { startServer } from './stack/process.ts'
+import { type Revive, startServer } from './stack/process.ts'
 import type { Server } from './stack/server.ts'
 
 export interface Launch {
@@ -12,7 +12,7 @@ export interface Launch {
   /** The folder with the built programs. */
   dist: string
   /** Start it again when it ends by itself. */
-  revive?: boolean
+  revive?: Revive
   /** End it when this process ends, however that happens. */
   endWithParent?: boolean
   log: Log

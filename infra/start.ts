@@ -7,7 +7,7 @@ import { createLog, type Log } from '../shared/log.ts'
 import { sleep } from '../shared/loop.ts'
 import type { ShipView } from '../shared/model/ship.ts'
 import { environmentFor } from '../shared/settings.ts'
-import { startAgent, startApi, startRunner } from './processes.ts'
+import { type Launch, startAgent, startApi, startRunner } from './processes.ts'
 import { buildQuickstartImage } from './quickstart/image.ts'
 import { askGame, type GameAnswer } from './quickstart/query.ts'
 import { Screen, table } from './screen.ts'
@@ -67,6 +67,7 @@ async function main(stopping: AbortSignal): Promise<void> {
 }
 
 async function bringUp({ log, screen, stopping, keep }: Start): Promise<void> {
+  const onRevive = (told: string) => screen.done(told)
   const secrets = secretsOf(state)
   const hostId = localHostId(stackIdOf(state))
 
@@ -78,8 +79,10 @@ async function bringUp({ log, screen, stopping, keep }: Start): Promise<void> {
   } = process.env
   screen.waiting('starting ZooKeeper, etcd, Redis and Docker')
   const [stack, docker] = await Promise.all([
-    keep(startStack({ dir: state, profile: 'durable', addresses: { zookeeper, etcd, redis }, log })),
-    keep(openDocker({ dir: join(state, 'docker'), dockerHost, log })),
+    keep(
+      startStack({ dir: state, profile: 'durable', addresses: { zookeeper, etcd, redis }, onRevive, log }),
+    ),
+    keep(openDocker({ dir: join(state, 'docker'), dockerHost, onRevive, log })),
   ])
   screen.done(
     `ZooKeeper, etcd and Redis answer; ${docker.ours ? 'so does a Docker engine of our own' : `Docker is at ${docker.address}`}`,
@@ -90,7 +93,7 @@ async function bringUp({ log, screen, stopping, keep }: Start): Promise<void> {
   const api = `http://127.0.0.1:${port}`
   const shared = { zookeeper: stack.zookeeper.address, zookeeperSecret: secrets.zookeeperSecret }
   const { adminToken, runnerToken } = secrets
-  const launch = { dir: state, dist, revive: true, log }
+  const launch = { dir: state, dist, revive: onRevive, log }
   const [{ image, built }] = await Promise.all([
     buildQuickstartImage({ docker: docker.engine, cacheDir: join(state, 'cache'), progress: screen.waiting }),
     keep(
@@ -116,7 +119,7 @@ async function bringUp({ log, screen, stopping, keep }: Start): Promise<void> {
   await Promise.all([
     keep(startRunner('scheduler', { ...shared, api, runnerToken }, launch)),
     keep(startRunner('controllers', { ...shared, api, runnerToken }, launch)),
-    keep(startHost({ ...shared, api, hostId, engine: docker.address }, client, adminToken, log)),
+    keep(startHost({ ...shared, api, hostId, engine: docker.address }, client, adminToken, launch)),
   ])
   screen.done('the scheduler, the controllers and an agent run')
   if (stopping.aborted) return
@@ -141,7 +144,7 @@ async function startHost(
   { engine, ...settings }: HostOptions,
   client: Client,
   adminToken: string,
-  log: Log,
+  launch: Launch,
 ): Promise<Server> {
   const stateDir = join(state, 'host')
   // Only for the first time: with the same settings an agent left over from a killed run is used on.
@@ -158,7 +161,7 @@ async function startHost(
       onStop: 'return',
     },
     adminToken,
-    { dir: state, dist, revive: true, graceMs: 40_000, log },
+    { ...launch, graceMs: 40_000 },
   )
 }
 

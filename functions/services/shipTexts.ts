@@ -2,7 +2,7 @@
 import type { Ship } from '../../shared/model/ship.ts'
 import type { Lookups } from '../stores/lookups.ts'
 import type { Row } from '../stores/mirror/table.ts'
-import { shownOf } from './views.ts'
+import { isMeasured, shownOf } from './views.ts'
 
 export class ShipTexts {
   readonly #samples: Lookups['samples']
@@ -14,7 +14,7 @@ export class ShipTexts {
   }
 
   async of(row: Row<Ship>): Promise<string> {
-    const [sample] = await this.#samples.textsOfShips([row.value.id])
+    const [sample] = isMeasured(row.value) ? await this.#samples.textsOfShips([row.value.id]) : []
     let beginning = this.#beginnings.get(row)
     if (beginning === undefined) {
       beginning = `${JSON.stringify(shownOf(row)).slice(0, -1)},"sample":`

@@ -1,7 +1,7 @@
 // Records as the API shows them.
 import type { Fleet, FleetView } from '../../shared/model/fleet.ts'
 import type { Ship, ShipView } from '../../shared/model/ship.ts'
-import { isLive, type ShipState } from '../../shared/model/shipState.ts'
+import { isAboard, isLive, type ShipState } from '../../shared/model/shipState.ts'
 import type { Lookups } from '../stores/lookups.ts'
 import type { Row } from '../stores/mirror/table.ts'
 import type { Stores } from '../stores/stores.ts'
@@ -12,7 +12,15 @@ export async function shipViews(
   { samples }: Pick<Lookups, 'samples'>,
 ): Promise<ShipView[]> {
   const measured = await samples.ofShips(rows.map((row) => row.value.id))
-  return rows.map((row, i) => ({ ...shownOf(row), sample: measured[i] ?? null }))
+  return rows.map((row, i) => {
+    const sample = (isMeasured(row.value) && measured[i]) || null
+    return { ...shownOf(row), sample }
+  })
+}
+
+/** What was measured before it ended, or moved, says nothing of it now: nobody plays there, and there is no room. */
+export function isMeasured({ state }: Ship): boolean {
+  return isAboard(state) && state !== 'Scheduled'
 }
 
 /** All of a ship's view but its sample. */
@@ -28,7 +36,7 @@ export async function shipView(row: Row<Ship>, stores: Pick<Lookups, 'samples'>)
 
 /** A fleet with the numbers of its ships, and why it is not complete: a quota, or a ship that cannot be placed. */
 export function fleetView({ value, revision }: Row<Fleet>, { ships }: Stores): FleetView {
-  const { held, history: _, ...fleet } = value
+  const { held, history: _, makerQuota: __, ...fleet } = value
   const counts = ships.index.countsOfFleet(value.name)
   const stuck = counts.Queued ? ships.index.ofFleet(value.name).find(waitsWithReason) : undefined
   const lacks = liveOf(counts) < fleet.replicas

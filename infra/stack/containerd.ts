@@ -4,12 +4,12 @@ import { join } from 'node:path'
 import type { Log } from '../../shared/log.ts'
 import type { EnginePlaces } from './enginePlaces.ts'
 import { isListening } from './listening.ts'
-import { startServer } from './process.ts'
+import { type Revive, startServer } from './process.ts'
 import type { Server } from './server.ts'
 
 export interface ContainerdOptions {
   endWithParent?: boolean
-  revive?: boolean
+  revive?: Revive
   log: Log
 }
 

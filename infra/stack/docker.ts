@@ -10,6 +10,8 @@ export interface DockerOptions {
   dir: string
   /** The value of `DOCKER_HOST`. */
   dockerHost?: string | undefined
+  /** Told when our own engine ended by itself and is started again. */
+  onRevive?: (told: string) => void
   log: Log
 }
 
@@ -23,7 +25,7 @@ export interface Docker {
 }
 
 export async function openDocker(options: DockerOptions): Promise<Docker> {
-  const { dir, dockerHost, log } = options
+  const { dir, dockerHost, onRevive, log } = options
   if (dockerHost !== undefined && dockerHost !== '') return await named(dockerHost)
   const system = { socketPath: systemSocket }
   if (await engineAnswers(system, 3_000)) return running(system, `unix://${systemSocket}`)
@@ -33,7 +35,7 @@ export async function openDocker(options: DockerOptions): Promise<Docker> {
       `no Docker engine answers at ${systemSocket}, and only root can start one. Start Docker (sudo systemctl start docker), run this as root, or set DOCKER_HOST.`,
     )
   }
-  const dockerd = await startDockerd({ dir, iptables: true, revive: true, log })
+  const dockerd = await startDockerd({ dir, iptables: true, revive: onRevive ?? true, log })
   return { engine: dockerd.engine, address: dockerd.address, ours: true, stop: () => dockerd.stop() }
 }
 

@@ -15,7 +15,7 @@ import { engineAnswers, listContainers, stopContainers } from './engine.ts'
 import { buildNetwork, chooseNetwork, clearNetwork } from './engineNetwork.ts'
 import { type EnginePlaces, placesOf } from './enginePlaces.ts'
 import { endLeftover } from './leftover.ts'
-import { startServer } from './process.ts'
+import { type Revive, startServer } from './process.ts'
 import { clearRemains } from './remains.ts'
 import type { Server } from './server.ts'
 
@@ -27,7 +27,7 @@ export interface DockerdOptions {
   /** Seconds that containers have to end by themselves at `stop`. Default 10. */
   graceSeconds?: number
   endWithParent?: boolean
-  revive?: boolean
+  revive?: Revive
   log: Log
 }
 

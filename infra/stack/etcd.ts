@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { Log } from '../../shared/log.ts'
 import { livingMark } from './leftover.ts'
 import { keptPorts } from './port.ts'
-import { startServer } from './process.ts'
+import { type Revive, startServer } from './process.ts'
 import type { Server } from './server.ts'
 
 export interface EtcdOptions {
@@ -14,7 +14,7 @@ export interface EtcdOptions {
   /** Told to keep up to this much; past it etcd raises its NOSPACE alarm. Default 8 GiB. */
   quotaBytes?: number
   endWithParent?: boolean
-  revive?: boolean
+  revive?: Revive
   log: Log
 }
 

@@ -26,6 +26,9 @@ import {
 import type { Server } from './server.ts'
 import { lastLines, openLog } from './serverLog.ts'
 
+/** Whether a server that ends by itself is started again; a function is told each time. */
+export type Revive = boolean | ((told: string) => void)
+
 export interface ServerPlan {
   name: string
   /** Its folder: data, mark and log. */
@@ -42,7 +45,7 @@ export interface ServerPlan {
   /** The kernel ends the server when this process dies, however it dies. For tests; needs `setpriv`. */
   endWithParent?: boolean
   /** Start it again when it ends without being asked to. */
-  revive?: boolean
+  revive?: Revive
   /** Runs before each start: what a crash may have left in the way. */
   beforeStart?: () => void | Promise<void>
   log: Log
@@ -179,7 +182,7 @@ class OwnServer implements Server {
       if (!isAlive(mark)) return await failed
       await sleep(15)
     }
-    return `it did not answer within ${limitMs / 1_000} s`
+    return `it did not answer within ${limitMs / 1_000} s. On a slow or busy machine it may need longer: starting it again goes on from there`
   }
 
   #unready(reason: string): ArmadaError {
@@ -207,10 +210,11 @@ class OwnServer implements Server {
   }
 
   async #watch(mark: Mark): Promise<void> {
-    const { log } = this.#plan
+    const { log, revive } = this.#plan
     while (this.#wanted && this.#mark === mark && isAlive(mark)) await sleep(200)
     for (let pauseMs = 200; this.#wanted && this.#mark === mark; pauseMs = Math.min(pauseMs * 2, 10_000)) {
       log.warn({ server: this.name, pid: mark.pid }, 'the server ended by itself and is started again')
+      if (typeof revive === 'function') revive(`${this.name} ended by itself and is started again`)
       const failure = await this.#inTurn(() => (this.#wanted ? this.#start() : Promise.resolve())).catch(
         messageOf,
       )

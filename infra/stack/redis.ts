@@ -3,7 +3,7 @@ import { connect } from 'node:net'
 import type { Log } from '../../shared/log.ts'
 import { livingMark } from './leftover.ts'
 import { keptPorts } from './port.ts'
-import { startServer } from './process.ts'
+import { type Revive, startServer } from './process.ts'
 import type { Server } from './server.ts'
 
 export interface RedisOptions {
@@ -13,7 +13,7 @@ export interface RedisOptions {
   /** Append-only file, on disk once a second. Default true. */
   fsync?: boolean
   endWithParent?: boolean
-  revive?: boolean
+  revive?: Revive
   log: Log
 }
 

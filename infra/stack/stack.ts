@@ -21,6 +21,8 @@ export interface StackOptions {
   /** Servers that run already: these are used and never started or stopped. */
   addresses?: { zookeeper?: string | undefined; etcd?: string | undefined; redis?: string | undefined }
   sessionTickMs?: number
+  /** Told when a server ended by itself and is started again. */
+  onRevive?: (told: string) => void
   log: Log
 }
 
@@ -33,9 +35,9 @@ export interface Stack {
 
 /** Starts what has no address yet, all at once; resolves when all three answer. */
 export async function startStack(options: StackOptions): Promise<Stack> {
-  const { dir, profile, addresses = {}, sessionTickMs = 500, log } = options
+  const { dir, profile, addresses = {}, sessionTickMs = 500, onRevive, log } = options
   const durable = profile === 'durable'
-  const common = { log, revive: durable, endWithParent: !durable }
+  const common = { log, revive: durable && (onRevive ?? true), endWithParent: !durable }
   const own = {
     zookeeper: () =>
       startZooKeeper({

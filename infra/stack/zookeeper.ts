@@ -7,7 +7,7 @@ import { sleep } from '../../shared/loop.ts'
 import { livingMark } from './leftover.ts'
 import { isListening } from './listening.ts'
 import { freePort, keptPorts } from './port.ts'
-import { startServer } from './process.ts'
+import { type Revive, startServer } from './process.ts'
 import type { Server } from './server.ts'
 
 /** Where Debian and Ubuntu put ZooKeeper (package libzookeeper-java); the jar names the others it needs. */
@@ -30,7 +30,7 @@ export interface ZooKeeperOptions {
   heapMiB?: number
   ensemble?: { id: number; peers: readonly Peer[] }
   endWithParent?: boolean
-  revive?: boolean
+  revive?: Revive
   log: Log
 }
 

@@ -6,7 +6,10 @@ import { examples } from './examples.ts'
 import { Cursor, Limit } from './fields.ts'
 import { admins, answer, failures } from './route.ts'
 
-const instant = z.iso.datetime({ offset: true })
+const instant = z.iso.datetime({
+  offset: true,
+  error: 'must be a time with its offset, such as 2026-11-02T18:00:00Z',
+})
 
 export const listAudit = createRoute({
   method: 'get',

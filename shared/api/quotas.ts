@@ -3,6 +3,7 @@ import { createRoute } from '@hono/zod-openapi'
 import { z } from 'zod'
 import { Name } from '../model/name.ts'
 import { FleetQuota, FleetQuotaView } from '../model/quota.ts'
+import { bounds, noBounds } from '../model/token.ts'
 import { examples } from './examples.ts'
 import { IfMatch } from './fields.ts'
 import { admins, answer, body, failures, readers } from './route.ts'
@@ -18,7 +19,11 @@ export const putQuota = createRoute({
   summary: 'Set a quota for fleets',
   description:
     'A fleet that is under several quotas, or whose maker has one of its own, keeps them all. Ships that run are left alone when a quota is lowered; no more are made.',
-  request: { params, headers: IfMatch, body: body(FleetQuota.omit({ name: true }), examples.putQuota) },
+  request: {
+    params,
+    headers: IfMatch,
+    body: body(FleetQuota.omit({ name: true }).refine(bounds, noBounds), examples.putQuota),
+  },
   responses: {
     200: answer(FleetQuotaView, 'The quota', examples.quota),
     ...failures('conflict', 'revision_mismatch'),

@@ -1,7 +1,15 @@
 // Event: something that happened to a ship or a fleet, and why.
 import { z } from 'zod'
+import { FleetEntry } from './history.ts'
 import { Name, PrefixName } from './name.ts'
 import { ShipState } from './shipState.ts'
+
+/** All types of events that there are. */
+export const eventTypes: readonly string[] = [
+  ...ShipState.options.map((state) => `ship.${state.toLowerCase()}`),
+  'ship.refused',
+  ...FleetEntry.shape.what.options.map((what) => `fleet.${what}`),
+]
 
 export const ArmadaEvent = z
   .strictObject({
@@ -15,7 +23,7 @@ export const ArmadaEvent = z
       .string()
       .regex(/^(ship|fleet)\.[a-z]+(-[a-z]+)*$/)
       .describe(
-        '`ship.queued`, `ship.ready`, … one for each state; `ship.refused`: no host has room; `fleet.created`, `fleet.scaled`, `fleet.revised`, `fleet.deleting`, `fleet.deleted`',
+        '`ship.queued`, `ship.ready`, … one for each state; `ship.refused`: no host has room; `fleet.created`, `fleet.scaled`, `fleet.revised`, `fleet.held`: a quota; `fleet.deleting`, `fleet.deleted`',
       ),
     at: z.iso.datetime(),
     ship: Name.nullable().describe('The ship it happened to; null for events of a fleet'),

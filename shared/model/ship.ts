@@ -93,7 +93,9 @@ export type ShipSample = z.infer<typeof ShipSample>
 export const ShipView = Ship.omit({ requestDigest: true, history: true, said: true, placement: true })
   .extend({
     revision: z.string().describe('Changes with every change of the record'),
-    sample: ShipSample.omit({ ship: true }).nullable().describe('Last measurement; null when there is none'),
+    sample: ShipSample.omit({ ship: true })
+      .nullable()
+      .describe('Last measurement; null when there is none, and of a ship that does not run'),
   })
   .meta({ id: 'Ship' })
 /** A ship as the API shows it. */

@@ -78,6 +78,13 @@ export const Quota = z.strictObject({
     .default(null)
     .describe('Memory that they ask for together; null: no limit'),
 })
+/** A quota that bounds nothing would be taken for one that does. */
+export function bounds({ ships, cpuMillis, memoryMiB }: z.infer<typeof Quota>): boolean {
+  return [ships, cpuMillis, memoryMiB].some((limit) => limit !== null)
+}
+
+export const noBounds = 'bounds nothing: give ships, cpuMillis or memoryMiB'
+
 /** An upper bound on what may be asked for at the same time. */
 export type Quota = z.infer<typeof Quota>
 
@@ -117,7 +124,7 @@ export const TokenRequest = z
     ttlSeconds: z.int().min(1).max(tenYearsSeconds).optional().describe('Good for so long from now'),
     expiresAt: z.iso.datetime().optional().describe('Good until then; without it and `ttlSeconds`: for ever'),
     rate: Token.shape.rate.default(null),
-    quota: Token.shape.quota.default(null),
+    quota: Token.shape.quota.refine((quota) => quota === null || bounds(quota), noBounds).default(null),
   })
   .refine((request) => request.ttlSeconds === undefined || request.expiresAt === undefined, {
     message: 'send ttlSeconds or expiresAt, not both',

@@ -1,15 +1,17 @@
 // Webhook: an address that Armada tells about events, and what became of the telling.
 import { z } from 'zod'
 import { isWebhookSecret } from '../webhookSignature.ts'
+import { eventTypes } from './event.ts'
 import { Name } from './name.ts'
 import { FleetPattern, fits } from './token.ts'
 
+const everyType = ['*', 'ship.*', 'fleet.*']
+
 export const EventPattern = z
   .string()
-  .max(64)
-  .regex(
-    /^(\*|(ship|fleet)\.(\*|[a-z]+(-[a-z]+)*))$/,
-    'must be "*", "ship.*", "fleet.*", or one type of event such as "ship.ready"',
+  .refine(
+    (text) => everyType.includes(text) || eventTypes.includes(text),
+    `must be one of ${[...everyType, ...eventTypes].join(', ')}`,
   )
 
 export const WebhookUrl = z
@@ -81,7 +83,10 @@ export type WebhookView = z.infer<typeof WebhookView>
 
 export const MessageId = z
   .string()
-  .regex(/^((gap|test)-)?\d{1,16}(-\d{1,5})?$/)
+  .regex(
+    /^((gap|test)-)?\d{1,16}(-\d{1,5})?$/,
+    'must be the id of a message, such as 4711-0; GET /v1/webhooks/{webhook}/dead-letters (`armada dead-letters`) lists those that can be sent again',
+  )
   .describe('`webhook-id`: the id of the event. The same when it is sent again')
 
 /** What is posted, as the Standard Webhooks specification recommends. */

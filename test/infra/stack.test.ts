@@ -172,7 +172,9 @@ test('a foreign process with the marked process id is left alone', async () => {
 })
 
 test('with revive a server that dies by itself comes back', async () => {
-  const server = await startRedis({ ...common, dir: dirOf('revived'), fsync: true, revive: true })
+  const told: string[] = []
+  const revive = (line: string) => void told.push(line)
+  const server = await startRedis({ ...common, dir: dirOf('revived'), fsync: true, revive })
   const first = server.pid ?? 0
   try {
     process.kill(first, 'SIGKILL')
@@ -183,11 +185,21 @@ test('with revive a server that dies by itself comes back', async () => {
       now = server.pid
     }
     assert.ok(now !== undefined && now !== first)
+    assert.equal(told, ['redis ended by itself and is started again'])
   } finally {
     await server.stop()
   }
   await sleep(500)
   assert.is(server.pid, undefined, 'stop is for good')
+})
+
+test('a server that is slow to start is named, and what to do about it', async () => {
+  const plan = { ...common, name: 'dawdler', dir: dirOf('slow'), command: 'sleep', args: ['60'], address: '' }
+  const started = await startServer({ ...plan, answers: async () => false, readyLimitMs: 300 }).catch(String)
+  assert.match(
+    String(started),
+    /dawdler did not start: it did not answer within 0.3 s.*starting it again goes on/,
+  )
 })
 
 test('a server that cannot start says why', async () => {
