@@ -30,10 +30,14 @@ export interface ApiServer {
   close(): Promise<void>
 }
 
-export async function startApiServer(
-  stack: Stack,
-  options: { queueLimit?: number; failedLoginsPerMinute?: number; streams?: StreamLimits } = {},
-): Promise<ApiServer> {
+export interface ApiServerOptions {
+  queueLimit?: number
+  failedLoginsPerMinute?: number
+  streams?: StreamLimits
+  proxyHops?: number
+}
+
+export async function startApiServer(stack: Stack, options: ApiServerOptions = {}): Promise<ApiServer> {
   const log = createLog('api', process.env.ARMADA_LOG ?? 'silent')
   const ended = new AbortController()
   const meters = new Meters()
@@ -67,6 +71,7 @@ export async function startApiServer(
     webhookAllow: '127.0.0.0/8',
     meters,
     version: 'test',
+    proxyHops: options.proxyHops ?? 0,
     isGame,
     log,
   })

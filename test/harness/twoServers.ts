@@ -24,14 +24,15 @@ export interface TwoServersOptions {
   /** Whether `a` and `b` are reached through a load balancer that alternates; else each by its own address. */
   balanced?: boolean
   queueLimit?: number
+  proxyHops?: number
 }
 
 /** What one client of `a` or `b` has seen, the others see as well: tests are one person with many tokens. */
 export async function startTwoServers(options: TwoServersOptions = {}): Promise<TwoServers> {
-  const { balanced = true, queueLimit = 2_000 } = options
+  const { balanced = true, queueLimit = 2_000, proxyHops = 0 } = options
   const scratch = await scratchDir()
   const stack = await startStack({ dir: scratch.dir, profile: 'fast', log: createLog('test', 'silent') })
-  const direct = await Promise.all([1, 2].map(() => startApiServer(stack, { queueLimit })))
+  const direct = await Promise.all([1, 2].map(() => startApiServer(stack, { queueLimit, proxyHops })))
   const balancer = await LoadBalancer.start(direct.map(({ url }) => url))
   const session = { revision: 0 }
   const [a, b] = direct.map((api) => (balanced ? behind(balancer.url, api, session) : api))
