@@ -11,7 +11,7 @@ import { backoffMs, sleep } from '../../shared/loop.ts'
 import type { Grant } from '../../shared/model/grant.ts'
 import { allocatableOf } from '../../shared/model/host.ts'
 import type { Order } from '../../shared/model/job.ts'
-import { amountOf, fits, othersIn, subtract } from '../../shared/model/resources.ts'
+import { amountOf, fits, othersIn, type Resources, subtract } from '../../shared/model/resources.ts'
 import { traced, traceHeaders } from '../../shared/trace.ts'
 import { about, keyOf, type ShipAttempt } from '../roster.ts'
 import type { Crew } from './crew.ts'
@@ -145,13 +145,12 @@ export class Desk {
 function roomFor({ host, roster }: Crew, { ship, spec }: Grant): string | undefined {
   const free = subtract(allocatableOf(host), roster.taken(ship))
   if (fits(spec.resources, free)) return undefined
-  const { cpuMillis, memoryMiB } = spec.resources
-  const others = othersIn(spec.resources).map(([name, amount]) => ({
-    name,
-    amount,
-    left: amountOf(free, name),
-  }))
-  const wants = others.map(({ name, amount }) => `, ${amount} ${name}`).join('')
-  const has = others.map(({ name, left }) => `, ${left} ${name}`).join('')
-  return `no room: it asks for ${cpuMillis} millicores, ${memoryMiB} MiB${wants}; free on ${host.id} are ${free.cpuMillis}, ${free.memoryMiB}${has}`
+  const others = othersIn(spec.resources).map(([name]) => name)
+  const told = (of: Resources) =>
+    [
+      `${of.cpuMillis} millicores`,
+      `${of.memoryMiB} MiB`,
+      ...others.map((name) => `${amountOf(of, name)} ${name === 'disk' ? 'MiB of disk' : name}`),
+    ].join(', ')
+  return `no room: it asks for ${told(spec.resources)}; free on ${host.id} are ${told(free)}`
 }
