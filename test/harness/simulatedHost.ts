@@ -121,7 +121,11 @@ export class SimulatedHost {
     await zk.set(paths.worker(this.id), JSON.stringify(description))
     const presence = await keepPresent(zk, paths.workerPresence(this.id), {}, { signal, log })
     await answerOf(this.#api.v1.monitor.hello.$post({ json: { host: description, ships: [] } }))
-    const report = () => this.#reporter.send()
+    const report = async () => {
+      await this.#reporter.send()
+      // After refusals it says less at a time.
+      if (this.outbox.size > 0) this.#bell.ring()
+    }
     this.#parts = [
       presence.ended,
       loop({ name: 'reports', everyMs: 600_000, signal, log, bell: this.#bell }, report),
