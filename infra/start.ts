@@ -251,6 +251,7 @@ ${missing ? `\n  The other ${wanted - answers.length} wait: ${missing}\n` : ''}
     npm run armada -- ships                     look at the ships
     npm run armada -- scale ${fleetName} 5             keep five of them
     npm run armada -- stop <ship>               the fleet replaces it
+    npm run armada -- allocate ${fleetName}            take one for a match; \`return\` gives it back
     npm run armada -- help                      all commands
   The API is at ${api}/v1, its manual at ${api}/docs; the admin token is in .armada/secrets.json.
   Ctrl-C stops everything; the next \`npm start\` resumes with the same ships, on other ports.

@@ -90,7 +90,7 @@ async function questionOf(
 }
 
 function keptBy(inUse: number, aboard: readonly Ship[]): string | undefined {
-  if (inUse > 0) return `${inUse} of its ships are in use`
+  if (inUse > 0) return `${inUse} of its ships ${inUse === 1 ? 'is' : 'are'} in use`
   const coming = aboard.filter((ship) => !isSettled(ship)).length
   return coming > 0 ? `${coming} of its ships are starting or stopping` : undefined
 }

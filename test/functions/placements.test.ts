@@ -166,7 +166,7 @@ test('a report says which hosts could be emptied, and keeps off those with ships
   )
   assert.deepEqual(
     kept.find(({ host }) => host === 'keeper'),
-    { host: 'keeper', ships: 1, inUse: 1, reason: '1 of its ships are in use' },
+    { host: 'keeper', ships: 1, inUse: 1, reason: '1 of its ships is in use' },
   )
   assert.ok(!emptiable.some(({ host }) => host === 'keeper'))
 })
