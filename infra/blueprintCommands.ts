@@ -32,7 +32,7 @@ export const blueprintCommands: Commands = {
         client.v1.blueprints[':blueprint'].$put({ param: { blueprint }, json: read(file) }),
       )
       return {
-        text: `${data.name} is at revision ${data.revision}; fleets stay at theirs until \`revise\``,
+        text: `${data.name} is at revision ${data.revision}; fleets stay at theirs until \`rollout\``,
         data,
       }
     },

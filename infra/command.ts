@@ -36,6 +36,7 @@ export const options = {
   events: { type: 'string', about: 'types of events for `create-webhook`: ship.*,fleet.scaled' },
   lease: { type: 'string', about: 'seconds after which an allocation returns unless it is confirmed' },
   wait: { type: 'string', about: 'seconds that `allocate` waits for a free ship, at most 60' },
+  strategy: { type: 'string', about: 'how ships come to another revision: rolling, recreate or canary' },
   force: { type: 'boolean', about: 'removes a host with its ships' },
 } as const satisfies Record<string, { type: 'boolean' | 'string'; about: string }>
 

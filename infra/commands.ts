@@ -14,6 +14,7 @@ import { hostCommands } from './hostCommands.ts'
 import { labelChanges, labelText, selected } from './labels.ts'
 import { placementCommands } from './placementCommands.ts'
 import { quotaCommands } from './quotaCommands.ts'
+import { rolloutCommands } from './rolloutCommands.ts'
 import { table } from './screen.ts'
 import { tokenCommands } from './tokenCommands.ts'
 import { webhookCommands } from './webhookCommands.ts'
@@ -111,19 +112,8 @@ export const commands: Commands = {
       return { text: `${data.name} is being deleted`, data }
     },
   },
-  revise: {
-    takes: ['<fleet>', '<revision>'],
-    about: 'make its new ships of another revision',
-    async run(client, [fleet = '', revision]) {
-      const json = { revision: wholeNumber('revision', revision) }
-      const data = await answerOf(client.v1.fleets[':fleet'].$patch({ param: { fleet }, json, header: {} }))
-      return {
-        text: `${fleetTable([data])}\n  Ships that run stay as they are; stop them one by one to renew them.`,
-        data,
-      }
-    },
-  },
   ...allocationCommands,
+  ...rolloutCommands,
   ...consoleCommands,
   ...blueprintCommands,
   ...hostCommands,

@@ -12,22 +12,26 @@ import type { Token } from '../../shared/model/token.ts'
 import { traced } from '../../shared/trace.ts'
 import { type Caller, type Env, guarded } from '../middleware/authenticate.ts'
 import { assertMayName, seesFleet } from '../middleware/scope.ts'
+import { etcdKeys } from '../stores/keys.ts'
 import type { Row } from '../stores/mirror/table.ts'
 import type { Leave } from '../stores/ships.ts'
 import type { Stores } from '../stores/stores.ts'
 import { Allowances } from './allowance.ts'
 import {
   type Asker,
+  crashing,
   deleting,
   type NewFleet,
   newFleet,
-  patched,
   remembering,
+  scaled,
 } from './changes/fleetChanges.ts'
 import { newShip, stop } from './changes/lifecycle.ts'
 import { assertMatch, movedOn, tag } from './changes/matching.ts'
+import { goingBack, goingTo, promoted, turned } from './changes/rolloutChanges.ts'
 import { fleetMatches } from './filters.ts'
 import { pageOf } from './paging.ts'
+import { isSpared } from './rolloutViews.ts'
 import { serviceApp } from './serviceApp.ts'
 import { blueprintFor, tellWorkers } from './ships.ts'
 import { queueTickets } from './tickets.ts'
@@ -42,11 +46,14 @@ export function fleetService(stores: Stores, watching: Watching) {
   const allowances = new Allowances(stores)
   return serviceApp()
     .openapi(guarded(routes.createFleet), async (c) => {
-      const { name, blueprint, revision, replicas, labels, priority } = c.req.valid('json')
+      const { name, blueprint, revision, replicas, labels, priority, strategy } = c.req.valid('json')
       assertMayName(c.get('caller'), name)
       c.set('subject', name)
-      const { revision: chosen } = await blueprintFor(stores, blueprint, revision)
-      const wanted = { name, blueprint: { name: blueprint, revision: chosen }, replicas, labels, priority }
+      const follows = revision === 'latest'
+      const { revision: chosen } = await blueprintFor(stores, blueprint, follows ? undefined : revision)
+      const how = { ...(strategy && { strategy }), ...(follows && { follow: true as const }) }
+      const made = { name, blueprint: { name: blueprint, revision: chosen } }
+      const wanted = { ...made, replicas, labels, priority, ...how }
       const row = await createFleet(wanted, c.get('caller'), c.get('trace')?.id)
       return c.json(fleetView(row, stores), 201)
     })
@@ -69,17 +76,34 @@ export function fleetService(stores: Stores, watching: Watching) {
       return c.json(fleetView(row, stores), 200)
     })
     .openapi(guarded(routes.patchFleet), async (c) => {
-      const { replicas, revision } = c.req.valid('json')
-      const ifMatch = c.req.valid('header')['if-match']
-      const { fleet } = c.req.valid('param')
-      assertSeen(c.get('caller'), fleet)
-      const row = await change(fleet, async ({ value, revision: read }, holder) => {
-        assertMatch({ value, revision: read }, ifMatch, `Fleet "${value.name}"`)
-        if (value.deleting) throw new ArmadaError('conflict', `Fleet "${value.name}" is being deleted.`)
-        if (revision !== undefined) await blueprintFor(stores, value.blueprint.name, revision)
-        const next = patched(value, { replicas, revision, ...askerOf(c) })
-        return next.replicas > value.replicas ? ordered(next, c.get('caller'), holder) : { fleet: next }
+      const { replicas, revision, strategy } = c.req.valid('json')
+      const row = await changeAsked(c, async (value, by) => {
+        const { follow, ...pinned } = value
+        let next: Fleet = revision === undefined ? value : pinned
+        if (strategy) next = { ...next, strategy }
+        if (revision === 'latest') next = { ...next, follow: true }
+        // Scaled first: whether a rollout has canaries depends on it.
+        if (replicas !== undefined) next = scaled(next, replicas, by)
+        if (revision !== undefined) {
+          const named = revision === 'latest' ? undefined : revision
+          const { revision: to } = await blueprintFor(stores, value.blueprint.name, named)
+          next = goingTo(next, to, by)
+        }
+        return next
       })
+      return c.json(fleetView(row, stores), 200)
+    })
+    .openapi(guarded(routes.rollbackFleet), async (c) => {
+      const { revision } = c.req.valid('json')
+      const row = await changeAsked(c, async (value, by) => {
+        const next = goingBack(value, revision, `by ${by}`)
+        await blueprintFor(stores, value.blueprint.name, next.blueprint.revision)
+        return next
+      })
+      return c.json(fleetView(row, stores), 200)
+    })
+    .openapi(guarded(routes.promoteFleet), async (c) => {
+      const row = await changeAsked(c, async (value, by) => promoted(value, by))
       return c.json(fleetView(row, stores), 200)
     })
     .openapi(guarded(routes.deleteFleet), async (c) => {
@@ -97,8 +121,9 @@ export function fleetService(stores: Stores, watching: Watching) {
       const row = await fleetNamed(c.req.valid('param').fleet)
       const fence = await epochs.fence('controllers', step.epoch)
       if (String(row.revision) !== step.revision) throw movedOn(`Fleet "${row.value.name}"`)
-      const created = await create(row, step.create, fence)
-      const stopped = await stopShips(row.value, step.stop, fence)
+      const stopped = await stopShips(row, step.stop, fence)
+      const created = await create(row, step, fence)
+      await turn(row, step, fence)
       if (step.forget) await forget(row, fence)
       return c.json({ created, stopped }, 200)
     })
@@ -165,6 +190,30 @@ export function fleetService(stores: Stores, watching: Watching) {
     throw keepsChanging(wanted.name)
   }
 
+  type Asked = Context<
+    Env,
+    string,
+    { out: { param: { fleet: string }; header: { 'if-match'?: string | undefined } } }
+  >
+
+  /** A change that a person asked for. */
+  async function changeAsked(
+    c: Asked,
+    next: (fleet: Fleet, by: string) => Promise<Fleet>,
+  ): Promise<Row<Fleet>> {
+    const ifMatch = c.req.valid('header')['if-match']
+    const { fleet: name } = c.req.valid('param')
+    const caller = c.get('caller')
+    assertSeen(caller, name)
+    return change(name, async (row, holder) => {
+      assertMatch(row, ifMatch, `Fleet "${name}"`)
+      if (row.value.deleting) throw new ArmadaError('conflict', `Fleet "${name}" is being deleted.`)
+      const changed = await next(row.value, caller.name)
+      const fleet = changed === row.value ? changed : { ...changed, ...traced(askerOf(c)) }
+      return fleet.replicas > row.value.replicas ? ordered(fleet, caller, holder) : { fleet }
+    })
+  }
+
   /** @param next what is to become of it; asked again when the fleet, or what its quotas leave, has changed. */
   async function change(
     name: string,
@@ -184,11 +233,15 @@ export function fleetService(stores: Stores, watching: Watching) {
   type Fence = Awaited<ReturnType<typeof epochs.fence>>
 
   /** Makes as many of the ships as the quotas over the fleet leave, and writes down why when it is not all. */
-  async function create(first: Row<Fleet>, wanted: number, fence: Fence): Promise<string[]> {
+  async function create(
+    first: Row<Fleet>,
+    { create: wanted, of }: Pick<routes.FleetStep, 'create' | 'of'>,
+    fence: Fence,
+  ): Promise<string[]> {
     if (wanted === 0) return []
     const fleet = first.value
     await dispatch.assertRoom()
-    const blueprint = await blueprintFor(stores, fleet.blueprint.name, fleet.blueprint.revision)
+    const blueprint = await blueprintFor(stores, fleet.blueprint.name, of ?? fleet.blueprint.revision)
     const key = randomId()
     const wish = {
       ...allowances.accountOf(fleet),
@@ -219,23 +272,59 @@ export function fleetService(stores: Stores, watching: Watching) {
     throw movedOn(`Fleet "${fleet.name}"`)
   }
 
-  async function stopShips(fleet: Fleet, ids: readonly string[], fence: Fence): Promise<string[]> {
+  async function stopShips(row: Row<Fleet>, ids: readonly string[], fence: Fence): Promise<string[]> {
+    const { name, deleting: all, blueprint } = row.value
     // Only a person's own word, deleting the fleet, ends ships with players on them.
-    const by = fleet.deleting ? 'api' : 'controllers'
-    const reason = fleet.deleting ? 'its fleet is being deleted' : 'its fleet was scaled down'
+    const by = all ? 'api' : 'controllers'
+    const reasonFor = (ship: Ship): string => {
+      if (all) return 'its fleet is being deleted'
+      if (ship.blueprint.revision === blueprint.revision) return 'its fleet was scaled down'
+      return `its fleet goes from revision ${ship.blueprint.revision} to ${blueprint.revision}`
+    }
     const stopped = await ships.update(
       ids,
       (ship) => {
-        const next = ship.fleet === fleet.name ? stop(ship, by, reason) : undefined
-        return next && { ...next, ...traced(fleet) }
+        const spared = !all && isSpared(ship)
+        const next = ship.fleet === name && !spared ? stop(ship, by, reasonFor(ship)) : undefined
+        return next && { ...next, ...traced(row.value) }
       },
-      fence,
+      asItIs(row, fence),
     )
     await tellWorkers(
       [...stopped.values()].map((row) => row.value),
       stores,
     )
     return [...stopped.keys()]
+  }
+
+  /** Whoever changes a fleet has the answer only when no ship is stopped for what it was before. */
+  function asItIs({ value, revision }: Row<Fleet>, leader: Fence): Fence {
+    return {
+      conditions: [...leader.conditions, { key: etcdKeys.fleets + value.name, revision }],
+      async check() {
+        await leader.check()
+        if ((await fleets.read(value.name))?.revision !== revision) throw movedOn(`Fleet "${value.name}"`)
+      },
+    }
+  }
+
+  /** What the controllers see of a rollout, and of ships that keep failing. */
+  async function turn(
+    row: Row<Fleet>,
+    { turn, revise, crashLoop }: Pick<routes.FleetStep, 'turn' | 'revise' | 'crashLoop'>,
+    fence: Fence,
+  ): Promise<void> {
+    let next = row.value
+    if (turn) next = turned(next, turn.to, turn.reason)
+    if (revise !== undefined && next.follow) {
+      await blueprintFor(stores, next.blueprint.name, revise)
+      next = goingTo(next, revise, 'its blueprint')
+    }
+    if (crashLoop !== undefined) next = crashing(next, crashLoop)
+    if (next === row.value) return
+    if (await fleets.write(next, row.revision, [], { conditions: fence.conditions })) return
+    await fence.check()
+    throw movedOn(`Fleet "${row.value.name}"`)
   }
 
   async function forget(row: Row<Fleet>, fence: Fence): Promise<void> {
@@ -261,7 +350,7 @@ function madeWith({ name, quota }: Token): Pick<Fleet, 'createdBy' | 'makerQuota
   return { createdBy: name, ...(quota && { makerQuota: quota }) }
 }
 
-function askerOf(c: Context<Env>): Asker {
+function askerOf(c: Pick<Context<Env>, 'get'>): Asker {
   return { by: c.get('caller').name, traceId: c.get('trace')?.id }
 }
 

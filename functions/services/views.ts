@@ -1,10 +1,12 @@
 // Records as the API shows them.
 import type { Fleet, FleetView } from '../../shared/model/fleet.ts'
+import { defaultStrategy, isOver, type RolloutView } from '../../shared/model/rollout.ts'
 import type { Ship, ShipView } from '../../shared/model/ship.ts'
 import { isAboard, isLive, type ShipState } from '../../shared/model/shipState.ts'
 import type { Lookups } from '../stores/lookups.ts'
 import type { Row } from '../stores/mirror/table.ts'
 import type { Stores } from '../stores/stores.ts'
+import { howShipsDo } from './rolloutViews.ts'
 
 /** Ships with what was last measured of them. */
 export async function shipViews(
@@ -34,14 +36,24 @@ export async function shipView(row: Row<Ship>, stores: Pick<Lookups, 'samples'>)
   return view as ShipView
 }
 
-/** A fleet with the numbers of its ships, and why it is not complete: a quota, or a ship that cannot be placed. */
+/** A fleet with the numbers of its ships, and why it is not complete: crashes, a quota, or a ship that cannot be placed. */
 export function fleetView({ value, revision }: Row<Fleet>, { ships }: Stores): FleetView {
-  const { held, history: _, makerQuota: __, ...fleet } = value
+  const { held, history: _, makerQuota: __, strategy = defaultStrategy, ...fleet } = value
   const counts = ships.index.countsOfFleet(value.name)
+  const { rollout, failures } = howShipsDo(value, counts, ships.index)
   const stuck = counts.Queued ? ships.index.ofFleet(value.name).find(waitsWithReason) : undefined
   const lacks = liveOf(counts) < fleet.replicas
-  const message = (lacks ? held : undefined) ?? stuck?.value.reason ?? null
-  return { ...fleet, revision: String(revision), ships: counts, message }
+  const message = fleet.crashLoop ?? (lacks ? held : undefined) ?? stuck?.value.reason ?? waitOf(rollout)
+  return { ...fleet, strategy, rollout, failures, revision: String(revision), ships: counts, message }
+}
+
+/** What a rollout waits for when it can do nothing itself. */
+function waitOf(rollout: RolloutView | null): string | null {
+  if (!rollout || isOver(rollout.state)) return null
+  const { ready, inUse, coming, unwell, lost } = rollout.outdated
+  if (rollout.state === 'canary' || rollout.state === 'watching' || ready + coming + unwell > 0) return null
+  if (lost > 0) return `The rollout waits for ${lost} Lost ships of older revisions.`
+  return inUse > 0 ? `The rollout waits for ${inUse} ships of older revisions that are in use.` : null
 }
 
 /** Ships that count towards the replicas. */

@@ -8,6 +8,7 @@ import type { ShipPlacement } from '../model/explanation.ts'
 import type { FleetView } from '../model/fleet.ts'
 import type { HostView } from '../model/host.ts'
 import type { FleetQuotaView } from '../model/quota.ts'
+import { defaultStrategy } from '../model/rollout.ts'
 import type { ShipView } from '../model/ship.ts'
 import type { Quota, TokenRequest, TokenView } from '../model/token.ts'
 
@@ -149,8 +150,28 @@ const fleet: FleetView = {
   generation: 3,
   createdAt: '2026-11-02T18:04:06.731Z',
   revision: '4698',
+  strategy: defaultStrategy,
+  rollout: null,
+  failures: 0,
   ships: { Ready: 18, Queued: 2 },
   message: '4 hosts: not enough memory (wants 256 MiB, best has 112)',
+}
+
+const crew = { ready: 0, inUse: 0, coming: 0, unwell: 0, lost: 0, leaving: 0 }
+const fleetRollingBack: FleetView = {
+  ...fleet,
+  blueprint: { name: 'arena', revision: 1 },
+  ships: { Ready: 15, Allocated: 2, Starting: 3, Failed: 1 },
+  rollout: {
+    ...{ state: 'rolling-back', from: 2, to: 1 },
+    ...{ startedAt: '2026-11-02T18:09:12.004Z', since: '2026-11-02T18:09:12.004Z' },
+    reason:
+      '4 failures of revision 2, and 3 are allowed. The last: Start 2 of 5 failed on fra-07: it ended with code 1',
+    ...{ total: 20, failures: 0, lastFailure: null },
+    updated: { ...crew, ready: 15, inUse: 2, coming: 3 },
+    outdated: crew,
+  },
+  message: null,
 }
 
 const host: HostView = {
@@ -288,6 +309,7 @@ export const examples = {
   makeShips: { blueprint: 'arena', count: 2, labels: { match: 'final' } },
   makeFleet: { name: 'lobby', blueprint: 'arena', replicas: 20 },
   scaleFleet: { replicas: 25 },
+  fleetRollingBack,
   makeToken,
   tokenMade: { ...token, secret: 'armada-token.lobby-team.pW4h0cV8mQzqgq0rT5o2Zk3sVb7yNwLdE4fJ1xR6uYs' },
   joinToken: { host: 'fra-07', ttlSeconds: 3_600 },

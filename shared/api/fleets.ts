@@ -5,6 +5,7 @@ import { fieldSelector } from '../model/fieldSelector.ts'
 import { Fleet, FleetView } from '../model/fleet.ts'
 import { LabelSelector } from '../model/labelSelector.ts'
 import { Labels, Name, PrefixName } from '../model/name.ts'
+import { RolloutState, Strategy } from '../model/rollout.ts'
 import { fleetFields } from '../model/selectable.ts'
 import { examples } from './examples.ts'
 import { Epoch, IfMatch, NextCursor, Paging, Watch, watchAbout } from './fields.ts'
@@ -13,13 +14,18 @@ import { answer, body, failures, operators, readers, runners, streams } from './
 const tags = ['fleets']
 const params = z.object({ fleet: PrefixName })
 
+const Revision = z.union([z.int().min(1), z.literal('latest')])
+
 export const FleetRequest = z.strictObject({
   name: PrefixName,
   blueprint: PrefixName,
-  revision: z.int().min(1).optional().describe('Default: the latest'),
+  revision: Revision.optional().describe(
+    'Default: the latest at this time. "latest": also every later one, as soon as it is published',
+  ),
   replicas: Fleet.shape.replicas.default(1),
   labels: Labels.default({}).describe("Added to the blueprint's labels"),
   priority: Fleet.shape.priority.default(50),
+  strategy: Strategy.optional().describe('How its ships come to another revision; default: rolling'),
 })
 export type FleetRequest = z.infer<typeof FleetRequest>
 
@@ -79,9 +85,12 @@ export const getFleet = createRoute({
 export const FleetPatch = z
   .strictObject({
     replicas: Fleet.shape.replicas.optional(),
-    revision: z.int().min(1).optional().describe('Ships made from now on use it; those that run stay'),
+    revision: Revision.optional().describe(
+      'Begins a rollout to it. "latest": to the latest, and from now on to every later one',
+    ),
+    strategy: Strategy.optional().describe('Replaces the one before, also for the rollout that is under way'),
   })
-  .refine((patch) => Object.keys(patch).length > 0, 'name replicas, revision or both')
+  .refine((patch) => Object.keys(patch).length > 0, 'name replicas, revision or strategy')
 export type FleetPatch = z.infer<typeof FleetPatch>
 
 export const patchFleet = createRoute({
@@ -90,7 +99,7 @@ export const patchFleet = createRoute({
   tags,
   'x-roles': operators,
   'x-scope': 'fleet',
-  summary: 'Scale a fleet, or give its new ships another revision',
+  summary: 'Scale a fleet, or bring its ships to another revision',
   request: {
     params,
     headers: IfMatch,
@@ -99,6 +108,41 @@ export const patchFleet = createRoute({
   responses: {
     200: answer(FleetView, 'The fleet', examples.fleet),
     ...failures('not_found', 'conflict', 'revision_mismatch', 'quota_exceeded'),
+  },
+})
+
+export const FleetRollback = z.strictObject({
+  revision: z.int().min(1).optional().describe('Default: the one that the last rollout came from'),
+})
+export type FleetRollback = z.infer<typeof FleetRollback>
+
+export const rollbackFleet = createRoute({
+  method: 'post',
+  path: '/v1/fleets/{fleet}/rollback',
+  tags,
+  'x-roles': operators,
+  'x-scope': 'fleet',
+  summary: 'Bring the ships of a fleet back to an earlier revision',
+  description:
+    'Without canaries. A fleet that follows its blueprint stays there until the next revision is published.',
+  request: { params, headers: IfMatch, body: body(FleetRollback, { revision: 1 }) },
+  responses: {
+    200: answer(FleetView, 'The fleet, on its way back', examples.fleetRollingBack),
+    ...failures('not_found', 'conflict', 'revision_mismatch'),
+  },
+})
+
+export const promoteFleet = createRoute({
+  method: 'post',
+  path: '/v1/fleets/{fleet}/promote',
+  tags,
+  'x-roles': operators,
+  'x-scope': 'fleet',
+  summary: 'Let all ships follow the canaries, without waiting longer',
+  request: { params, headers: IfMatch },
+  responses: {
+    200: answer(FleetView, 'The fleet', examples.fleet),
+    ...failures('not_found', 'conflict', 'revision_mismatch'),
   },
 })
 
@@ -116,14 +160,27 @@ export const deleteFleet = createRoute({
   },
 })
 
+const FleetTurn = z
+  .strictObject({ to: RolloutState.exclude(['canary']), reason: z.string().max(500) })
+  .describe('What comes next in the rollout, and why')
+
 export const FleetStep = z.strictObject({
   epoch: Epoch,
   revision: z
     .string()
     .describe('Of the fleet as the controller saw it: a fleet that has moved on refuses the step'),
   create: z.int().min(0).max(50).describe('Ships to make'),
+  of: z.int().min(1).optional().describe('Their revision; default: that of the fleet'),
   stop: z.array(Name).max(100).describe('Ships to stop; one that is Allocated by then is left alone'),
   forget: z.boolean().describe('Delete the record of a fleet without ships'),
+  turn: FleetTurn.optional(),
+  revise: z.int().min(1).optional().describe('Of a fleet that follows: the newest revision, to go to'),
+  crashLoop: z
+    .string()
+    .max(500)
+    .nullable()
+    .optional()
+    .describe('Why ships are made ever more slowly; null: that is over'),
 })
 export type FleetStep = z.infer<typeof FleetStep>
 

@@ -3,13 +3,22 @@ import { z } from 'zod'
 import { BlueprintRef } from './blueprint.ts'
 import { FleetHistory } from './history.ts'
 import { Labels, Name, PrefixName } from './name.ts'
+import { Rollout, RolloutView, Strategy } from './rollout.ts'
 import { ShipState } from './shipState.ts'
 import { Quota } from './token.ts'
 import { TraceId } from './traceId.ts'
 
 export const Fleet = z.strictObject({
   name: PrefixName,
-  blueprint: BlueprintRef.describe('What new ships of this fleet are made of'),
+  blueprint: BlueprintRef.describe('What its ships are made of, or are to be when its rollout is done'),
+  follow: z
+    .literal(true)
+    .optional()
+    .describe(
+      'It goes to every new revision of its blueprint by itself, but not to one it was rolled back from',
+    ),
+  strategy: Strategy.optional().describe('How its ships come to another revision; default: rolling'),
+  rollout: Rollout.optional().describe('The rollout that is under way, or the last one'),
   replicas: z.int().min(0).max(10_000).describe('Ships to keep'),
   labels: Labels,
   priority: z.int().min(0).max(100).describe('Ships of higher priority are placed first'),
@@ -28,6 +37,7 @@ export const Fleet = z.strictObject({
   traceId: TraceId.optional().describe(
     'W3C trace id of the request that made it, or changed it last: its ships are made and stopped in this trace',
   ),
+  crashLoop: z.string().optional().describe('Why its ships are made ever more slowly'),
   createdAt: z.iso.datetime(),
   history: FleetHistory.optional().describe('What happened to it last; absent in records of older versions'),
 })
@@ -37,6 +47,9 @@ export type Fleet = z.infer<typeof Fleet>
 export const FleetView = Fleet.omit({ held: true, makerQuota: true, history: true })
   .extend({
     revision: z.string().describe('Changes with every change of the record'),
+    strategy: Strategy,
+    rollout: RolloutView.nullable().describe('The rollout that is under way, or the last one'),
+    failures: z.int().min(0).describe('Failed ships of its revision that are still on record'),
     ships: z.partialRecord(ShipState, z.int()).describe('Number of ships in each state'),
     message: z.string().nullable().describe('Why the fleet is not complete'),
   })

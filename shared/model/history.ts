@@ -25,7 +25,20 @@ export type ShipEntry = z.infer<typeof ShipEntry>
 
 export const FleetEntry = z.strictObject({
   ...common,
-  what: z.enum(['created', 'scaled', 'revised', 'held', 'deleting', 'deleted']),
+  what: z.enum([
+    'created',
+    'scaled',
+    'revised',
+    'canary-ready',
+    'promoted',
+    'rolled-out',
+    'rolling-back',
+    'rolled-back',
+    'crash-loop',
+    'held',
+    'deleting',
+    'deleted',
+  ]),
 })
 export type FleetEntry = z.infer<typeof FleetEntry>
 

@@ -1,5 +1,4 @@
 // The next step of one fleet, from what is and what should be.
-import type { ShipView } from '../../../shared/model/ship.ts'
 import { isFinished, isLive, ShipState } from '../../../shared/model/shipState.ts'
 
 export const shipsInStep = { create: 50, stop: 100 } as const
@@ -40,23 +39,4 @@ export function needOf({ deleting, replicas, ships }: FleetPicture): FleetNeed {
     count((state) => expendable.includes(state)),
   )
   return possible > 0 ? { do: 'stop', count: possible, states: expendable } : { do: 'nothing' }
-}
-
-/** The ships to end, least useful first: those that serve nobody yet, then the newest. */
-export function chooseSurplus(
-  ships: readonly Pick<ShipView, 'id' | 'state' | 'createdAt' | 'readyAt'>[],
-  count: number,
-  states: readonly ShipState[],
-): string[] {
-  const since = (ship: (typeof ships)[number]) => ship.readyAt ?? ship.createdAt
-  return ships
-    .filter((ship) => states.includes(ship.state))
-    .sort(
-      (a, b) =>
-        states.indexOf(a.state) - states.indexOf(b.state) ||
-        since(b).localeCompare(since(a)) ||
-        (a.id < b.id ? -1 : 1),
-    )
-    .slice(0, count)
-    .map((ship) => ship.id)
 }

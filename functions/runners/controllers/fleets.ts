@@ -6,13 +6,20 @@
 // - A fleet that fails does not hold up the others.
 import { allOf, answerOf } from '../../../shared/api/client.ts'
 import { ArmadaError, messageOf } from '../../../shared/errors.ts'
+import type { FleetView } from '../../../shared/model/fleet.ts'
+import { isOver } from '../../../shared/model/rollout.ts'
 import type { ShipView } from '../../../shared/model/ship.ts'
 import type { ShipState } from '../../../shared/model/shipState.ts'
 import { each } from '../../../shared/zookeeper/persistence.ts'
 import { isDeposed, ledLoop } from '../ledLoop.ts'
-import { type CrashRecord, noteFailures } from './crashBrake.ts'
-import { chooseSurplus, type FleetNeed, type FleetPicture, needOf, shipsInStep } from './fleetPlan.ts'
+import { Brakes } from './crashBrake.ts'
+import { type FleetNeed, type FleetPicture, needOf, shipsInStep } from './fleetPlan.ts'
+import { leastMissed } from './leastMissed.ts'
 import type { Office } from './office.ts'
+import { type RolloutNeed, rolloutNeed } from './rolloutPlan.ts'
+
+/** As the client reads it. */
+type SeenFleet = Omit<FleetView, 'ships'> & FleetPicture
 
 const everyMs = 1_000
 const fleetsAtOnce = 4
@@ -21,17 +28,16 @@ const stepsInTurn = 20
 
 export async function keepFleets(office: Office): Promise<void> {
   const { client, log, signal } = office
-  const crashes = new Map<string, CrashRecord>()
+  const brakes = new Brakes()
   await ledLoop({ name: 'fleets', everyMs, signal, log }, async () => {
     const fleets = await allOf(
       (query) => client.v1.fleets.$get({ query }, { init: { signal } }),
       (page) => page.fleets,
     )
-    const names = new Set(fleets.map((fleet) => fleet.name))
-    for (const name of crashes.keys()) if (!names.has(name)) crashes.delete(name)
+    brakes.forgetAllBut(fleets)
     await each(fleets, fleetsAtOnce, async (fleet) => {
       try {
-        await keepFleet(fleet, crashes, office)
+        await keepFleet(fleet, brakes, office)
       } catch (error) {
         if (isDeposed(error)) throw error
         log.warn({ fleet: fleet.name, error: messageOf(error) }, 'a fleet could not be kept; next turn again')
@@ -40,48 +46,70 @@ export async function keepFleets(office: Office): Promise<void> {
   })
 }
 
-/** Whether no ships are to be made for the fleet just now. */
-function pausedByCrashes(fleet: FleetPicture, crashes: Map<string, CrashRecord>, { log }: Office): boolean {
-  const nowMs = performance.now()
-  const before = crashes.get(fleet.name)
-  const record = noteFailures(before, fleet.ships.Failed ?? 0, nowMs)
-  crashes.set(fleet.name, record)
-  if (before && record.streak > before.streak) {
-    const pauseMs = Math.round(record.untilMs - nowMs)
-    log.warn({ fleet: fleet.name, failed: record.failed, pauseMs }, 'ships of the fleet fail; a pause')
-  }
-  return nowMs < record.untilMs
-}
-
-async function keepFleet(
-  first: FleetPicture,
-  crashes: Map<string, CrashRecord>,
-  office: Office,
-): Promise<void> {
+async function keepFleet(first: SeenFleet, brakes: Brakes, office: Office): Promise<void> {
   const { client, signal } = office
   let fleet = first
   for (let steps = 0; steps < stepsInTurn && !signal.aborted; steps++) {
-    const paused = pausedByCrashes(fleet, crashes, office)
-    const need = needOf(fleet)
-    if (need.do === 'nothing' || (need.do === 'create' && paused)) return
+    const paused = brakes.look(fleet, performance.now())
+    const need = brakes.wordOn(fleet) ?? (await revisionToFollow(fleet, office)) ?? needNow(fleet)
+    if (need.do === 'nothing' || (need.do === 'create' && paused && !isOld(fleet, need))) return
     if (!(await step(fleet, need, office)) || need.do === 'forget') return
     const request = client.v1.fleets[':fleet'].$get({ param: { fleet: fleet.name } }, { init: { signal } })
     fleet = await answerOf(request)
   }
 }
 
+type Need =
+  | FleetNeed
+  | RolloutNeed
+  | { do: 'follow'; revise: number }
+  | { do: 'tell'; crashLoop: string | null }
+
+function needNow(fleet: SeenFleet): Need {
+  const { rollout, deleting } = fleet
+  return rollout && !deleting && !isOver(rollout.state)
+    ? rolloutNeed({ ...fleet, rollout }, Date.now())
+    : needOf(fleet)
+}
+
+/** Made beside the canaries of a revision that may fail. */
+function isOld({ blueprint }: SeenFleet, need: Extract<Need, { do: 'create' }>): boolean {
+  return 'of' in need && need.of !== blueprint.revision
+}
+
+async function revisionToFollow(
+  { follow, deleting, blueprint, rollout }: SeenFleet,
+  { client, signal }: Office,
+): Promise<Need | undefined> {
+  if (!follow || deleting) return undefined
+  const param = { blueprint: blueprint.name }
+  const request = client.v1.blueprints[':blueprint'].$get({ param, query: {} }, { init: { signal } })
+  const { revision } = await answerOf(request)
+  // What it was rolled back from is not tried again.
+  const known = Math.max(blueprint.revision, rollout?.from ?? 0)
+  return revision > known ? { do: 'follow', revise: revision } : undefined
+}
+
 /** Takes one step. False when it has to wait for the next turn. */
-async function step(fleet: FleetPicture, need: FleetNeed, office: Office): Promise<boolean> {
+async function step(fleet: SeenFleet, need: Need, office: Office): Promise<boolean> {
   const { client, epoch, log, signal } = office
-  const create = need.do === 'create' ? need.count : 0
-  const stop = need.do === 'stop' ? await surplusOf(fleet, need, office) : []
-  const json = { epoch, revision: fleet.revision, create, stop, forget: need.do === 'forget' }
+  const json = {
+    ...{ epoch, revision: fleet.revision },
+    create: need.do === 'create' ? Math.min(need.count, shipsInStep.create) : 0,
+    ...('of' in need && { of: need.of }),
+    stop: need.do === 'stop' ? await surplusOf(fleet, need, office) : [],
+    forget: need.do === 'forget',
+    ...(need.do === 'turn' && { turn: { to: need.to, reason: need.reason } }),
+    ...(need.do === 'follow' && { revise: need.revise }),
+    ...(need.do === 'tell' && { crashLoop: need.crashLoop }),
+  }
   try {
     const sent = { param: { fleet: fleet.name }, json }
     const request = client.v1.fleets[':fleet'].steps.$post(sent, { init: { signal } })
     const { created, stopped } = await answerOf(request)
-    log.info({ fleet: fleet.name, created: created.length, stopped: stopped.length }, 'a step of a fleet')
-    return created.length + stopped.length > 0
+    const done = { created: created.length, stopped: stopped.length }
+    log.info({ fleet: fleet.name, did: need.do, ...done }, 'a step of a fleet')
+    return done.created + done.stopped > 0 || !['create', 'stop'].includes(need.do)
   } catch (error) {
     const waits = ['revision_mismatch', 'not_found', 'queue_full', 'conflict']
     if (error instanceof ArmadaError && waits.includes(error.code)) {
@@ -93,18 +121,31 @@ async function step(fleet: FleetPicture, need: FleetNeed, office: Office): Promi
 }
 
 async function surplusOf(
-  fleet: FleetPicture,
-  { count, states }: Extract<FleetNeed, { do: 'stop' }>,
+  fleet: SeenFleet,
+  need: Extract<Need, { do: 'stop' }>,
   office: Office,
 ): Promise<string[]> {
-  const wanted = Math.min(count, shipsInStep.stop)
+  const { states } = need
+  const count = Math.min(need.count, shipsInStep.stop)
+  const ofRevision = ({ blueprint }: ShipView) =>
+    !('outdated' in need) || need.outdated === (blueprint.revision !== fleet.blueprint.revision)
   const ships: ShipView[] = []
   // The least useful states first, so that a large fleet's Ready ships are listed only when they are needed.
   const others = states.filter((state) => state !== 'Ready')
   for (const some of [others, states.filter((state) => state === 'Ready')]) {
-    if (some.length > 0 && ships.length < wanted) ships.push(...(await shipsIn(fleet.name, some, office)))
+    if (some.length === 0 || ships.length >= count) continue
+    ships.push(...(await shipsIn(fleet.name, some, office)).filter(ofRevision))
   }
-  return chooseSurplus(ships, wanted, states)
+  const crews = ships.some(({ state }) => state === 'Ready') ? await crewsOf(office) : new Map()
+  return leastMissed(ships, { count, states, crews, nowMs: Date.now() })
+}
+
+async function crewsOf({ client, signal }: Office): Promise<Map<string, number>> {
+  const hosts = await allOf(
+    (query) => client.v1.hosts.$get({ query }, { init: { signal } }),
+    (page) => page.hosts,
+  )
+  return new Map(hosts.map(({ id, ships }) => [id, ships]))
 }
 
 async function shipsIn(

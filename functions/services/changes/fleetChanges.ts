@@ -11,7 +11,10 @@ export function remembering(fleet: Fleet, what: FleetEntry['what'], reason?: str
   return { ...fleet, history: withEntry<FleetEntry>(fleet.history, entry, repeats) }
 }
 
-export type NewFleet = Pick<Fleet, 'name' | 'blueprint' | 'replicas' | 'labels' | 'priority'>
+export type NewFleet = Pick<
+  Fleet,
+  'name' | 'blueprint' | 'replicas' | 'labels' | 'priority' | 'strategy' | 'follow'
+>
 
 /** Who asked for a change. */
 export interface Asker extends Traced {
@@ -24,26 +27,22 @@ export function newFleet(wanted: NewFleet, { by, traceId }: Asker): Fleet {
   return remembering(empty, 'created', `${wanted.replicas} ships, by ${by}`)
 }
 
-export interface FleetChange extends Asker {
-  replicas: number | undefined
-  revision: number | undefined
-}
-
-export function patched(fleet: Fleet, { replicas, revision, by, traceId }: FleetChange): Fleet {
-  let next = fleet
-  if (replicas !== undefined && replicas !== fleet.replicas) {
-    next = remembering({ ...next, replicas }, 'scaled', `from ${fleet.replicas} to ${replicas} by ${by}`)
-  }
-  const { revision: now } = fleet.blueprint
-  if (revision !== undefined && revision !== now) {
-    const other = { ...next, blueprint: { ...next.blueprint, revision } }
-    next = remembering(other, 'revised', `from ${now} to ${revision} by ${by}`)
-  }
-  return next === fleet ? fleet : { ...next, ...traced({ traceId }) }
+export function scaled(fleet: Fleet, replicas: number, by: string): Fleet {
+  if (replicas === fleet.replicas) return fleet
+  return remembering({ ...fleet, replicas }, 'scaled', `from ${fleet.replicas} to ${replicas} by ${by}`)
 }
 
 export function deleting(fleet: Fleet, { by, traceId }: Asker): Fleet {
   return fleet.deleting
     ? fleet
     : remembering({ ...fleet, replicas: 0, deleting: true, ...traced({ traceId }) }, 'deleting', `by ${by}`)
+}
+
+/** @param crashLoop why its ships are made ever more slowly; null: they are not any more. */
+export function crashing(fleet: Fleet, crashLoop: string | null): Fleet {
+  const { crashLoop: before, ...rest } = fleet
+  if (crashLoop === null) return before === undefined ? fleet : rest
+  const next = { ...rest, crashLoop }
+  // Its numbers change with every failure; that it is one is told once.
+  return before === undefined ? remembering(next, 'crash-loop', crashLoop) : next
 }

@@ -12,6 +12,7 @@ import * as drainRoutes from '../../../../shared/api/drains.ts'
 import * as fleetRoutes from '../../../../shared/api/fleets.ts'
 import type { Decision } from '../../../../shared/api/moves.ts'
 import * as routes from '../../../../shared/api/moves.ts'
+import { defaultStrategy } from '../../../../shared/model/rollout.ts'
 import { reasonOf, until } from '../../../harness/until.ts'
 import { hostNamed, quiet, Tree, ZooKeeperServer } from '../tree.ts'
 
@@ -96,6 +97,9 @@ class Api {
       generation: 0,
       createdAt: new Date().toISOString(),
       revision: String(this.revision),
+      strategy: defaultStrategy,
+      rollout: null,
+      failures: this.failed,
       ships: { Queued: this.queued, Failed: this.failed },
       message: null,
     }

@@ -5,7 +5,6 @@ import * as assert from 'uvu/assert'
 import { noteFailures } from '../../../../functions/runners/controllers/crashBrake.ts'
 import { leavingOf } from '../../../../functions/runners/controllers/drains.ts'
 import {
-  chooseSurplus,
   type FleetPicture,
   needOf,
   shipsInStep,
@@ -85,21 +84,6 @@ controllers('steps lead to the number asked for and stay there', () => {
       assert.is((ships.Allocated ?? 0) + (ships.Reserved ?? 0) + (ships.Lost ?? 0), inUse)
     }),
   )
-})
-
-controllers('the surplus: those that serve nobody yet, then the newest Ready', () => {
-  const ship = (id: string, state: ShipState, at: string) => ({ id, state, createdAt: at, readyAt: null })
-  const ships = [
-    ship('old', 'Ready', '2026-01-01T00:00:00.000Z'),
-    ship('new', 'Ready', '2026-01-03T00:00:00.000Z'),
-    ship('mid', 'Ready', '2026-01-02T00:00:00.000Z'),
-    ship('used', 'Allocated', '2026-01-04T00:00:00.000Z'),
-    ship('starts', 'Starting', '2026-01-01T00:00:00.000Z'),
-    ship('queued', 'Queued', '2026-01-01T00:00:00.000Z'),
-  ]
-  const states = expendable as ShipState[]
-  assert.equal(chooseSurplus(ships, 4, states), ['queued', 'starts', 'new', 'mid'])
-  assert.equal(chooseSurplus(ships, 9, states), ['queued', 'starts', 'new', 'mid', 'old'])
 })
 
 controllers('crash brake: pauses double up to a minute, and calm ends them', () => {

@@ -1,0 +1,52 @@
+// Which ships of a fleet are missed least: the order in which a scale-down and a rollout end them.
+import type { ShipView } from '../../../shared/model/ship.ts'
+import type { ShipState } from '../../../shared/model/shipState.ts'
+
+export type Candidate = Pick<
+  ShipView,
+  'id' | 'state' | 'stateSince' | 'createdAt' | 'blueprint' | 'host' | 'wasInUse'
+> & { sample: Pick<NonNullable<ShipView['sample']>, 'players'> | null }
+
+export interface Choice {
+  count: number
+  /** The least useful first. */
+  states: readonly ShipState[]
+  /** Ships on each host, of whatever fleet. */
+  crews: ReadonlyMap<string, number>
+  nowMs: number
+}
+
+/**
+ * Those that serve nobody yet; then, of the Ready ones, those without players, empty the longest, on the hosts that
+ * are nearest to being empty, of the oldest revision. Never one that was in use before it fell ill.
+ */
+export function leastMissed(ships: readonly Candidate[], { count, states, crews, nowMs }: Choice): string[] {
+  const keysOf = (ship: Candidate): readonly number[] => [
+    states.indexOf(ship.state),
+    ship.sample?.players ? 1 : 0,
+    -emptyFor(ship, nowMs),
+    crews.get(ship.host ?? '') ?? 0,
+    ship.blueprint.revision,
+    Date.parse(ship.createdAt),
+  ]
+  return ships
+    .filter((ship) => states.includes(ship.state) && !ship.wasInUse)
+    .map((ship) => ({ id: ship.id, keys: keysOf(ship) }))
+    .sort((a, b) => firstDifference(a.keys, b.keys) || (a.id < b.id ? -1 : 1))
+    .slice(0, count)
+    .map(({ id }) => id)
+}
+
+/** In doublings of a minute: of ships that are empty for about as long, the emptiest host decides. */
+function emptyFor({ stateSince }: Candidate, nowMs: number): number {
+  const minutes = Math.max(0, nowMs - Date.parse(stateSince)) / 60_000
+  return Math.floor(Math.log2(1 + minutes))
+}
+
+function firstDifference(a: readonly number[], b: readonly number[]): number {
+  for (const [i, key] of a.entries()) {
+    const difference = key - (b[i] as number)
+    if (difference !== 0) return difference
+  }
+  return 0
+}

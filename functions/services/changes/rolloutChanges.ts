@@ -1,0 +1,90 @@
+// What happens to a fleet's rollout: how one begins, which turns it takes, and how it goes back.
+import { ArmadaError } from '../../../shared/errors.ts'
+import type { Fleet } from '../../../shared/model/fleet.ts'
+import type { FleetEntry } from '../../../shared/model/history.ts'
+import {
+  defaultStrategy,
+  isOver,
+  mayTurn,
+  type Rollout,
+  type RolloutState,
+} from '../../../shared/model/rollout.ts'
+import { remembering } from './fleetChanges.ts'
+
+const told: Readonly<Record<Exclude<RolloutState, 'canary'>, FleetEntry['what']>> = {
+  watching: 'canary-ready',
+  rolling: 'promoted',
+  done: 'rolled-out',
+  'rolling-back': 'rolling-back',
+  'rolled-back': 'rolled-back',
+}
+
+/** The fleet on its way to another revision. @param by who wants it. */
+export function goingTo(fleet: Fleet, revision: number, by: string): Fleet {
+  const { revision: now } = fleet.blueprint
+  if (revision === now) return fleet
+  const type = (fleet.strategy ?? defaultStrategy).type
+  // A fleet without ships to keep has no canaries: nothing could be seen of them.
+  const state = type === 'canary' && fleet.replicas > 0 ? 'canary' : 'rolling'
+  const next = on(fleet, { state, from: provenOf(fleet), to: revision, reason: `by ${by}` })
+  return remembering(next, 'revised', `from ${now} to ${revision} by ${by}`)
+}
+
+/** Back to what the ships were before, or to a chosen revision: without canaries, and not to be rolled back again. */
+export function goingBack(fleet: Fleet, revision: number | undefined, reason: string): Fleet {
+  const { rollout } = fleet
+  const { revision: now } = fleet.blueprint
+  if (revision === undefined && rollout?.state === 'rolling-back') {
+    const detail = `Fleet "${fleet.name}" is on its way back to revision ${now}. Name the one that it is to have.`
+    throw new ArmadaError('conflict', detail)
+  }
+  const to = revision ?? rollout?.from
+  if (to === undefined || to === now) {
+    throw new ArmadaError(
+      'conflict',
+      to === undefined
+        ? `Fleet "${fleet.name}" had no other revision before. Name the one that it is to have.`
+        : `Fleet "${fleet.name}" has revision ${now} already. Name the one that it is to have.`,
+    )
+  }
+  const next = on(fleet, { state: 'rolling-back', from: now, to, reason })
+  return remembering(next, 'rolling-back', `from ${now} to ${to}: ${reason}`)
+}
+
+/** The next turn of the rollout that is under way. */
+export function turned(fleet: Fleet, to: Exclude<RolloutState, 'canary'>, reason: string): Fleet {
+  const { rollout } = fleet
+  if (!rollout || !mayTurn(rollout.state, to)) {
+    const state = rollout ? `its rollout is ${rollout.state}` : 'it has no rollout'
+    throw new ArmadaError('conflict', `Fleet "${fleet.name}" cannot come to "${to}": ${state}.`)
+  }
+  if (to === 'rolling-back') return goingBack(fleet, rollout.from, reason)
+  const since = new Date().toISOString()
+  return remembering({ ...fleet, rollout: { ...rollout, state: to, since } }, told[to], reason)
+}
+
+/** All ships follow the canaries, by a person's word. */
+export function promoted(fleet: Fleet, by: string): Fleet {
+  const { rollout } = fleet
+  if (rollout?.state !== 'canary' && rollout?.state !== 'watching') {
+    throw new ArmadaError('conflict', `Fleet "${fleet.name}" has no canaries that others could follow.`)
+  }
+  const watched: Fleet = { ...fleet, rollout: { ...rollout, state: 'watching' } }
+  return turned(watched, 'rolling', `by ${by}`)
+}
+
+/** The revision whose ships are known to do well, as far as anything is. */
+function provenOf({ blueprint, rollout }: Fleet): number {
+  if (!rollout || isOver(rollout.state)) return blueprint.revision
+  return rollout.state === 'rolling-back' ? rollout.to : rollout.from
+}
+
+function on(fleet: Fleet, rollout: Omit<Rollout, 'startedAt' | 'since'>): Fleet {
+  const now = new Date().toISOString()
+  const { crashLoop: _, ...rest } = fleet
+  return {
+    ...rest,
+    blueprint: { ...fleet.blueprint, revision: rollout.to },
+    rollout: { ...rollout, startedAt: now, since: now },
+  }
+}

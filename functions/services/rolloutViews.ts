@@ -1,0 +1,87 @@
+// A fleet's rollout as the API shows it: its ships counted by what matters to it, and how those of the new revision do.
+import type { Fleet } from '../../shared/model/fleet.ts'
+import { type Crew, isOver, noCrew, type RolloutView, sizeOf } from '../../shared/model/rollout.ts'
+import type { Ship } from '../../shared/model/ship.ts'
+import { isFinished, isInUse, type ShipState } from '../../shared/model/shipState.ts'
+import type { ShipIndex } from '../stores/mirror/shipIndex.ts'
+
+type Counts = Partial<Record<ShipState, number>>
+
+const places: Readonly<Partial<Record<ShipState, keyof Crew>>> = {
+  Queued: 'coming',
+  Scheduled: 'coming',
+  Starting: 'coming',
+  Ready: 'ready',
+  Reserved: 'inUse',
+  Allocated: 'inUse',
+  Unhealthy: 'unwell',
+  Lost: 'lost',
+  Stopping: 'leaving',
+}
+
+export interface HowShipsDo {
+  rollout: RolloutView | null
+  failures: number
+}
+
+/** The rollout of a fleet, and how many ships of its revision failed. */
+export function howShipsDo(fleet: Fleet, counts: Counts, index: ShipIndex): HowShipsDo {
+  const { rollout, blueprint } = fleet
+  const isUnderWay = rollout !== undefined && !isOver(rollout.state)
+  // A fleet at rest, most are, need not be gone through.
+  const ships = isUnderWay || counts.Failed ? index.ofFleet(fleet.name).map(({ value }) => value) : []
+  const ofRevision = ships.filter((ship) => ship.blueprint.revision === blueprint.revision)
+  const failures = ofRevision.filter(({ state }) => state === 'Failed').length
+  if (!rollout) return { rollout: null, failures }
+  const since = ofRevision.filter(({ createdAt }) => createdAt >= rollout.startedAt)
+  const last = since
+    .filter((ship) => failuresOf(ship) > 0)
+    .sort(byTime)
+    .at(-1)
+  const updated = isUnderWay ? crewOf(ofRevision) : crewFrom(counts)
+  const outdated = isUnderWay
+    ? crewOf(ships.filter((ship) => ship.blueprint.revision !== blueprint.revision))
+    : noCrew
+  return {
+    failures,
+    rollout: {
+      ...rollout,
+      total: sizeOf(updated) + sizeOf(outdated),
+      ...{ updated, outdated },
+      failures: since.reduce((sum, ship) => sum + failuresOf(ship), 0),
+      lastFailure: last ? `${last.id}: ${last.reason ?? 'no reason is known'}` : null,
+    },
+  }
+}
+
+/** In use as far as a rollout is concerned: whatever was in use when it fell ill is in use again when it is well. */
+export function isSpared({ state, wasInUse }: Pick<Ship, 'state' | 'wasInUse'>): boolean {
+  return isInUse(state) || Boolean(wasInUse)
+}
+
+/** One failed start may be the host's fault. */
+function failuresOf({ state, failedStarts }: Ship): number {
+  return Math.max(state === 'Failed' ? 1 : 0, failedStarts - 1)
+}
+
+function crewOf(ships: readonly Ship[]): Crew {
+  const crew = { ...noCrew }
+  for (const ship of ships) {
+    const place = !isFinished(ship.state) && isSpared(ship) ? 'inUse' : places[ship.state]
+    if (place) crew[place]++
+  }
+  return crew
+}
+
+function crewFrom(counts: Counts): Crew {
+  const crew = { ...noCrew }
+  for (const [state, count] of Object.entries(counts)) {
+    const place = places[state as ShipState]
+    if (place) crew[place] += count
+  }
+  return crew
+}
+
+function byTime(a: Ship, b: Ship): number {
+  return a.stateSince < b.stateSince ? -1 : 1
+}

@@ -1,0 +1,140 @@
+// Rollout: how the ships of a fleet come to another revision of its blueprint.
+//
+// INVARIANTS
+// - A rollout ends no ship that is Allocated or Reserved, nor one that was before it became Unhealthy or Lost.
+// - It goes back at most once: ships that fail on the way back only slow it down.
+import { z } from 'zod'
+
+const Share = z
+  .union([
+    z.int().min(0).max(10_000),
+    z.string().regex(/^(100|[1-9]?[0-9])%$/, 'must be a number of ships, or a percentage such as "25%"'),
+  ])
+  .meta({ id: 'Share' })
+export type Share = z.infer<typeof Share>
+
+const pace = {
+  maxSurge: Share.default('25%').describe(
+    'Ships over `replicas` meanwhile; a percentage is of `replicas`, rounded up',
+  ),
+  maxUnavailable: Share.default('25%').describe(
+    'Ready ships that may be lacking meanwhile; a percentage is of the replicas that are not in use, rounded down',
+  ),
+}
+const common = {
+  maxFailures: z
+    .int()
+    .min(0)
+    .max(10_000)
+    .nullable()
+    .default(3)
+    .describe(
+      'Crashes and repeatedly failed starts of the new revision; one more, and the fleet is rolled back. null: never',
+    ),
+}
+
+export const Strategy = z
+  .discriminatedUnion('type', [
+    z.strictObject({ type: z.literal('rolling'), ...pace, ...common }),
+    z.strictObject({ type: z.literal('recreate'), ...common }),
+    z.strictObject({
+      type: z.literal('canary'),
+      percent: z
+        .int()
+        .min(1)
+        .max(50)
+        .default(10)
+        .describe('Share of `replicas` that is of the new revision first, rounded up'),
+      pauseMs: z
+        .int()
+        .min(0)
+        .max(604_800_000)
+        .nullable()
+        .default(60_000)
+        .describe('How long those must do well before the others follow; null: until `promote`'),
+      ...pace,
+      ...common,
+    }),
+  ])
+  .refine(
+    (strategy) =>
+      strategy.type === 'recreate' || !(isNone(strategy.maxSurge) && isNone(strategy.maxUnavailable)),
+    {
+      path: ['maxSurge'],
+      message: 'maxSurge and maxUnavailable cannot both be 0: no ship could be exchanged',
+    },
+  )
+  .meta({ id: 'Strategy' })
+export type Strategy = z.infer<typeof Strategy>
+
+function isNone(share: Share): boolean {
+  return share === 0 || share === '0%'
+}
+
+export const defaultStrategy: Strategy = Strategy.parse({ type: 'rolling' })
+
+export const RolloutState = z
+  .enum(['canary', 'watching', 'rolling', 'done', 'rolling-back', 'rolled-back'])
+  .describe(
+    'canary: the first ships of the new revision are being made; watching: they are Ready and have to do well; rolling: the others follow; done; rolling-back: the ships go back to the revision `to`; rolled-back',
+  )
+export type RolloutState = z.infer<typeof RolloutState>
+
+/** What follows what. A rollout that is over is followed by another one. */
+const turns: Readonly<Record<RolloutState, readonly RolloutState[]>> = {
+  canary: ['watching', 'rolling-back'],
+  watching: ['rolling', 'rolling-back'],
+  rolling: ['done', 'rolling-back'],
+  done: [],
+  'rolling-back': ['rolled-back'],
+  'rolled-back': [],
+}
+
+export function mayTurn(from: RolloutState, to: RolloutState): boolean {
+  return turns[from].includes(to)
+}
+
+export function isOver(state: RolloutState): boolean {
+  return state === 'done' || state === 'rolled-back'
+}
+
+export const Rollout = z.strictObject({
+  state: RolloutState,
+  from: z.int().min(1).describe('The revision to go back to'),
+  to: z.int().min(1).describe('The revision that all ships are to have'),
+  startedAt: z.iso.datetime(),
+  since: z.iso.datetime().describe('When it came into its state'),
+  reason: z.string().max(500).nullable().describe('Who wanted it, or why it is rolled back'),
+})
+/** On the record of a fleet: the rollout that is under way, or the last one. */
+export type Rollout = z.infer<typeof Rollout>
+
+const count = z.int().min(0)
+
+export const Crew = z.strictObject({
+  ready: count.describe('Ready'),
+  inUse: count.describe('Allocated or Reserved, or were before they became Unhealthy or Lost'),
+  coming: count.describe('Queued, Scheduled or Starting'),
+  unwell: count.describe('Unhealthy, and not in use'),
+  lost: count.describe('Lost, and not in use'),
+  leaving: count.describe('Stopping'),
+})
+/** Ships of a fleet, counted for its rollout. */
+export type Crew = z.infer<typeof Crew>
+
+export const RolloutView = Rollout.extend({
+  total: count.describe('Ships that count towards `replicas`'),
+  updated: Crew.describe('Ships of the revision `to`'),
+  outdated: Crew.describe('Ships of any other revision'),
+  failures: count.describe('Crashes and repeatedly failed starts of the revision `to` since `startedAt`'),
+  lastFailure: z.string().nullable().describe('What was said of the last of them'),
+}).meta({ id: 'Rollout' })
+/** A rollout as the API shows it. */
+export type RolloutView = z.infer<typeof RolloutView>
+
+export const noCrew: Crew = { ready: 0, inUse: 0, coming: 0, unwell: 0, lost: 0, leaving: 0 }
+
+/** Ships that count towards the replicas. */
+export function sizeOf({ ready, inUse, coming, unwell, lost }: Crew): number {
+  return ready + inUse + coming + unwell + lost
+}

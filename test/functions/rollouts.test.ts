@@ -1,0 +1,242 @@
+// Rollouts on real stores: the controller of fleets, two ApiServers, and hosts that claim, start and stop.
+import assert from 'node:assert/strict'
+import { suite } from 'uvu'
+import { keepFleets } from '../../functions/runners/controllers/fleets.ts'
+import { answerOf } from '../../shared/api/client.ts'
+import { createLog } from '../../shared/log.ts'
+import { sleep } from '../../shared/loop.ts'
+import type { Ship } from '../../shared/model/ship.ts'
+import { isInUse } from '../../shared/model/shipState.ts'
+import { FleetCrew } from '../harness/fleetCrew.ts'
+import { publish, refused, startTwoServers, type TwoServers } from '../harness/twoServers.ts'
+import { until } from '../harness/until.ts'
+
+const test = suite('rollouts')
+const patienceMs = 90_000
+const stop = new AbortController()
+const running: Promise<unknown>[] = []
+let servers: TwoServers
+
+const log = createLog('controllers', process.env.ARMADA_LOG ?? 'silent')
+
+test.before(async () => {
+  servers = await startTwoServers()
+  const { a } = servers
+  await publish(a, 'arena', { env: { VERSION: '1' } })
+  await publish(a, 'arena', { env: { VERSION: '2' } })
+  await publish(a, 'arena', { env: { VERSION: '3' } })
+  const epoch = await a.lead('controllers')
+  running.push(keepFleets({ client: a.runner, epoch, log, signal: stop.signal }))
+})
+
+test.after(async () => {
+  stop.abort()
+  await Promise.all(running)
+  await servers?.stop()
+})
+
+const fleets = () => servers.a.admin.v1.fleets
+const fleetNamed = (fleet: string) => answerOf(fleets()[':fleet'].$get({ param: { fleet } }))
+const patch = (fleet: string, json: object) =>
+  answerOf(fleets()[':fleet'].$patch({ param: { fleet }, json: json as never, header: {} }))
+const rollback = (fleet: string, json: { revision?: number } = {}) =>
+  answerOf(fleets()[':fleet'].rollback.$post({ param: { fleet }, json, header: {} }))
+
+async function sail(name: string, replicas: number, more: object = {}): Promise<FleetCrew> {
+  const crew = await FleetCrew.join(servers.direct[0], name, 3)
+  running.push(crew.run(stop.signal))
+  const json = { name, blueprint: 'arena', revision: 1, replicas, ...more }
+  await answerOf(fleets().$post({ json: json as never }))
+  await until(() => readyOf(crew).length === replicas, patienceMs)
+  return crew
+}
+
+const readyOf = (crew: FleetCrew) => crew.ships().filter(({ state }) => state === 'Ready')
+const isServing = ({ state }: Ship) => state === 'Ready' || isInUse(state)
+const reaches = (fleet: string, state: string) =>
+  until(async () => (await fleetNamed(fleet)).rollout?.state === state, patienceMs)
+
+/** The fewest ships that were Ready or in use at any moment from now on. */
+function fewestServing(fleet: string) {
+  const { table, index } = servers.direct[0].stores.ships
+  const seen = { fewest: Number.POSITIVE_INFINITY, most: 0, endedInUse: [] as string[] }
+  table.onChange((id, after, before) => {
+    if ((after ?? before)?.value.fleet !== fleet) return
+    const ships = index.ofFleet(fleet).map(({ value }) => value)
+    seen.fewest = Math.min(seen.fewest, ships.filter(isServing).length)
+    seen.most = Math.max(
+      seen.most,
+      ships.filter(({ state }) => !['Stopping', 'Stopped', 'Failed'].includes(state)).length,
+    )
+    if (before && isInUse(before.value.state) && after?.value.state === 'Stopping') seen.endedInUse.push(id)
+  })
+  return seen
+}
+
+test('50 ships, 30 % of them allocated all the time: enough are Ready, no session ends, and it ends by itself', async () => {
+  const strategy = { type: 'rolling', maxSurge: 5, maxUnavailable: 5 }
+  const crew = await sail('match', 50, { strategy })
+  const sessions: string[] = []
+  const begin = async (): Promise<void> => {
+    const free = readyOf(crew)
+    const ship = free[Math.floor(Math.random() * free.length)]
+    if (ship && (await crew.allocate(ship.id))) sessions.push(ship.id)
+  }
+  while (sessions.length < 15) await begin()
+  const long = sessions.splice(0, 4)
+  let playing = true
+  let played = 0
+  const players = (async () => {
+    while (playing) {
+      await begin()
+      // One after another ends, and the ship is there for the next.
+      if (sessions.length > 11)
+        await crew.giveBack(sessions.splice(Math.floor(Math.random() * 11), 1)[0] as string)
+      played++
+      await sleep(5)
+    }
+  })()
+  const seen = fewestServing('match')
+  await patch('match', { revision: 2 })
+  const outdated = () =>
+    crew.ships().filter(({ state, blueprint }) => isServing({ state } as Ship) && blueprint.revision === 1)
+  try {
+    await until(() => outdated().every(({ id }) => long.includes(id)), patienceMs)
+    assert.equal(outdated().length, 4)
+    assert.equal((await fleetNamed('match')).rollout?.state, 'rolling')
+    await until(
+      async () =>
+        /waits for 4 ships of older revisions that are in use/.test(
+          (await fleetNamed('match')).message ?? '',
+        ),
+      patienceMs,
+    )
+    assert.ok(seen.fewest >= 45, `${seen.fewest} served at one time`)
+    assert.ok(seen.most <= 55, `${seen.most} at one time`)
+    for (const { id, state } of outdated()) {
+      assert.equal(state, 'Allocated')
+      await crew.endSession(crew.ships().find((ship) => ship.id === id) as Ship)
+    }
+    await reaches('match', 'done')
+  } finally {
+    playing = false
+    await players
+  }
+  assert.deepEqual(seen.endedInUse, [])
+  assert.ok(played > 20, `${played} sessions`)
+  const live = crew.ships().filter(isServing)
+  assert.deepEqual([live.length, new Set(live.map((ship) => ship.blueprint.revision))], [50, new Set([2])])
+  const { events } = await answerOf(fleets()[':fleet'].events.$get({ param: { fleet: 'match' } }))
+  assert.deepEqual(
+    events.map(({ type }) => type),
+    ['fleet.created', 'fleet.revised', 'fleet.rolled-out'],
+  )
+})
+
+test('recreate: the old ones end first, but for those in use; back to any revision', async () => {
+  const crew = await sail('arcade', 6, { strategy: { type: 'recreate' } })
+  const [used] = readyOf(crew) as [Ship]
+  assert.ok(await crew.allocate(used.id))
+  let mixed = false
+  servers.direct[0].stores.ships.table.onChange(() => {
+    const revisions = readyOf(crew).map((ship) => ship.blueprint.revision)
+    mixed ||= new Set(revisions).size > 1
+  })
+  await patch('arcade', { revision: 3 })
+  await until(
+    () => readyOf(crew).filter(({ blueprint }) => blueprint.revision === 3).length === 5,
+    patienceMs,
+  )
+  assert.equal(mixed, false, 'old and new ones were Ready at the same time')
+  await crew.giveBack(used.id)
+  await reaches('arcade', 'done')
+  await rollback('arcade')
+  await reaches('arcade', 'rolled-back')
+  assert.deepEqual([...new Set(readyOf(crew).map((ship) => ship.blueprint.revision))], [1])
+  await rollback('arcade', { revision: 2 })
+  await reaches('arcade', 'rolled-back')
+  assert.deepEqual([...new Set(readyOf(crew).map((ship) => ship.blueprint.revision))], [2])
+  await refused(rollback('arcade', { revision: 2 }), 'conflict', /has revision 2 already/)
+  await refused(rollback('arcade', { revision: 9 }), 'not_found')
+})
+
+test('a revision that crashes is rolled back, with the reason, while the old ships serve', async () => {
+  const crew = await sail('duel', 12)
+  crew.broken.add(2)
+  const seen = fewestServing('duel')
+  await patch('duel', { revision: 2 })
+  await reaches('duel', 'rolled-back')
+  const { rollout, blueprint } = await fleetNamed('duel')
+  assert.equal(blueprint.revision, 1)
+  assert.match(
+    rollout?.reason ?? '',
+    /failures of revision 2, and 3 are allowed\. The last: duel-.*it ended with code 1/,
+  )
+  assert.ok(seen.fewest >= 9, `${seen.fewest} of 12 served at one time`)
+  assert.equal(readyOf(crew).length, 12)
+})
+
+test('canary: as many as asked for, a pause, then all; or nobody when they crash; or all by a word', async () => {
+  const strategy = { type: 'canary', percent: 20, pauseMs: 1_500, maxFailures: 0 }
+  const crew = await sail('canary', 10, { strategy })
+  const ofRevision = (revision: number) =>
+    readyOf(crew).filter((ship) => ship.blueprint.revision === revision)
+  let most = 0
+  let stage = ''
+  servers.direct[0].stores.ships.table.onChange(() => {
+    if (stage === 'canary') most = Math.max(most, ofRevision(2).length)
+  })
+  stage = 'canary'
+  await patch('canary', { revision: 2 })
+  await reaches('canary', 'watching')
+  assert.deepEqual([most, ofRevision(2).length], [2, 2])
+  await until(() => readyOf(crew).length === 10, patienceMs)
+  assert.equal(ofRevision(1).length, 8)
+  stage = ''
+  await reaches('canary', 'done')
+  assert.equal(ofRevision(2).length, 10)
+
+  crew.broken.add(3)
+  await patch('canary', { revision: 3 })
+  await reaches('canary', 'rolled-back')
+  assert.equal(ofRevision(2).length, 10)
+
+  await patch('canary', { strategy: { ...strategy, pauseMs: null } })
+  await patch('canary', { revision: 1 })
+  await reaches('canary', 'watching')
+  const promote = () => answerOf(fleets()[':fleet'].promote.$post({ param: { fleet: 'canary' }, header: {} }))
+  await promote()
+  await reaches('canary', 'done')
+  assert.equal(ofRevision(1).length, 10)
+  await refused(promote(), 'conflict', /no canaries/)
+})
+
+test('a fleet that follows its blueprint goes to every new revision by itself, until it is rolled back', async () => {
+  await publish(servers.a, 'hall', { env: { VERSION: '1' } })
+  const crew = await sail('hall', 2, { blueprint: 'hall', revision: 'latest' })
+  await publish(servers.a, 'hall', { env: { VERSION: '2' } })
+  await reaches('hall', 'done')
+  assert.deepEqual(
+    readyOf(crew).map((ship) => ship.blueprint.revision),
+    [2, 2],
+  )
+  await rollback('hall')
+  await reaches('hall', 'rolled-back')
+  await sleep(2_500)
+  assert.equal((await fleetNamed('hall')).blueprint.revision, 1, 'it went where it came from')
+  await publish(servers.a, 'hall', { env: { VERSION: '3' } })
+  await until(async () => (await fleetNamed('hall')).blueprint.revision === 3, patienceMs)
+  await reaches('hall', 'done')
+})
+
+test('what is asked for wrongly is refused', async () => {
+  await refused(
+    patch('hall', { strategy: { type: 'rolling', maxSurge: 0, maxUnavailable: '0%' } }),
+    'invalid_request',
+    /both/,
+  )
+  await refused(patch('hall', { strategy: { type: 'canary', percent: 70 } }), 'invalid_request')
+  await refused(patch('hall', { revision: 77 }), 'not_found', /no revision 77/)
+})
+
+test.run()

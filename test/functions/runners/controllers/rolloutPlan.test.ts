@@ -1,0 +1,213 @@
+// The steps of a rollout and the order in which ships end, without any I/O: what they promise for any fleet.
+import fc from 'fast-check'
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { type Candidate, leastMissed } from '../../../../functions/runners/controllers/leastMissed.ts'
+import {
+  type RolloutNeed,
+  type RolloutPicture,
+  rolloutNeed,
+} from '../../../../functions/runners/controllers/rolloutPlan.ts'
+import { type Crew, mayTurn, noCrew, type Share, Strategy, sizeOf } from '../../../../shared/model/rollout.ts'
+
+const test = suite('the plan of rollouts')
+const startedAt = '2026-01-01T00:00:00.000Z'
+const laterMs = Date.parse(startedAt) + 3_600_000
+
+function picture(
+  change: Partial<RolloutPicture['rollout']>,
+  strategy: object,
+  replicas = 10,
+): RolloutPicture {
+  const about = { from: 1, to: 2, since: startedAt, failures: 0, lastFailure: null }
+  const crews = { updated: noCrew, outdated: noCrew }
+  return {
+    replicas,
+    strategy: Strategy.parse(strategy),
+    rollout: { state: 'rolling', ...about, ...crews, ...change },
+  }
+}
+
+const amount = fc.nat(30)
+const anyCrew: fc.Arbitrary<Crew> = fc.record({
+  ready: amount,
+  inUse: amount,
+  coming: fc.nat(5),
+  unwell: fc.nat(3),
+  lost: fc.constant(0),
+  leaving: fc.nat(3),
+})
+const anyShare = fc.oneof(
+  fc.nat(10),
+  fc.nat(100).map((percent) => `${percent}%`),
+)
+const anyStrategy = fc
+  .record({
+    type: fc.constantFrom('rolling', 'recreate', 'canary'),
+    maxSurge: anyShare,
+    maxUnavailable: anyShare,
+    percent: fc.integer({ min: 1, max: 50 }),
+  })
+  .map(({ type, percent, ...pace }) => ({
+    type,
+    ...(type !== 'recreate' && pace),
+    ...(type === 'canary' && { percent, pauseMs: 1_000 }),
+  }))
+  .filter((strategy) => Strategy.safeParse(strategy).success)
+const anyState = fc.constantFrom('rolling' as const, 'rolling-back' as const, 'canary' as const)
+
+/** The promise, worked out anew: Ready ships that have to be left. */
+function promised({ replicas, strategy, rollout: { updated, outdated } }: RolloutPicture): number {
+  if (strategy.type === 'recreate') return 0
+  const idle = Math.max(0, replicas - updated.inUse - outdated.inUse)
+  const part = (share: Share, of: number) =>
+    typeof share === 'number' ? share : (of * Number(share.replace('%', ''))) / 100
+  const lacking = Math.floor(part(strategy.maxUnavailable, idle))
+  const atLeast = part(strategy.maxSurge, replicas) > 0 ? 0 : 1
+  return Math.max(0, idle - Math.max(lacking, atLeast))
+}
+
+test('no step leaves fewer Ready ships than promised, or more ships than the surge allows', () => {
+  fc.assert(
+    fc.property(
+      anyCrew,
+      anyCrew,
+      anyStrategy,
+      anyState,
+      fc.nat(40),
+      (updated, outdated, how, state, replicas) => {
+        const seen = picture({ updated, outdated, state }, how, replicas)
+        const need = rolloutNeed(seen, laterMs)
+        if (need.do === 'stop') {
+          const crew = need.outdated ? outdated : updated
+          const ready = updated.ready + outdated.ready
+          if (!need.states.includes('Ready')) assert.ok(need.count <= crew.coming + crew.unwell)
+          else
+            assert.ok(need.count <= crew.ready && ready - need.count >= promised(seen), JSON.stringify(need))
+          assert.not.ok(
+            need.states.some((one) => one === 'Allocated' || one === 'Reserved' || one === 'Lost'),
+          )
+        }
+        if (need.do === 'create') {
+          const surge = seen.strategy.type === 'recreate' ? 0 : seen.strategy.maxSurge
+          const over =
+            typeof surge === 'number' ? surge : Math.ceil((replicas * Number(surge.slice(0, -1))) / 100)
+          assert.ok(sizeOf(updated) + sizeOf(outdated) + need.count <= replicas + over)
+        }
+        if (need.do === 'turn') assert.ok(mayTurn(state, need.to))
+      },
+    ),
+    { numRuns: 2_000 },
+  )
+})
+
+/** What becomes of the fleet by a step; ships that were on their way, or leaving, are there or gone before the next. */
+function after(seen: RolloutPicture, need: RolloutNeed): RolloutPicture {
+  const updated = { ...seen.rollout.updated }
+  const outdated = { ...seen.rollout.outdated }
+  const crew = need.do === 'stop' && need.outdated ? outdated : updated
+  if (need.do === 'stop' && need.states.includes('Ready')) crew.ready -= need.count
+  else if (need.do === 'stop') {
+    const coming = Math.min(crew.coming, need.count)
+    crew.coming -= coming
+    crew.unwell -= need.count - coming
+  }
+  if (need.do === 'create') (need.of === seen.rollout.to ? updated : outdated).coming += need.count
+  const state = need.do === 'turn' ? need.to : seen.rollout.state
+  if (need.do !== 'nothing') return { ...seen, rollout: { ...seen.rollout, state, updated, outdated } }
+  const settled = (one: Crew): Crew => ({ ...one, ready: one.ready + one.coming, coming: 0, leaving: 0 })
+  return { ...seen, rollout: { ...seen.rollout, updated: settled(updated), outdated: settled(outdated) } }
+}
+
+test('from anywhere the steps lead to the new revision, and wait only for sessions', () => {
+  fc.assert(
+    fc.property(
+      anyCrew,
+      anyCrew,
+      anyStrategy,
+      anyState,
+      fc.nat(40),
+      (updated, outdated, how, state, replicas) => {
+        const well = (crew: Crew): Crew => ({ ...crew, unwell: 0 })
+        let seen = picture({ updated: well(updated), outdated: well(outdated), state }, how, replicas)
+        for (let steps = 0; steps < 400 && !['done', 'rolled-back'].includes(seen.rollout.state); steps++) {
+          const need = rolloutNeed(seen, laterMs)
+          const next = after(seen, need)
+          const isStill = need.do === 'nothing' && JSON.stringify(next) === JSON.stringify(seen)
+          const { inUse } = seen.rollout.outdated
+          if (isStill) assert.ok(inUse > 0, `stuck: ${JSON.stringify(seen)}`)
+          // Sessions end; their ships are free again.
+          const freed = { ...seen.rollout.outdated, inUse: inUse - 1, ready: seen.rollout.outdated.ready + 1 }
+          seen = isStill ? { ...seen, rollout: { ...seen.rollout, outdated: freed } } : next
+        }
+        assert.ok(['done', 'rolled-back'].includes(seen.rollout.state), JSON.stringify(seen))
+        assert.is(sizeOf(seen.rollout.outdated), 0)
+        // What is too many by then is scaled down as in any fleet.
+        assert.ok(sizeOf(seen.rollout.updated) >= replicas)
+      },
+    ),
+    { numRuns: 1_000 },
+  )
+})
+
+test('a revision that never gets Ready costs no more than may be unavailable, then goes back with the reason', () => {
+  const crews = { updated: { ...noCrew, coming: 5 }, outdated: { ...noCrew, ready: 8 } }
+  const failing = { ...crews, failures: 4, lastFailure: 'lobby-x: it ended with code 1' }
+  const strategy = { type: 'rolling', maxSurge: 3, maxUnavailable: 2 }
+  assert.equal(rolloutNeed(picture(crews, strategy), laterMs), { do: 'nothing' })
+  assert.equal(rolloutNeed(picture(failing, strategy), laterMs), {
+    ...{ do: 'turn', to: 'rolling-back' },
+    reason: '4 failures of revision 2, and 3 are allowed. The last: lobby-x: it ended with code 1',
+  })
+  const never = { ...strategy, maxFailures: null }
+  assert.equal(rolloutNeed(picture(failing, never), laterMs), { do: 'nothing' })
+  assert.equal(rolloutNeed(picture({ ...failing, state: 'rolling-back' }, strategy), laterMs), {
+    do: 'nothing',
+  })
+})
+
+test('canaries: their number, replacements of the revision before, and the pause', () => {
+  const strategy = { type: 'canary', percent: 15, pauseMs: 60_000, maxSurge: 1, maxUnavailable: 0 }
+  const ready = (count: number) => ({ ...noCrew, ready: count })
+  const at = (state: 'canary' | 'watching', updated: Crew, outdated: Crew, nowMs = laterMs) =>
+    rolloutNeed(picture({ state, updated, outdated }, strategy), nowMs)
+  assert.equal(at('canary', noCrew, ready(10)), { do: 'create', count: 1, of: 2 })
+  assert.equal(at('canary', ready(1), ready(10)), {
+    ...{ do: 'stop', count: 1, states: ['Ready'], outdated: true },
+  })
+  assert.is(at('canary', ready(2), ready(8)).do, 'turn')
+  assert.equal(at('watching', ready(2), ready(7), Date.parse(startedAt)), { do: 'create', count: 1, of: 1 })
+  assert.equal(at('watching', ready(2), ready(8), Date.parse(startedAt) + 59_999), { do: 'nothing' })
+  assert.is(at('watching', ready(2), ready(8), Date.parse(startedAt) + 60_000).do, 'turn')
+})
+
+test('who is missed least: nobody yet, no players, empty the longest, an emptier host, an older revision', () => {
+  const ship = (id: string, change: Partial<Candidate> = {}): Candidate => ({
+    ...{ id, state: 'Ready', createdAt: startedAt, blueprint: { name: 'arena', revision: 2 } },
+    ...{ stateSince: '2026-01-01T00:50:00.000Z', host: 'full', wasInUse: null, sample: null },
+    ...change,
+  })
+  const ships = [
+    ship('usual'),
+    ship('played', { sample: { players: 3 } }),
+    ship('long-empty', { stateSince: '2026-01-01T00:20:00.000Z', sample: { players: 0 } }),
+    ship('on-emptier', { host: 'emptier' }),
+    ship('older', { blueprint: { name: 'arena', revision: 1 } }),
+    ship('starting', { state: 'Starting' }),
+    ship('ill-in-use', { state: 'Unhealthy', wasInUse: 'Allocated' }),
+    ship('allocated', { state: 'Allocated' }),
+  ]
+  const choice = {
+    states: ['Starting', 'Unhealthy', 'Ready'] as const,
+    crews: new Map([
+      ['full', 9],
+      ['emptier', 2],
+    ]),
+    nowMs: laterMs,
+  }
+  const order = ['starting', 'long-empty', 'on-emptier', 'older', 'usual', 'played']
+  assert.equal(leastMissed(ships, { count: 9, ...choice }), order)
+  assert.equal(leastMissed(ships, { count: 2, ...choice }), order.slice(0, 2))
+})
+
+test.run()

@@ -1,0 +1,95 @@
+// The hosts of one fleet in a test of its rollouts: they claim its ships, say that they are Ready or crash, and stop them.
+import { move } from '../../functions/services/changes/lifecycle.ts'
+import type { Client } from '../../shared/api/client.ts'
+import { createLog } from '../../shared/log.ts'
+import { loop } from '../../shared/loop.ts'
+import type { Ship } from '../../shared/model/ship.ts'
+import type { ApiServer } from './apiServer.ts'
+import { claim, joinHost, report } from './twoServers.ts'
+
+const log = createLog('crew', process.env.ARMADA_LOG ?? 'silent')
+const everyMs = 20
+
+export class FleetCrew {
+  /** Revisions whose ships crash as soon as they start. */
+  readonly broken = new Set<number>()
+  readonly #api: ApiServer
+  readonly #fleet: string
+  readonly #hosts: Client[]
+
+  private constructor(api: ApiServer, fleet: string, hosts: Client[]) {
+    this.#api = api
+    this.#fleet = fleet
+    this.#hosts = hosts
+  }
+
+  static async join(api: ApiServer, fleet: string, hosts: number): Promise<FleetCrew> {
+    const joined: Client[] = []
+    for (let i = 0; i < hosts; i++) joined.push((await joinHost(api, `${fleet}-host-${i}`)).client)
+    return new FleetCrew(api, fleet, joined)
+  }
+
+  ships(): Ship[] {
+    return this.#api.stores.ships.index.ofFleet(this.#fleet).map(({ value }) => value)
+  }
+
+  /** Works until the signal fires. */
+  async run(signal: AbortSignal): Promise<void> {
+    const all = this.#hosts.map((host, i) =>
+      loop({ name: `host ${i}`, everyMs, signal, log }, () => this.#work(host, i)),
+    )
+    await Promise.all(all)
+  }
+
+  /** A session takes the ship, unless somebody else was faster. */
+  async allocate(id: string): Promise<boolean> {
+    const { ships } = this.#api.stores
+    return (await ships.update([id], (ship) => move(ship, 'Allocated', 'api', 'a session'))).size > 0
+  }
+
+  async giveBack(id: string): Promise<void> {
+    await this.#api.stores.ships.update([id], (ship) => move(ship, 'Ready', 'api', null))
+  }
+
+  /** The session is over, and its ship ends with it. */
+  async endSession({ id, attempt, host }: Ship): Promise<void> {
+    const client = this.#hosts[this.#indexOf(host)] as Client
+    await report(client, { ship: id, attempt, state: 'Stopped', reason: 'the session is over', exit: null })
+  }
+
+  async #work(host: Client, index: number): Promise<void> {
+    const ships = this.ships()
+    const mine = ({ id, host }: Ship) =>
+      (host ? this.#indexOf(host) : hash(id) % this.#hosts.length) === index
+    const queued = ships.filter(
+      (ship) => (ship.state === 'Queued' || ship.state === 'Starting') && mine(ship),
+    )
+    const attempts = queued.map(({ id, attempt }) => ({ ship: id, attempt }))
+    if (attempts.length > 0) await claim(host, attempts)
+    const revisions = new Map(ships.map(({ id, blueprint }) => [id, blueprint.revision]))
+    const crashes = (id: string) => this.broken.has(revisions.get(id) ?? 0)
+    const stopping = ships.filter((ship) => ship.state === 'Stopping' && mine(ship))
+    const changes = [
+      ...attempts.map((of) =>
+        crashes(of.ship)
+          ? { ...of, state: 'Returned' as const, reason: 'it ended with code 1', fault: true, exit: null }
+          : { ...of, state: 'Ready' as const },
+      ),
+      ...stopping.map(({ id, attempt }) => ({
+        ...{ ship: id, attempt, state: 'Stopped' as const },
+        ...{ reason: 'it was stopped', exit: null },
+      })),
+    ]
+    if (changes.length > 0) await report(host, ...changes)
+  }
+
+  #indexOf(host: string | null): number {
+    return Number(host?.split('-').at(-1))
+  }
+}
+
+function hash(id: string): number {
+  let sum = 0
+  for (const char of id) sum = (sum * 31 + char.charCodeAt(0)) % 65_521
+  return sum
+}
