@@ -1,6 +1,13 @@
 // A fleet's rollout as the API shows it: its ships counted by what matters to it, and how those of the new revision do.
 import type { Fleet } from '../../shared/model/fleet.ts'
-import { type Crew, isOver, noCrew, type RolloutView, sizeOf } from '../../shared/model/rollout.ts'
+import {
+  type Crew,
+  defaultStrategy,
+  isOver,
+  noCrew,
+  type RolloutView,
+  sizeOf,
+} from '../../shared/model/rollout.ts'
 import type { Ship } from '../../shared/model/ship.ts'
 import { isFinished, isInUse, type ShipState } from '../../shared/model/shipState.ts'
 import type { ShipIndex } from '../stores/mirror/shipIndex.ts'
@@ -38,7 +45,8 @@ export function howShipsDo(fleet: Fleet, counts: Counts, index: ShipIndex): HowS
     .filter((ship) => failuresOf(ship) > 0)
     .sort(byTime)
     .at(-1)
-  const updated = isUnderWay ? crewOf(ofRevision) : crewFrom(counts)
+  const { minReadyMs } = fleet.strategy ?? defaultStrategy
+  const updated = isUnderWay ? crewOf(ofRevision, Date.now() - minReadyMs) : crewFrom(counts)
   const outdated = isUnderWay
     ? crewOf(ships.filter((ship) => ship.blueprint.revision !== blueprint.revision))
     : noCrew
@@ -64,11 +72,13 @@ function failuresOf({ state, failedStarts }: Ship): number {
   return Math.max(state === 'Failed' ? 1 : 0, failedStarts - 1)
 }
 
-function crewOf(ships: readonly Ship[]): Crew {
+/** @param readyBeforeMs whatever got Ready later counts as on its way. */
+function crewOf(ships: readonly Ship[], readyBeforeMs = Number.POSITIVE_INFINITY): Crew {
   const crew = { ...noCrew }
   for (const ship of ships) {
+    const isFresh = ship.state === 'Ready' && Date.parse(ship.readyAt ?? '') > readyBeforeMs
     const place = !isFinished(ship.state) && isSpared(ship) ? 'inUse' : places[ship.state]
-    if (place) crew[place]++
+    if (place) crew[isFresh ? 'coming' : place]++
   }
   return crew
 }

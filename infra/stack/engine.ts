@@ -70,6 +70,7 @@ export async function engineAnswers(engine: EngineAddress, limitMs = 500): Promi
 }
 
 export interface ContainerLine {
+  Image: string
   Id: string
   State: string
   Names: string[]

@@ -22,6 +22,12 @@ const pace = {
   ),
 }
 const common = {
+  minReadyMs: z
+    .int()
+    .min(0)
+    .max(3_600_000)
+    .default(1_000)
+    .describe('How long a ship of the new revision has to be Ready before it counts as such'),
   maxFailures: z
     .int()
     .min(0)
@@ -112,9 +118,9 @@ export type Rollout = z.infer<typeof Rollout>
 const count = z.int().min(0)
 
 export const Crew = z.strictObject({
-  ready: count.describe('Ready'),
+  ready: count.describe('Ready; of the new revision, for `minReadyMs` at least'),
   inUse: count.describe('Allocated or Reserved, or were before they became Unhealthy or Lost'),
-  coming: count.describe('Queued, Scheduled or Starting'),
+  coming: count.describe('Queued, Scheduled or Starting, or not Ready for long enough'),
   unwell: count.describe('Unhealthy, and not in use'),
   lost: count.describe('Lost, and not in use'),
   leaving: count.describe('Stopping'),

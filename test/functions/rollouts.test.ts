@@ -1,5 +1,6 @@
 // Rollouts on real stores: the controller of fleets, two ApiServers, and hosts that claim, start and stop.
 import assert from 'node:assert/strict'
+import { setMaxListeners } from 'node:events'
 import { suite } from 'uvu'
 import { keepFleets } from '../../functions/runners/controllers/fleets.ts'
 import { answerOf } from '../../shared/api/client.ts'
@@ -14,6 +15,8 @@ import { until } from '../harness/until.ts'
 const test = suite('rollouts')
 const patienceMs = 90_000
 const stop = new AbortController()
+// Every host of every fleet waits on it.
+setMaxListeners(0, stop.signal)
 const running: Promise<unknown>[] = []
 let servers: TwoServers
 
@@ -74,24 +77,22 @@ function fewestServing(fleet: string) {
 }
 
 test('50 ships, 30 % of them allocated all the time: enough are Ready, no session ends, and it ends by itself', async () => {
-  const strategy = { type: 'rolling', maxSurge: 5, maxUnavailable: 5 }
+  const strategy = { type: 'rolling', maxSurge: 5, maxUnavailable: 5, minReadyMs: 0 }
   const crew = await sail('match', 50, { strategy })
-  const sessions: string[] = []
+  const sessions: { id: string; ship: string }[] = []
   const begin = async (): Promise<void> => {
-    const free = readyOf(crew)
-    const ship = free[Math.floor(Math.random() * free.length)]
-    if (ship && (await crew.allocate(ship.id))) sessions.push(ship.id)
+    sessions.push(await crew.allocate())
   }
   while (sessions.length < 15) await begin()
-  const long = sessions.splice(0, 4)
+  const long = sessions.splice(0, 4).map(({ ship }) => ship)
   let playing = true
   let played = 0
   const players = (async () => {
     while (playing) {
       await begin()
-      // One after another ends, and the ship is there for the next.
-      if (sessions.length > 11)
-        await crew.giveBack(sessions.splice(Math.floor(Math.random() * 11), 1)[0] as string)
+      // One after another ends, and its ship is there for the next.
+      const [over] = sessions.splice(Math.floor(Math.random() * 11), 1)
+      if (over) await crew.giveBack(over.id)
       played++
       await sleep(5)
     }
@@ -135,8 +136,7 @@ test('50 ships, 30 % of them allocated all the time: enough are Ready, no sessio
 
 test('recreate: the old ones end first, but for those in use; back to any revision', async () => {
   const crew = await sail('arcade', 6, { strategy: { type: 'recreate' } })
-  const [used] = readyOf(crew) as [Ship]
-  assert.ok(await crew.allocate(used.id))
+  const used = await crew.allocate()
   let mixed = false
   servers.direct[0].stores.ships.table.onChange(() => {
     const revisions = readyOf(crew).map((ship) => ship.blueprint.revision)

@@ -1,6 +1,5 @@
 // The hosts of one fleet in a test of its rollouts: they claim its ships, say that they are Ready or crash, and stop them.
-import { move } from '../../functions/services/changes/lifecycle.ts'
-import type { Client } from '../../shared/api/client.ts'
+import { answerOf, type Client } from '../../shared/api/client.ts'
 import { createLog } from '../../shared/log.ts'
 import { loop } from '../../shared/loop.ts'
 import type { Ship } from '../../shared/model/ship.ts'
@@ -41,14 +40,19 @@ export class FleetCrew {
     await Promise.all(all)
   }
 
-  /** A session takes the ship, unless somebody else was faster. */
-  async allocate(id: string): Promise<boolean> {
-    const { ships } = this.#api.stores
-    return (await ships.update([id], (ship) => move(ship, 'Allocated', 'api', 'a session'))).size > 0
+  /** A session takes a ship of the fleet. @throws ArmadaError none_free. */
+  async allocate(): Promise<{ id: string; ship: string }> {
+    const json = { selectors: [{ fleet: this.#fleet }] }
+    const request = this.#api.admin.v1.allocations.$post({ json, header: {} })
+    const [made] = (await answerOf(request)).allocations
+    if (!made) throw new Error('one was asked for, and none was given')
+    return made
   }
 
-  async giveBack(id: string): Promise<void> {
-    await this.#api.stores.ships.update([id], (ship) => move(ship, 'Ready', 'api', null))
+  /** The session is over, and its ship is there for the next. */
+  async giveBack(allocation: string): Promise<void> {
+    const sent = { param: { allocation }, query: { afterUse: 'ready' as const } }
+    await answerOf(this.#api.admin.v1.allocations[':allocation'].$delete(sent))
   }
 
   /** The session is over, and its ship ends with it. */

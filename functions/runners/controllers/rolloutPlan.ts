@@ -69,7 +69,7 @@ function turnOf({ replicas, strategy, rollout }: RolloutPicture, nowMs: number):
   const { state, from, to, since, updated, outdated, failures, lastFailure } = rollout
   const serving = updated.ready + updated.inUse
   if (state !== 'rolling-back' && strategy.maxFailures !== null && failures > strategy.maxFailures) {
-    const allowed = `${failures} failures of revision ${to}, and ${strategy.maxFailures} are allowed`
+    const allowed = `${failures} ${failures === 1 ? 'failure' : 'failures'} of revision ${to}, and ${strategy.maxFailures} are allowed`
     const reason = `${allowed}. The last: ${lastFailure}`.slice(0, 500)
     return { do: 'turn', to: 'rolling-back', reason }
   }
