@@ -9,7 +9,11 @@ const deepest = 4
 /** Fields of an object; of anything else its type. */
 export function schemaTable(schema: Schema, depth = 0): Html {
   const inner = objectIn(schema)
-  if (!inner?.properties) return html`<p class="type">${typeOf(schema)}</p>`
+  if (!inner?.properties) {
+    const kinds = choicesOf(schema).filter((choice) => choice.properties)
+    if (kinds.length === 0) return html`<p class="type">${typeOf(schema)}</p>`
+    return html`${kinds.map((one) => folded(one, depth + 1))}`
+  }
   const required = new Set(inner.required)
   const rows = Object.entries(inner.properties).map(([name, field]) =>
     row(name, field, required.has(name), depth),
@@ -19,15 +23,16 @@ export function schemaTable(schema: Schema, depth = 0): Html {
 
 function row(name: string, field: Schema, required: boolean, depth: number): Html {
   const nested = depth < deepest ? nestedIn(field) : []
-  return html`<tr>
-    <th><code>${name}</code>${required ? html`<b title="must be sent">*</b>` : ''}</th>
-    <td>
-      <span class="type">${typeOf(field)}</span>
-      <span class="rule">${rulesOf(field).join(' · ')}</span>
-      ${field.description ? prose(field.description) : ''}
-      ${nested.map((one) => html`<details><summary>${titleOf(one)}</summary>${schemaTable(one, depth + 1)}</details>`)}
-    </td>
-  </tr>`
+  const star = required ? html`<b title="must be sent">*</b>` : ''
+  const told = field.description ? prose(field.description) : ''
+  const fields = nested.map((one) => folded(one, depth + 1))
+  // Without white space in between: there are more than a thousand rows.
+  const kind = html`<span class="type">${typeOf(field)}</span> <span class="rule">${rulesOf(field).join(' · ')}</span>`
+  return html`<tr><th><code>${name}</code>${star}</th><td>${kind}${told}${fields}</td></tr>`
+}
+
+function folded(schema: Schema, depth: number): Html {
+  return html`<details><summary>${titleOf(schema)}</summary>${schemaTable(schema, depth)}</details>`
 }
 
 /** The object itself, or what a list or a nullable value has in it. */

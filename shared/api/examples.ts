@@ -8,7 +8,6 @@ import type { ShipPlacement } from '../model/explanation.ts'
 import type { FleetView } from '../model/fleet.ts'
 import type { HostView } from '../model/host.ts'
 import type { FleetQuotaView } from '../model/quota.ts'
-import { defaultStrategy } from '../model/rollout.ts'
 import type { ShipView } from '../model/ship.ts'
 import type { Quota, TokenRequest, TokenView } from '../model/token.ts'
 
@@ -150,7 +149,7 @@ const fleet: FleetView = {
   generation: 3,
   createdAt: '2026-11-02T18:04:06.731Z',
   revision: '4698',
-  strategy: defaultStrategy,
+  strategy: { type: 'recreate', minReadyMs: 1_000, maxFailures: 3 },
   rollout: null,
   failures: 0,
   ships: { Ready: 18, Queued: 2 },

@@ -25,7 +25,7 @@ export const FleetRequest = z.strictObject({
   replicas: Fleet.shape.replicas.default(1),
   labels: Labels.default({}).describe("Added to the blueprint's labels"),
   priority: Fleet.shape.priority.default(50),
-  strategy: Strategy.optional().describe('How its ships come to another revision; default: rolling'),
+  strategy: Strategy.optional(),
 })
 export type FleetRequest = z.infer<typeof FleetRequest>
 
@@ -88,7 +88,7 @@ export const FleetPatch = z
     revision: Revision.optional().describe(
       'Begins a rollout to it. "latest": to the latest, and from now on to every later one',
     ),
-    strategy: Strategy.optional().describe('Replaces the one before, also for the rollout that is under way'),
+    strategy: Strategy.optional(),
   })
   .refine((patch) => Object.keys(patch).length > 0, 'name replicas, revision or strategy')
 export type FleetPatch = z.infer<typeof FleetPatch>

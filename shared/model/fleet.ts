@@ -48,7 +48,7 @@ export const FleetView = Fleet.omit({ held: true, makerQuota: true, history: tru
   .extend({
     revision: z.string().describe('Changes with every change of the record'),
     strategy: Strategy,
-    rollout: RolloutView.nullable().describe('The rollout that is under way, or the last one'),
+    rollout: RolloutView.nullable(),
     failures: z.int().min(0).describe('Failed ships of its revision that are still on record'),
     ships: z.partialRecord(ShipState, z.int()).describe('Number of ships in each state'),
     message: z.string().nullable().describe('Why the fleet is not complete'),

@@ -70,7 +70,11 @@ export const Strategy = z
       message: 'maxSurge and maxUnavailable cannot both be 0: no ship could be exchanged',
     },
   )
-  .meta({ id: 'Strategy' })
+  .meta({
+    id: 'Strategy',
+    description:
+      'How ships come to another revision; default: rolling. A new one counts at once, also while it goes on',
+  })
 export type Strategy = z.infer<typeof Strategy>
 
 function isNone(share: Share): boolean {
@@ -117,24 +121,26 @@ export type Rollout = z.infer<typeof Rollout>
 
 const count = z.int().min(0)
 
-export const Crew = z.strictObject({
-  ready: count.describe('Ready; of the new revision, for `minReadyMs` at least'),
-  inUse: count.describe('Allocated or Reserved, or were before they became Unhealthy or Lost'),
-  coming: count.describe('Queued, Scheduled or Starting, or not Ready for long enough'),
-  unwell: count.describe('Unhealthy, and not in use'),
-  lost: count.describe('Lost, and not in use'),
-  leaving: count.describe('Stopping'),
-})
+export const Crew = z
+  .strictObject({
+    ready: count.describe('Ready; of the new revision, for `minReadyMs` at least'),
+    inUse: count.describe('Allocated or Reserved, or were before they became Unhealthy or Lost'),
+    coming: count.describe('Queued, Scheduled or Starting, or not Ready for long enough'),
+    unwell: count.describe('Unhealthy, and not in use'),
+    lost: count.describe('Lost, and not in use'),
+    leaving: count.describe('Stopping'),
+  })
+  .meta({ id: 'Crew', description: 'Ships of the revision `to` (updated), or of any other (outdated)' })
 /** Ships of a fleet, counted for its rollout. */
 export type Crew = z.infer<typeof Crew>
 
 export const RolloutView = Rollout.extend({
   total: count.describe('Ships that count towards `replicas`'),
-  updated: Crew.describe('Ships of the revision `to`'),
-  outdated: Crew.describe('Ships of any other revision'),
+  updated: Crew,
+  outdated: Crew,
   failures: count.describe('Crashes and repeatedly failed starts of the revision `to` since `startedAt`'),
   lastFailure: z.string().nullable().describe('What was said of the last of them'),
-}).meta({ id: 'Rollout' })
+}).meta({ id: 'Rollout', description: 'The rollout that is under way, or the last one' })
 /** A rollout as the API shows it. */
 export type RolloutView = z.infer<typeof RolloutView>
 
