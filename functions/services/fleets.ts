@@ -26,6 +26,7 @@ import {
   remembering,
   scaled,
 } from './changes/fleetChanges.ts'
+import { givenInPlace, inPlaceIfSoft, relabelled } from './changes/inPlace.ts'
 import { newShip, stop } from './changes/lifecycle.ts'
 import { assertMatch, movedOn, tag } from './changes/matching.ts'
 import { goingBack, goingTo, promoted, turned } from './changes/rolloutChanges.ts'
@@ -76,18 +77,19 @@ export function fleetService(stores: Stores, watching: Watching) {
       return c.json(fleetView(row, stores), 200)
     })
     .openapi(guarded(routes.patchFleet), async (c) => {
-      const { replicas, revision, strategy } = c.req.valid('json')
+      const { replicas, revision, strategy, labels } = c.req.valid('json')
       const row = await changeAsked(c, async (value, by) => {
         const { follow, ...pinned } = value
         let next: Fleet = revision === undefined ? value : pinned
         if (strategy) next = { ...next, strategy }
+        if (labels) next = relabelled(next, labels)
         if (revision === 'latest') next = { ...next, follow: true }
         // Scaled first: whether a rollout has canaries depends on it.
         if (replicas !== undefined) next = scaled(next, replicas, by)
         if (revision !== undefined) {
           const named = revision === 'latest' ? undefined : revision
           const { revision: to } = await blueprintFor(stores, value.blueprint.name, named)
-          next = goingTo(next, to, by)
+          next = await onItsWay(next, to, by)
         }
         return next
       })
@@ -121,6 +123,7 @@ export function fleetService(stores: Stores, watching: Watching) {
       const row = await fleetNamed(c.req.valid('param').fleet)
       const fence = await epochs.fence('controllers', step.epoch)
       if (String(row.revision) !== step.revision) throw movedOn(`Fleet "${row.value.name}"`)
+      if (step.relabel) await relabel(row, fence)
       const stopped = await stopShips(row, step.stop, fence)
       const created = await create(row, step, fence)
       await turn(row, step, fence)
@@ -297,6 +300,25 @@ export function fleetService(stores: Stores, watching: Watching) {
     return [...stopped.keys()]
   }
 
+  /** With the rollout to another revision, in place if no ship has to start anew for it. */
+  async function onItsWay(fleet: Fleet, revision: number, by: string): Promise<Fleet> {
+    const { name, revision: now } = fleet.blueprint
+    const next = goingTo(fleet, revision, by)
+    const { spec: to } = await blueprintFor(stores, name, revision)
+    if (next === fleet) return fleet
+    const { spec: from } = await blueprintFor(stores, name, now)
+    return inPlaceIfSoft(fleet, next, from, to)
+  }
+
+  async function relabel(row: Row<Fleet>, fence: Fence): Promise<void> {
+    const ids = ships.index.ofFleet(row.value.name).map(({ value }) => value.id)
+    await ships.update(ids, (ship) => givenInPlace(ship, row.value), asItIs(row, fence))
+    const { relabel: _, ...done } = row.value
+    if (await fleets.write(done, row.revision, [], { conditions: fence.conditions })) return
+    await fence.check()
+    throw movedOn(`Fleet "${row.value.name}"`)
+  }
+
   /** Whoever changes a fleet has the answer only when no ship is stopped for what it was before. */
   function asItIs({ value, revision }: Row<Fleet>, leader: Fence): Fence {
     return {
@@ -317,8 +339,7 @@ export function fleetService(stores: Stores, watching: Watching) {
     let next = row.value
     if (turn) next = turned(next, turn.to, turn.reason)
     if (revise !== undefined && next.follow) {
-      await blueprintFor(stores, next.blueprint.name, revise)
-      next = goingTo(next, revise, 'its blueprint')
+      next = await onItsWay(next, revise, 'its blueprint')
     }
     if (crashLoop !== undefined) next = crashing(next, crashLoop)
     if (next === row.value) return

@@ -8,7 +8,7 @@ import { Labels, Name, PrefixName } from '../model/name.ts'
 import { RolloutState, Strategy } from '../model/rollout.ts'
 import { fleetFields } from '../model/selectable.ts'
 import { examples } from './examples.ts'
-import { Epoch, IfMatch, NextCursor, Paging, Watch, watchAbout } from './fields.ts'
+import { Epoch, IfMatch, LabelPatch, NextCursor, Paging, Watch, watchAbout } from './fields.ts'
 import { answer, body, failures, operators, readers, runners, streams } from './route.ts'
 
 const tags = ['fleets']
@@ -89,8 +89,9 @@ export const FleetPatch = z
       'Begins a rollout to it. "latest": to the latest, and from now on to every later one',
     ),
     strategy: Strategy.optional(),
+    labels: LabelPatch.optional(),
   })
-  .refine((patch) => Object.keys(patch).length > 0, 'name replicas, revision or strategy')
+  .refine((patch) => Object.keys(patch).length > 0, 'name replicas, revision, strategy or labels')
 export type FleetPatch = z.infer<typeof FleetPatch>
 
 export const patchFleet = createRoute({
@@ -100,6 +101,8 @@ export const patchFleet = createRoute({
   'x-roles': operators,
   'x-scope': 'fleet',
   summary: 'Scale a fleet, or bring its ships to another revision',
+  description:
+    'Labels are given to ships as they run, and so is a revision that differs only in labels, placement, `lifecycle.hostLost` and `lifecycle.startAttempts`.',
   request: {
     params,
     headers: IfMatch,
@@ -174,6 +177,7 @@ export const FleetStep = z.strictObject({
   stop: z.array(Name).max(100).describe('Ships to stop; one that is Allocated by then is left alone'),
   forget: z.boolean().describe('Delete the record of a fleet without ships'),
   turn: FleetTurn.optional(),
+  relabel: z.literal(true).optional().describe('Give its ships what they are to have as they run'),
   revise: z.int().min(1).optional().describe('Of a fleet that follows: the newest revision, to go to'),
   crashLoop: z
     .string()

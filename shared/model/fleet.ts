@@ -37,6 +37,13 @@ export const Fleet = z.strictObject({
   traceId: TraceId.optional().describe(
     'W3C trace id of the request that made it, or changed it last: its ships are made and stopped in this trace',
   ),
+  relabel: z
+    .strictObject({
+      labels: z.record(z.string(), z.string().nullable()),
+      revisions: z.strictObject({ from: z.int(), to: z.int() }).optional(),
+    })
+    .optional()
+    .describe('What its ships are being given as they run'),
   crashLoop: z.string().optional().describe('Why its ships are made ever more slowly'),
   createdAt: z.iso.datetime(),
   history: FleetHistory.optional().describe('What happened to it last; absent in records of older versions'),

@@ -229,6 +229,30 @@ test('a fleet that follows its blueprint goes to every new revision by itself, u
   await reaches('hall', 'done')
 })
 
+test('labels, and a revision that differs in nothing else, come to ships as they run', async () => {
+  const spec = { env: { VERSION: '1' } }
+  await publish(servers.a, 'soft', { ...spec, labels: { map: 'hills', old: 'yes' } })
+  await publish(servers.a, 'soft', { ...spec, labels: { map: 'caves', new: 'yes' } })
+  const crew = await sail('soft', 4, { blueprint: 'soft', labels: { team: 'one' } })
+  const before = readyOf(crew).map(({ id }) => id)
+  const { id } = await crew.allocate()
+  await patch('soft', { labels: { team: 'two', region: 'eu' } })
+  const all = (test: (ship: Ship) => boolean) => crew.ships().filter(isServing).every(test)
+  await until(() => all(({ labels }) => labels.team === 'two' && labels.region === 'eu'), patienceMs)
+  await patch('soft', { revision: 2, labels: { region: null } })
+  await reaches('soft', 'done')
+  const expected = { map: 'caves', new: 'yes', team: 'two' }
+  for (const { blueprint, labels } of crew.ships())
+    assert.deepEqual([blueprint.revision, labels], [2, expected])
+  await crew.giveBack(id)
+  assert.deepEqual(
+    readyOf(crew)
+      .map((ship) => ship.id)
+      .sort(),
+    before.sort(),
+  )
+})
+
 test('what is asked for wrongly is refused', async () => {
   await refused(
     patch('hall', { strategy: { type: 'rolling', maxSurge: 0, maxUnavailable: '0%' } }),

@@ -51,7 +51,8 @@ async function keepFleet(first: SeenFleet, brakes: Brakes, office: Office): Prom
   let fleet = first
   for (let steps = 0; steps < stepsInTurn && !signal.aborted; steps++) {
     const paused = brakes.look(fleet, performance.now())
-    const need = brakes.wordOn(fleet) ?? (await revisionToFollow(fleet, office)) ?? needNow(fleet)
+    const need =
+      inPlace(fleet) ?? brakes.wordOn(fleet) ?? (await revisionToFollow(fleet, office)) ?? needNow(fleet)
     if (need.do === 'nothing' || (need.do === 'create' && paused && !isOld(fleet, need))) return
     if (!(await step(fleet, need, office)) || need.do === 'forget') return
     const request = client.v1.fleets[':fleet'].$get({ param: { fleet: fleet.name } }, { init: { signal } })
@@ -64,6 +65,12 @@ type Need =
   | RolloutNeed
   | { do: 'follow'; revise: number }
   | { do: 'tell'; crashLoop: string | null }
+  | { do: 'relabel' }
+
+/** Before anything else: whatever a running ship can be given needs no other ship. */
+function inPlace({ relabel, deleting }: SeenFleet): Need | undefined {
+  return relabel && !deleting ? { do: 'relabel' } : undefined
+}
 
 function needNow(fleet: SeenFleet): Need {
   const { rollout, deleting } = fleet
@@ -100,6 +107,7 @@ async function step(fleet: SeenFleet, need: Need, office: Office): Promise<boole
     stop: need.do === 'stop' ? await surplusOf(fleet, need, office) : [],
     forget: need.do === 'forget',
     ...(need.do === 'turn' && { turn: { to: need.to, reason: need.reason } }),
+    ...(need.do === 'relabel' && { relabel: true as const }),
     ...(need.do === 'follow' && { revise: need.revise }),
     ...(need.do === 'tell' && { crashLoop: need.crashLoop }),
   }

@@ -29,6 +29,7 @@ class Api {
   replicas = 0
   queued = 0
   failed = 0
+  crashLoop: string | null = null
   revision = 1
   leastEpoch = 0
   asked = 0
@@ -76,6 +77,7 @@ class Api {
       this.steps.push(step)
       this.revision++
       this.queued += step.create
+      if (step.crashLoop !== undefined) this.crashLoop = step.crashLoop
       return c.json(
         { created: Array.from({ length: step.create }, (_, i) => `lobby-${i}`), stopped: [] },
         200,
@@ -100,6 +102,7 @@ class Api {
       strategy: defaultStrategy,
       rollout: null,
       failures: this.failed,
+      ...(this.crashLoop !== null && { crashLoop: this.crashLoop }),
       ships: { Queued: this.queued, Failed: this.failed },
       message: null,
     }
@@ -179,6 +182,7 @@ controllers(
     api.failed += 10
     await until(() => api.queued === 120, 15_000)
     assert.ok(performance.now() - againMs > 3_000, 'the third failure pauses for 4 s')
+    assert.match(api.crashLoop ?? '', /revision 1 keep failing/)
   },
 )
 
