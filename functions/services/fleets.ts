@@ -1,5 +1,6 @@
 // Fleets: N ships of one blueprint. People say how many; the controllers step towards it.
 import type { Context } from 'hono'
+import type { AddressGuard } from '../../shared/addressGuard.ts'
 import * as routes from '../../shared/api/fleets.ts'
 import { ArmadaError } from '../../shared/errors.ts'
 import { backoffMs, sleep } from '../../shared/loop.ts'
@@ -16,6 +17,7 @@ import type { Row } from '../stores/mirror/table.ts'
 import type { Leave } from '../stores/ships.ts'
 import type { Stores } from '../stores/stores.ts'
 import { Allowances } from './allowance.ts'
+import { assertByHand, assertUrls, bounded, firstReplicas } from './autoscaling/orders.ts'
 import {
   type Asker,
   deleting,
@@ -37,17 +39,21 @@ import type { Watching } from './watch/watching.ts'
 
 const conflictLimit = 16
 
-export function fleetService(stores: Stores, watching: Watching) {
+/** @param guard where policies may ask webhooks. */
+export function fleetService(stores: Stores, watching: Watching, guard: AddressGuard) {
   const { fleets, ships, epochs, dispatch } = stores
   const allowances = new Allowances(stores)
   return serviceApp()
     .openapi(guarded(routes.createFleet), async (c) => {
-      const { name, blueprint, revision, replicas, labels, priority } = c.req.valid('json')
+      const { name, blueprint, revision, replicas: asked, autoscale, labels, priority } = c.req.valid('json')
       assertMayName(c.get('caller'), name)
       c.set('subject', name)
+      const replicas = firstReplicas(asked, autoscale)
+      assertUrls(autoscale, guard)
       const { revision: chosen } = await blueprintFor(stores, blueprint, revision)
       const wanted = { name, blueprint: { name: blueprint, revision: chosen }, replicas, labels, priority }
-      const row = await createFleet(wanted, c.get('caller'), c.get('trace')?.id)
+      const policy = autoscale && { autoscale }
+      const row = await createFleet({ ...wanted, ...policy }, c.get('caller'), c.get('trace')?.id)
       return c.json(fleetView(row, stores), 201)
     })
     .openapi(guarded(routes.listFleets), async (c) => {
@@ -69,7 +75,8 @@ export function fleetService(stores: Stores, watching: Watching) {
       return c.json(fleetView(row, stores), 200)
     })
     .openapi(guarded(routes.patchFleet), async (c) => {
-      const { replicas, revision } = c.req.valid('json')
+      const { replicas, autoscale, revision } = c.req.valid('json')
+      assertUrls(autoscale, guard)
       const ifMatch = c.req.valid('header')['if-match']
       const { fleet } = c.req.valid('param')
       assertSeen(c.get('caller'), fleet)
@@ -77,8 +84,10 @@ export function fleetService(stores: Stores, watching: Watching) {
         assertMatch({ value, revision: read }, ifMatch, `Fleet "${value.name}"`)
         if (value.deleting) throw new ArmadaError('conflict', `Fleet "${value.name}" is being deleted.`)
         if (revision !== undefined) await blueprintFor(stores, value.blueprint.name, revision)
-        const next = patched(value, { replicas, revision, ...askerOf(c) })
-        return next.replicas > value.replicas ? ordered(next, c.get('caller'), holder) : { fleet: next }
+        if (replicas !== undefined && autoscale === undefined) assertByHand(value)
+        const next = patched(value, { replicas, autoscale, revision, ...askerOf(c) })
+        const more = bounded(next) > bounded(value)
+        return more ? ordered(next, c.get('caller'), holder) : { fleet: next }
       })
       return c.json(fleetView(row, stores), 200)
     })
@@ -119,9 +128,11 @@ export function fleetService(stores: Stores, watching: Watching) {
   }
 
   /** The existing fleet, when the request that met it asks for just the same. */
-  async function sameFleet(wanted: Partial<Fleet> & { name: string }): Promise<Row<Fleet>> {
+  async function sameFleet({ replicas, autoscale, ...wanted }: NewFleet): Promise<Row<Fleet>> {
     const row = await fleetNamed(wanted.name)
-    const same = Object.entries(wanted).every(
+    // What a policy decided since is no other wish.
+    const wishes = { ...wanted, autoscale, ...(!autoscale && { replicas }) }
+    const same = Object.entries(wishes).every(
       ([key, value]) => JSON.stringify(row.value[key as keyof Fleet]) === JSON.stringify(value),
     )
     if (same && !row.value.deleting) return row
@@ -142,7 +153,7 @@ export function fleetService(stores: Stores, watching: Watching) {
   /** The fleet as the caller's, who wants more of it: it counts under the caller's quota from now on. */
   async function ordered(fleet: Fleet, { token }: Caller, holder: string): Promise<Order> {
     const { createdBy: _, makerQuota: __, ...rest } = fleet
-    const count = () => Math.max(0, fleet.replicas - liveOf(ships.index.countsOfFleet(fleet.name)))
+    const count = () => Math.max(0, bounded(fleet) - liveOf(ships.index.countsOfFleet(fleet.name)))
     const { spec } = await blueprintFor(stores, fleet.blueprint.name, fleet.blueprint.revision)
     const wish = { fleet: fleet.name, token, each: spec.resources, count, holder, behindFleets: true }
     return {

@@ -1,6 +1,7 @@
 // Routes of fleets: N ships of one blueprint, kept at N.
 import { createRoute } from '@hono/zod-openapi'
 import { z } from 'zod'
+import { Autoscale } from '../model/autoscale.ts'
 import { fieldSelector } from '../model/fieldSelector.ts'
 import { Fleet, FleetView } from '../model/fleet.ts'
 import { LabelSelector } from '../model/labelSelector.ts'
@@ -17,7 +18,10 @@ export const FleetRequest = z.strictObject({
   name: PrefixName,
   blueprint: PrefixName,
   revision: z.int().min(1).optional().describe('Default: the latest'),
-  replicas: Fleet.shape.replicas.default(1),
+  replicas: Fleet.shape.replicas
+    .optional()
+    .describe('Ships to keep (1); with `autoscale` those to begin with, by default as few as it allows'),
+  autoscale: Autoscale.optional().describe('Decides the replicas from then on; default: people do'),
   labels: Labels.default({}).describe("Added to the blueprint's labels"),
   priority: Fleet.shape.priority.default(50),
 })
@@ -78,10 +82,19 @@ export const getFleet = createRoute({
 
 export const FleetPatch = z
   .strictObject({
-    replicas: Fleet.shape.replicas.optional(),
+    replicas: Fleet.shape.replicas
+      .optional()
+      .describe('Ships to keep; refused while the fleet is autoscaled, unless `autoscale` is null'),
+    autoscale: Autoscale.nullable()
+      .optional()
+      .describe('Decides the replicas from now on, in place of any before; null: people do again'),
     revision: z.int().min(1).optional().describe('Ships made from now on use it; those that run stay'),
   })
-  .refine((patch) => Object.keys(patch).length > 0, 'name replicas, revision or both')
+  .refine((patch) => Object.keys(patch).length > 0, 'name replicas, autoscale, revision or several')
+  .refine(({ replicas, autoscale }) => replicas === undefined || !autoscale, {
+    path: ['replicas'],
+    message: 'is decided by `autoscale`: leave one of them out',
+  })
 export type FleetPatch = z.infer<typeof FleetPatch>
 
 export const patchFleet = createRoute({
@@ -90,7 +103,7 @@ export const patchFleet = createRoute({
   tags,
   'x-roles': operators,
   'x-scope': 'fleet',
-  summary: 'Scale a fleet, or give its new ships another revision',
+  summary: 'Scale a fleet, have it autoscaled, or give its new ships another revision',
   request: {
     params,
     headers: IfMatch,

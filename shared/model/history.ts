@@ -25,7 +25,7 @@ export type ShipEntry = z.infer<typeof ShipEntry>
 
 export const FleetEntry = z.strictObject({
   ...common,
-  what: z.enum(['created', 'scaled', 'revised', 'held', 'deleting', 'deleted']),
+  what: z.enum(['created', 'scaled', 'autoscaled', 'policy', 'revised', 'held', 'deleting', 'deleted']),
 })
 export type FleetEntry = z.infer<typeof FleetEntry>
 
