@@ -18,6 +18,8 @@ export interface WorldOptions {
   patienceMs: number
   /** The controllers look again after so long without an event. */
   everyMs?: number
+  /** What host-hours are counted by. */
+  shipsPerHost?: number
 }
 
 export interface Outcome {
@@ -28,6 +30,8 @@ export interface Outcome {
   waitsMs: number[]
   /** Ships there were, over time. */
   shipMs: number
+  /** Hosts that they fill, one after the other. */
+  hostMs: number
   usedMs: number
   most: number
   /** Changes of the replicas, and how many of them went the other way than the one before. */
@@ -52,14 +56,23 @@ interface Session extends Arrival {
 
 /** Plays the arrivals, which come in the order of their times, until the last of them is over. */
 export function play(arrivals: readonly Arrival[], options: WorldOptions): Outcome {
-  const { autoscale, startMs, patienceMs, everyMs = 1_000 } = options
+  const { autoscale, startMs, patienceMs, everyMs = 1_000, shipsPerHost = 10 } = options
   const calendar = new Heap<Event>(({ atMs }) => atMs)
   const world = { ready: 0, used: 0, replicas: autoscale.min }
   /** Ships that start, the newest last. */
   let starting: Ship[] = []
   const there = () => starting.length + world.ready + world.used
   const queue: Session[] = []
-  const outcome = { missed: 0, waitsMs: [] as number[], shipMs: 0, usedMs: 0, most: 0, changes: 0, turns: 0 }
+  const outcome = {
+    missed: 0,
+    waitsMs: [] as number[],
+    shipMs: 0,
+    hostMs: 0,
+    usedMs: 0,
+    most: 0,
+    changes: 0,
+    turns: 0,
+  }
   const line: Outcome['line'][number][] = []
   let memory: Memory | undefined
   let nowMs = arrivals[0]?.atMs ?? 0
@@ -142,6 +155,7 @@ export function play(arrivals: readonly Arrival[], options: WorldOptions): Outco
   for (let event = calendar.pop(); event && open > 0; event = calendar.pop()) {
     const passedMs = event.atMs - nowMs
     outcome.shipMs += passedMs * there()
+    outcome.hostMs += passedMs * Math.ceil(there() / shipsPerHost)
     outcome.usedMs += passedMs * world.used
     nowMs = event.atMs
     happen(event)

@@ -31,3 +31,16 @@ export function arrivalsOf({ seed, lengthMs, rate, durationMs, groups }: NoiseOp
 export function noisyHour(seed: number): Arrival[] {
   return arrivalsOf({ seed, lengthMs: 3_600_000, rate: () => 0.4, durationMs: 60_000, groups: 0.05 })
 }
+
+/** A day of two fleets: matches with a peak in the evening, and long visits all day. */
+export function exampleDay(seed: number): Map<string, Arrival[]> {
+  const day = { seed, lengthMs: 86_400_000 }
+  const evening = (moment: number) => Math.exp(-(((moment - 0.82) / 0.09) ** 2))
+  return new Map([
+    [
+      'duel',
+      arrivalsOf({ ...day, rate: (at) => 0.02 + 0.2 * evening(at), durationMs: 480_000, groups: 0.05 }),
+    ],
+    ['lobby', arrivalsOf({ ...day, seed: seed + 1, rate: () => 0.01, durationMs: 1_800_000, groups: 0.02 })],
+  ])
+}
