@@ -24,7 +24,7 @@ export const autoscaleCommands: Commands = {
 async function ordered(client: Client, fleet: string, options: Options) {
   const route = client.v1.fleets[':fleet']
   const param = { fleet }
-  const before = await answerOf(route.$get({ param, query: {} }))
+  const before = await answerOf(route.$get({ param }))
   const autoscale = options.off ? null : scaledBy(options, before.autoscale as Autoscale | undefined)
   return autoscale === undefined ? before : answerOf(route.$patch({ param, json: { autoscale }, header: {} }))
 }

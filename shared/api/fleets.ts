@@ -107,10 +107,10 @@ export const patchFleet = createRoute({
   request: {
     params,
     headers: IfMatch,
-    body: body(FleetPatch, examples.scaleFleet),
+    body: body(FleetPatch, examples.autoscaleFleet),
   },
   responses: {
-    200: answer(FleetView, 'The fleet', examples.fleet),
+    200: answer(FleetView, 'The fleet', examples.scaledFleet),
     ...failures('not_found', 'conflict', 'revision_mismatch', 'quota_exceeded'),
   },
 })

@@ -25,15 +25,15 @@ export const BufferPolicy = z
       .union([ships, z.string().regex(percent, 'must be a number of ships, or "1%" to "99%" of the fleet')])
       .describe('Ships kept beyond those in use: a number, or a share of the fleet as `20%`'),
   })
-  .describe('As many ships as are in use or waited for, and so many more')
+  .meta({ id: 'BufferPolicy', description: 'As many ships as are in use or waited for, and so many more' })
 
 export const CounterPolicy = z
   .strictObject({ type: z.literal('counter'), key: key.describe('Name of the counter'), free: Free })
-  .describe('Enough ships for so much free capacity of a counter')
+  .meta({ id: 'CounterPolicy', description: 'Enough ships for so much free capacity of a counter' })
 
 export const ListPolicy = z
   .strictObject({ type: z.literal('list'), key: key.describe('Name of the list'), free: Free })
-  .describe('Enough ships for so much free capacity of a list')
+  .meta({ id: 'ListPolicy', description: 'Enough ships for so much free capacity of a list' })
 
 export const PlayersPolicy = z
   .strictObject({
@@ -46,11 +46,14 @@ export const PlayersPolicy = z
       .optional()
       .describe('Players that a ship has room for; default: what the ships told their probes, on average'),
   })
-  .describe('Enough ships for so many free places of players, as the probes count them')
+  .meta({
+    id: 'PlayersPolicy',
+    description: 'Enough ships for so many free places of players, as the probes count them',
+  })
 
 export const FixedPolicy = z
   .strictObject({ type: z.literal('fixed'), replicas: ships })
-  .describe('Just so many ships: for schedules')
+  .meta({ id: 'FixedPolicy', description: 'Just so many ships: for schedules' })
 
 export const WebhookPolicy = z
   .strictObject({
@@ -59,10 +62,14 @@ export const WebhookPolicy = z
       "Asked with Agones' FleetAutoscaleReview. https, and no redirects are followed. Private addresses, and plain http to them, only as far as ARMADA_WEBHOOK_ALLOW goes. Everybody who sees the fleet sees it: put no secret into it",
     ),
   })
-  .describe('As many ships as a server of yours answers. It does not apply while that server does not answer')
+  .meta({
+    id: 'WebhookPolicy',
+    description:
+      'As many ships as a server of yours answers. It does not apply while that server does not answer',
+  })
 
 const simple = [BufferPolicy, CounterPolicy, ListPolicy, PlayersPolicy, FixedPolicy, WebhookPolicy] as const
-export const SimplePolicy = z.discriminatedUnion('type', simple)
+export const SimplePolicy = z.discriminatedUnion('type', simple).meta({ id: 'SimplePolicy' })
 export type SimplePolicy = z.infer<typeof SimplePolicy>
 
 const TimeZone = z.string().min(1).max(64).refine(isTimeZone, 'is no time zone such as "Europe/Berlin"')
@@ -90,7 +97,10 @@ export const SchedulePolicy = z
     if (from !== undefined && until !== undefined && Date.parse(from) >= Date.parse(until))
       context.addIssue({ code: 'custom', path: ['until'], message: 'must be later than `from`' })
   })
-  .describe('Another policy at certain times. Outside of them it does not apply')
+  .meta({
+    id: 'SchedulePolicy',
+    description: 'Another policy at certain times. Outside of them it does not apply',
+  })
 export type SchedulePolicy = z.infer<typeof SchedulePolicy>
 
 const ChainedPolicy = z.discriminatedUnion('type', [...simple, SchedulePolicy])
@@ -103,7 +113,7 @@ export const ChainPolicy = z
     const message = `would never count: the ${policies[certain]?.type} before it always applies. Put schedules and webhooks first`
     context.addIssue({ code: 'custom', path: ['policies', certain + 1], message })
   })
-  .describe('The first policy that applies counts')
+  .meta({ id: 'ChainPolicy', description: 'The first policy that applies counts' })
 
 export const Policy = z.discriminatedUnion('type', [...simple, SchedulePolicy, ChainPolicy])
 export type Policy = z.infer<typeof Policy>
