@@ -22,6 +22,7 @@ import { agonesAllocationService } from './services/agonesAllocations.ts'
 import { Allocator } from './services/allocations/allocator.ts'
 import { allocationService } from './services/allocations.ts'
 import { auditService } from './services/audit.ts'
+import { autoscalingService } from './services/autoscaling.ts'
 import { blueprintService } from './services/blueprints.ts'
 import { hostOrderService } from './services/changes/hostOrders.ts'
 import { clusterService } from './services/cluster.ts'
@@ -114,6 +115,7 @@ export function createApp({
   const app = new OpenAPIHono<Env>()
   const seal = new Seal(secretsKey)
   const readers = new Readers()
+  const guard = new AddressGuard(webhookAllow)
   measureCluster(meters.registry, stores)
   measureStreams(meters.registry, { events: desk, logs: readers, agents: streams })
   const watch = watching(stores, desk)
@@ -144,6 +146,7 @@ export function createApp({
     agonesAllocationService(allocator),
     allocationService(stores, allocator),
     auditService(stores),
+    autoscalingService(stores),
     blueprintService(stores, isGame),
     clusterService(stores, version, stopping),
     controllerService(stores),
@@ -151,7 +154,7 @@ export function createApp({
     deliveryService(stores, seal, log),
     drainService(stores),
     eventService(stores, watch),
-    fleetService(stores, watch),
+    fleetService(stores, watch, guard),
     hostOrderService(stores),
     hostService(stores, watch),
     logService(stores, streams, readers),
@@ -164,7 +167,7 @@ export function createApp({
     shipService(stores, watch),
     simulationService(stores, stopping),
     tokenService(stores),
-    webhookService(stores, seal, new AddressGuard(webhookAllow)),
+    webhookService(stores, seal, guard),
   ]) {
     for (const entry of service.openAPIRegistry.definitions) {
       if (entry.type === 'route' && isList(entry.route))

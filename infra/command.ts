@@ -37,6 +37,14 @@ export const options = {
   lease: { type: 'string', about: 'seconds after which an allocation returns unless it is confirmed' },
   wait: { type: 'string', about: 'seconds that `allocate` waits for a free ship, at most 60' },
   strategy: { type: 'string', about: 'how ships come to another revision: rolling, recreate or canary' },
+  buffer: { type: 'string', about: '`autoscale` keeps so many ships beyond those in use: 5, or 20%' },
+  counter: { type: 'string', about: '`autoscale` keeps so much of a counter free: rooms=10, rooms=20%' },
+  list: { type: 'string', about: 'the same of a list' },
+  players: { type: 'string', about: '`autoscale` keeps so many places of players free' },
+  policy: { type: 'string', about: 'file with all that `autoscale` takes, as JSON' },
+  min: { type: 'string', about: 'fewest ships that `autoscale` leaves (0)' },
+  max: { type: 'string', about: 'most ships that `autoscale` makes' },
+  off: { type: 'boolean', about: 'people decide the replicas of the fleet again' },
   force: { type: 'boolean', about: 'removes a host with its ships' },
 } as const satisfies Record<string, { type: 'boolean' | 'string'; about: string }>
 

@@ -5,6 +5,7 @@ import type { ShipView } from '../shared/model/ship.ts'
 import { isAboard } from '../shared/model/shipState.ts'
 import { allocationCommands } from './allocationCommands.ts'
 import { auditCommands } from './auditCommands.ts'
+import { autoscaleCommands } from './autoscaleCommands.ts'
 import { blueprintCommands } from './blueprintCommands.ts'
 import { clusterText } from './clusterText.ts'
 import { type Commands, wholeNumber } from './command.ts'
@@ -112,6 +113,7 @@ export const commands: Commands = {
       return { text: `${data.name} is being deleted`, data }
     },
   },
+  ...autoscaleCommands,
   ...allocationCommands,
   ...rolloutCommands,
   ...consoleCommands,

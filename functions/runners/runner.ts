@@ -13,6 +13,8 @@ import type { Settings } from '../../shared/settings.ts'
 import { ZooKeeper } from '../../shared/zookeeper/client.ts'
 import { stand } from '../../shared/zookeeper/election.ts'
 import { elections, roots } from '../../shared/zookeeper/paths.ts'
+import type { AutoscaleParts } from './controllers/autoscale/keepAutoscaled.ts'
+import { fleetsOf } from './controllers/autoscale/stream.ts'
 import { control } from './controllers/control.ts'
 import { eventsOf } from './controllers/webhooks/events.ts'
 import type { WebhookParts } from './controllers/webhooks/keepWebhooks.ts'
@@ -24,6 +26,7 @@ export interface RunnerParts {
   client: Client
   settings: Settings<'runner'>
   webhooks: WebhookParts
+  autoscale: AutoscaleParts
   log: Log
 }
 
@@ -53,8 +56,10 @@ export async function run(
     const id = `${hostname()}-${process.pid}`
     await Promise.all(
       names.map((name) => {
-        const webhooks = { events: eventsOf(settings, log), guard: new AddressGuard(settings.webhookAllow) }
-        const parts = { zk, client, settings, webhooks, log: log.child({ runner: name }) }
+        const guard = new AddressGuard(settings.webhookAllow)
+        const webhooks = { events: eventsOf(settings, log), guard }
+        const autoscale = { fleets: fleetsOf(settings, log), guard }
+        const parts = { zk, client, settings, webhooks, autoscale, log: log.child({ runner: name }) }
         return stand(zk, elections[name], { id, signal, log: parts.log }, async (won) =>
           offices[name](parts, await takeOffice(name, won, parts)),
         )

@@ -1,5 +1,6 @@
 // Fleets: N ships of one blueprint. People say how many; the controllers step towards it.
 import type { Context } from 'hono'
+import type { AddressGuard } from '../../shared/addressGuard.ts'
 import * as routes from '../../shared/api/fleets.ts'
 import { ArmadaError } from '../../shared/errors.ts'
 import { backoffMs, sleep } from '../../shared/loop.ts'
@@ -17,6 +18,7 @@ import type { Row } from '../stores/mirror/table.ts'
 import type { Leave } from '../stores/ships.ts'
 import type { Stores } from '../stores/stores.ts'
 import { Allowances } from './allowance.ts'
+import { assertByHand, assertUrls, bounded, firstReplicas } from './autoscaling/orders.ts'
 import {
   type Asker,
   crashing,
@@ -25,6 +27,7 @@ import {
   newFleet,
   remembering,
   scaled,
+  withPolicy,
 } from './changes/fleetChanges.ts'
 import { givenInPlace, inPlaceIfSoft, relabelled } from './changes/inPlace.ts'
 import { newShip, stop } from './changes/lifecycle.ts'
@@ -42,17 +45,33 @@ import type { Watching } from './watch/watching.ts'
 
 const conflictLimit = 16
 
-export function fleetService(stores: Stores, watching: Watching) {
+/** @param guard where policies may ask webhooks. */
+export function fleetService(stores: Stores, watching: Watching, guard: AddressGuard) {
   const { fleets, ships, epochs, dispatch } = stores
   const allowances = new Allowances(stores)
   return serviceApp()
     .openapi(guarded(routes.createFleet), async (c) => {
-      const { name, blueprint, revision, replicas, labels, priority, strategy } = c.req.valid('json')
+      const {
+        name,
+        blueprint,
+        revision,
+        replicas: asked,
+        autoscale,
+        labels,
+        priority,
+        strategy,
+      } = c.req.valid('json')
       assertMayName(c.get('caller'), name)
       c.set('subject', name)
+      const replicas = firstReplicas(asked, autoscale)
+      assertUrls(autoscale, guard)
       const follows = revision === 'latest'
       const { revision: chosen } = await blueprintFor(stores, blueprint, follows ? undefined : revision)
-      const how = { ...(strategy && { strategy }), ...(follows && { follow: true as const }) }
+      const how = {
+        ...(strategy && { strategy }),
+        ...(follows && { follow: true as const }),
+        ...(autoscale && { autoscale }),
+      }
       const made = { name, blueprint: { name: blueprint, revision: chosen } }
       const wanted = { ...made, replicas, labels, priority, ...how }
       const row = await createFleet(wanted, c.get('caller'), c.get('trace')?.id)
@@ -77,13 +96,16 @@ export function fleetService(stores: Stores, watching: Watching) {
       return c.json(fleetView(row, stores), 200)
     })
     .openapi(guarded(routes.patchFleet), async (c) => {
-      const { replicas, revision, strategy, labels } = c.req.valid('json')
+      const { replicas, autoscale, revision, strategy, labels } = c.req.valid('json')
+      assertUrls(autoscale, guard)
       const row = await changeAsked(c, async (value, by) => {
+        if (replicas !== undefined && autoscale === undefined) assertByHand(value)
         const { follow, ...pinned } = value
         let next: Fleet = revision === undefined ? value : pinned
         if (strategy) next = { ...next, strategy }
         if (labels) next = relabelled(next, labels)
         if (revision === 'latest') next = { ...next, follow: true }
+        if (autoscale !== undefined) next = withPolicy(next, autoscale, by)
         // Scaled first: whether a rollout has canaries depends on it.
         if (replicas !== undefined) next = scaled(next, replicas, by)
         if (revision !== undefined) {
@@ -147,9 +169,11 @@ export function fleetService(stores: Stores, watching: Watching) {
   }
 
   /** The existing fleet, when the request that met it asks for just the same. */
-  async function sameFleet(wanted: Partial<Fleet> & { name: string }): Promise<Row<Fleet>> {
+  async function sameFleet({ replicas, autoscale, ...wanted }: NewFleet): Promise<Row<Fleet>> {
     const row = await fleetNamed(wanted.name)
-    const same = Object.entries(wanted).every(
+    // What a policy decided since is no other wish.
+    const wishes = { ...wanted, autoscale, ...(!autoscale && { replicas }) }
+    const same = Object.entries(wishes).every(
       ([key, value]) => JSON.stringify(row.value[key as keyof Fleet]) === JSON.stringify(value),
     )
     if (same && !row.value.deleting) return row
@@ -170,7 +194,7 @@ export function fleetService(stores: Stores, watching: Watching) {
   /** The fleet as the caller's, who wants more of it: it counts under the caller's quota from now on. */
   async function ordered(fleet: Fleet, { token }: Caller, holder: string): Promise<Order> {
     const { createdBy: _, makerQuota: __, ...rest } = fleet
-    const count = () => Math.max(0, fleet.replicas - liveOf(ships.index.countsOfFleet(fleet.name)))
+    const count = () => Math.max(0, bounded(fleet) - liveOf(ships.index.countsOfFleet(fleet.name)))
     const { spec } = await blueprintFor(stores, fleet.blueprint.name, fleet.blueprint.revision)
     const wish = { fleet: fleet.name, token, each: spec.resources, count, holder, behindFleets: true }
     return {
@@ -213,7 +237,7 @@ export function fleetService(stores: Stores, watching: Watching) {
       if (row.value.deleting) throw new ArmadaError('conflict', `Fleet "${name}" is being deleted.`)
       const changed = await next(row.value, caller.name)
       const fleet = changed === row.value ? changed : { ...changed, ...traced(askerOf(c)) }
-      return fleet.replicas > row.value.replicas ? ordered(fleet, caller, holder) : { fleet }
+      return bounded(fleet) > bounded(row.value) ? ordered(fleet, caller, holder) : { fleet }
     })
   }
 

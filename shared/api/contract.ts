@@ -5,6 +5,7 @@ import type { BlankEnv } from 'hono/types'
 import type * as agonesAllocation from './agonesAllocation.ts'
 import type * as allocations from './allocations.ts'
 import type * as audit from './audit.ts'
+import type * as autoscaling from './autoscaling.ts'
 import type * as blueprints from './blueprints.ts'
 import type * as cluster from './cluster.ts'
 import type * as deliveries from './deliveries.ts'
@@ -41,6 +42,7 @@ type Routes =
   | RoutesOf<typeof agonesAllocation>
   | RoutesOf<typeof allocations>
   | RoutesOf<typeof audit>
+  | RoutesOf<typeof autoscaling>
   | RoutesOf<typeof blueprints>
   | RoutesOf<typeof cluster>
   | RoutesOf<typeof deliveries>

@@ -173,6 +173,20 @@ const fleetRollingBack: FleetView = {
   message: null,
 }
 
+const scaledFleet: FleetView = {
+  ...fleet,
+  replicas: 25,
+  autoscale: {
+    ...{ policy: { type: 'buffer', size: 5 }, min: 5, max: 50 },
+    up: { stabilisationMs: 0, periodMs: 60_000 },
+    down: { stabilisationMs: 300_000, periodMs: 60_000 },
+  },
+  autoscaling: {
+    ...{ wanted: 22, why: '17 in use + 5 kept ready = 22; 25 for now: more were wanted within 300 s' },
+    at: '2026-11-02T18:20:06.731Z',
+  },
+}
+
 const host: HostView = {
   id: 'fra-07',
   address: '203.0.113.7',
@@ -309,6 +323,8 @@ export const examples = {
   makeFleet: { name: 'lobby', blueprint: 'arena', replicas: 20 },
   scaleFleet: { replicas: 25 },
   fleetRollingBack,
+  autoscaleFleet: { autoscale: { policy: { type: 'buffer' as const, size: 5 }, min: 5, max: 50 } },
+  scaledFleet,
   makeToken,
   tokenMade: { ...token, secret: 'armada-token.lobby-team.pW4h0cV8mQzqgq0rT5o2Zk3sVb7yNwLdE4fJ1xR6uYs' },
   joinToken: { host: 'fra-07', ttlSeconds: 3_600 },

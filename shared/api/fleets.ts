@@ -1,6 +1,7 @@
 // Routes of fleets: N ships of one blueprint, kept at N.
 import { createRoute } from '@hono/zod-openapi'
 import { z } from 'zod'
+import { Autoscale } from '../model/autoscale.ts'
 import { fieldSelector } from '../model/fieldSelector.ts'
 import { Fleet, FleetView } from '../model/fleet.ts'
 import { LabelSelector } from '../model/labelSelector.ts'
@@ -22,7 +23,10 @@ export const FleetRequest = z.strictObject({
   revision: Revision.optional().describe(
     'Default: the latest at this time. "latest": also every later one, as soon as it is published',
   ),
-  replicas: Fleet.shape.replicas.default(1),
+  replicas: Fleet.shape.replicas
+    .optional()
+    .describe('Ships to keep (1); with `autoscale` those to begin with, by default as few as it allows'),
+  autoscale: Autoscale.optional().describe('Decides the replicas from then on; default: people do'),
   labels: Labels.default({}).describe("Added to the blueprint's labels"),
   priority: Fleet.shape.priority.default(50),
   strategy: Strategy.optional(),
@@ -84,14 +88,23 @@ export const getFleet = createRoute({
 
 export const FleetPatch = z
   .strictObject({
-    replicas: Fleet.shape.replicas.optional(),
+    replicas: Fleet.shape.replicas
+      .optional()
+      .describe('Ships to keep; refused while the fleet is autoscaled, unless `autoscale` is null'),
+    autoscale: Autoscale.nullable()
+      .optional()
+      .describe('Decides the replicas from now on, in place of any before; null: people do again'),
     revision: Revision.optional().describe(
       'Begins a rollout to it. "latest": to the latest, and from now on to every later one',
     ),
     strategy: Strategy.optional(),
     labels: LabelPatch.optional(),
   })
-  .refine((patch) => Object.keys(patch).length > 0, 'name replicas, revision, strategy or labels')
+  .refine((patch) => Object.keys(patch).length > 0, 'name replicas, autoscale, revision, strategy or labels')
+  .refine(({ replicas, autoscale }) => replicas === undefined || !autoscale, {
+    path: ['replicas'],
+    message: 'is decided by `autoscale`: leave one of them out',
+  })
 export type FleetPatch = z.infer<typeof FleetPatch>
 
 export const patchFleet = createRoute({
@@ -100,16 +113,16 @@ export const patchFleet = createRoute({
   tags,
   'x-roles': operators,
   'x-scope': 'fleet',
-  summary: 'Scale a fleet, or bring its ships to another revision',
+  summary: 'Scale a fleet, have it autoscaled, or bring its ships to another revision',
   description:
     'Labels are given to ships as they run, and so is a revision that differs only in labels, placement, `lifecycle.hostLost` and `lifecycle.startAttempts`.',
   request: {
     params,
     headers: IfMatch,
-    body: body(FleetPatch, examples.scaleFleet),
+    body: body(FleetPatch, examples.autoscaleFleet),
   },
   responses: {
-    200: answer(FleetView, 'The fleet', examples.fleet),
+    200: answer(FleetView, 'The fleet', examples.scaledFleet),
     ...failures('not_found', 'conflict', 'revision_mismatch', 'quota_exceeded'),
   },
 })

@@ -1,5 +1,6 @@
 // Fleet: N ships of one blueprint, kept at N.
 import { z } from 'zod'
+import { Autoscale, Autoscaling } from './autoscale.ts'
 import { BlueprintRef } from './blueprint.ts'
 import { FleetHistory } from './history.ts'
 import { Labels, Name, PrefixName } from './name.ts'
@@ -45,6 +46,8 @@ export const Fleet = z.strictObject({
     .optional()
     .describe('What its ships are being given as they run'),
   crashLoop: z.string().optional().describe('Why its ships are made ever more slowly'),
+  autoscale: Autoscale.optional().describe('Decides the replicas; absent: people do'),
+  autoscaling: Autoscaling.optional().describe('What was decided last, and why'),
   createdAt: z.iso.datetime(),
   history: FleetHistory.optional().describe('What happened to it last; absent in records of older versions'),
 })

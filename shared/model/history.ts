@@ -28,6 +28,8 @@ export const FleetEntry = z.strictObject({
   what: z.enum([
     'created',
     'scaled',
+    'autoscaled',
+    'policy',
     'revised',
     'canary-ready',
     'promoted',

@@ -111,7 +111,8 @@ test('the page fetches nothing and runs nothing', async () => {
   assert.doesNotMatch(page, /<script|<link|<img|@import|url\(/i)
   // Examples may show addresses, as text.
   assert.doesNotMatch(page.replaceAll(/<pre><code>[^<]*<\/code><\/pre>/g, ''), /https?:\/\//i)
-  assert.ok(page.length < 5_600 * routes.length, `${page.length} characters for ${routes.length} routes`)
+  const shown = routes.length + [...page.matchAll(/\sid="schema-/g)].length
+  assert.ok(page.length < 4_000 * shown, `${page.length} characters for ${shown} routes and schemas`)
 })
 
 test.run()

@@ -29,7 +29,7 @@ test.before(async () => {
   await publish(a, 'arena', { env: { VERSION: '2' } })
   await publish(a, 'arena', { env: { VERSION: '3' } })
   const epoch = await a.lead('controllers')
-  running.push(keepFleets({ client: a.runner, epoch, log, signal: stop.signal }))
+  running.push(keepFleets({ client: a.runner, epoch, log, signal: stop.signal }, new Bell()))
 })
 
 test.after(async () => {

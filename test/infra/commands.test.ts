@@ -108,6 +108,21 @@ test('a webhook that nothing could ever reach is refused, as is a letter that ca
   await refused(run('redeliver', ['some', 'x']), 'invalid_request', /such as 4711-0.*armada dead-letters/)
 })
 
+test('a policy for a fleet: ordered, narrowed, shown, called off', async () => {
+  const json = { name: 'scaled', blueprint: 'arena', replicas: 2 }
+  await answerOf(servers.a.admin.v1.fleets.$post({ json }))
+  assert.match(await run('autoscale', ['scaled']), /2 replicas, as people decide/)
+  await assert.rejects(run('autoscale', ['scaled'], { buffer: '5' }), /Give --max/)
+  await assert.rejects(run('autoscale', ['scaled'], { max: '5' }), /Which policy/)
+  await assert.rejects(run('autoscale', ['scaled'], { counter: 'rooms', max: '5' }), /rooms=10/)
+  await assert.rejects(run('autoscale', ['scaled'], { policy: 'no-such-file' }), /--policy takes a file/)
+  await refused(run('autoscale', ['scaled'], { buffer: '100%', max: '5' }), 'invalid_request', /1%.*99%/)
+  assert.match(await run('autoscale', ['scaled'], { counter: 'rooms=20%', max: '50' }), /by counter, 0 to 50/)
+  assert.match(await run('autoscale', ['scaled'], { min: '3' }), /by counter, 3 to 50/)
+  await refused(run('scale', ['scaled', '9']), 'conflict', /autoscaled \(counter, 3 to 50 ships\)/)
+  assert.match(await run('autoscale', ['scaled'], { off: true }), /2 replicas, as people decide/)
+})
+
 test('a quota without a limit is refused, of fleets and of a token', async () => {
   const { admin } = servers.a
   const json = { fleets: ['lobby-*'] }

@@ -6,6 +6,7 @@
 // - A fleet that fails does not hold up the others.
 import { allOf, answerOf } from '../../../shared/api/client.ts'
 import { ArmadaError, messageOf } from '../../../shared/errors.ts'
+import type { Bell } from '../../../shared/loop.ts'
 import type { FleetView } from '../../../shared/model/fleet.ts'
 import { isOver } from '../../../shared/model/rollout.ts'
 import type { ShipView } from '../../../shared/model/ship.ts'
@@ -26,10 +27,11 @@ const fleetsAtOnce = 4
 /** So that one large fleet does not keep a turn to itself. */
 const stepsInTurn = 20
 
-export async function keepFleets(office: Office): Promise<void> {
+/** @param bell rings when a fleet needs a look at once. */
+export async function keepFleets(office: Office, bell: Bell): Promise<void> {
   const { client, log, signal } = office
   const brakes = new Brakes()
-  await ledLoop({ name: 'fleets', everyMs, signal, log }, async () => {
+  await ledLoop({ name: 'fleets', everyMs, bell, signal, log }, async () => {
     const fleets = await allOf(
       (query) => client.v1.fleets.$get({ query }, { init: { signal } }),
       (page) => page.fleets,

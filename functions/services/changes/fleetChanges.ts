@@ -1,4 +1,5 @@
 // What happens to a fleet: every change of its record that people want, with what its history tells of it.
+import type { Autoscale, Autoscaling } from '../../../shared/model/autoscale.ts'
 import type { Fleet } from '../../../shared/model/fleet.ts'
 import { type FleetEntry, withEntry } from '../../../shared/model/history.ts'
 import { type Traced, traced } from '../../../shared/trace.ts'
@@ -6,14 +7,14 @@ import { type Traced, traced } from '../../../shared/trace.ts'
 /** The record with what has just become of it in its history. */
 export function remembering(fleet: Fleet, what: FleetEntry['what'], reason?: string): Fleet {
   const entry = { at: new Date().toISOString(), what, ...(reason !== undefined && { reason }) }
-  // What a quota leaves changes all the time; the last word tells it all.
-  const repeats = (last: FleetEntry) => what === 'held' && last.what === 'held'
+  // What a quota leaves changes all the time, as does what a policy wants; the last word tells it all.
+  const repeats = (last: FleetEntry) => last.what === what && (what === 'held' || what === 'autoscaled')
   return { ...fleet, history: withEntry<FleetEntry>(fleet.history, entry, repeats) }
 }
 
 export type NewFleet = Pick<
   Fleet,
-  'name' | 'blueprint' | 'replicas' | 'labels' | 'priority' | 'strategy' | 'follow'
+  'name' | 'blueprint' | 'replicas' | 'labels' | 'priority' | 'strategy' | 'follow' | 'autoscale'
 >
 
 /** Who asked for a change. */
@@ -32,6 +33,16 @@ export function scaled(fleet: Fleet, replicas: number, by: string): Fleet {
   return remembering({ ...fleet, replicas }, 'scaled', `from ${fleet.replicas} to ${replicas} by ${by}`)
 }
 
+/** @param autoscale null: people decide again. */
+export function withPolicy(fleet: Fleet, autoscale: Autoscale | null, by: string): Fleet {
+  if (JSON.stringify(autoscale) === JSON.stringify(fleet.autoscale ?? null)) return fleet
+  const { autoscale: _, autoscaling: __, ...rest } = fleet
+  const told = autoscale
+    ? `${autoscale.min} to ${autoscale.max} ships by ${autoscale.policy.type}, ordered by ${by}`
+    : `no more, ordered by ${by}`
+  return remembering({ ...rest, ...(autoscale && { autoscale }) }, 'policy', told)
+}
+
 export function deleting(fleet: Fleet, { by, traceId }: Asker): Fleet {
   return fleet.deleting
     ? fleet
@@ -45,4 +56,18 @@ export function crashing(fleet: Fleet, crashLoop: string | null): Fleet {
   const next = { ...rest, crashLoop }
   // Its numbers change with every failure; that it is one is told once.
   return before === undefined ? remembering(next, 'crash-loop', crashLoop) : next
+}
+
+/** What the leading controllers decided, kept within the policy as it is by now. */
+export function autoscaled(
+  fleet: Fleet & { autoscale: Autoscale },
+  replicas: number,
+  { wanted, why }: Pick<Autoscaling, 'wanted' | 'why'>,
+): Fleet {
+  const { min, max } = fleet.autoscale
+  const bounded = Math.max(min, Math.min(max, replicas))
+  const autoscaling = { wanted, why, at: new Date().toISOString() }
+  const next = { ...fleet, replicas: bounded, autoscaling }
+  const told = `from ${fleet.replicas} to ${bounded}: ${why}`
+  return bounded === fleet.replicas ? next : remembering(next, 'autoscaled', told)
 }

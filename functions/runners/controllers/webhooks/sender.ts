@@ -1,16 +1,14 @@
 // Sending one message to an address that somebody else chose: pinned to checked addresses, limited in time and size.
 //
 // INVARIANTS
-// - A name is resolved once for a connection, every address it leads to is checked, and the connection goes to one
-//   of those: what DNS says a moment later does not count. A connection that is kept is one that was checked.
-// - Redirects are not followed, proxies of the environment are not used, and of the answer only its status counts.
-import { lookup as resolveName } from 'node:dns/promises'
-import type { LookupFunction } from 'node:net'
-import { Agent, buildConnector, request } from 'undici'
+// - Connections lead only where the guard lets them: see guardedAgent.ts.
+// - Redirects are not followed, and of the answer only its status counts.
+import { type Agent, request } from 'undici'
 import type { AddressGuard } from '../../../../shared/addressGuard.ts'
 import { messageOf } from '../../../../shared/errors.ts'
 import { version } from '../../../../shared/version.ts'
 import { signedHeaders } from '../../../../shared/webhookSignature.ts'
+import { guardedAgent, type Resolve } from './guardedAgent.ts'
 
 export interface Letter {
   url: string
@@ -27,8 +25,6 @@ export type Outcome =
   /** The receiver wants no more messages at all. */
   | { is: 'gone'; reason: string }
 
-type Resolve = (host: string) => Promise<{ address: string; family: number }[]>
-
 export interface SenderOptions {
   guard: AddressGuard
   connectMs?: number
@@ -39,25 +35,16 @@ export interface SenderOptions {
 
 const answerBytes = 16 * 1024
 const mostWaitMs = 300_000
-const connections = 8
 
 export class Sender {
   readonly #guard: AddressGuard
   readonly #limitMs: number
-  readonly #resolve: Resolve
-  readonly #resolving = new Map<string, ReturnType<Resolve>>()
   readonly #agent: Agent
 
-  constructor({ guard, connectMs = 5_000, limitMs = 10_000, resolve }: SenderOptions) {
+  constructor({ guard, connectMs, limitMs = 10_000, resolve }: SenderOptions) {
     this.#guard = guard
     this.#limitMs = limitMs
-    this.#resolve = resolve ?? ((host) => resolveName(host, { all: true }))
-    const secure = buildConnector({ timeout: connectMs, lookup: this.#lookup('https:') })
-    const plain = buildConnector({ timeout: connectMs, lookup: this.#lookup('http:') })
-    this.#agent = new Agent({
-      connections,
-      connect: (options, done) => (options.protocol === 'https:' ? secure : plain)(options, done),
-    })
+    this.#agent = guardedAgent({ guard, connectMs, resolve })
   }
 
   /** Never throws. */
@@ -95,32 +82,6 @@ export class Sender {
 
   async close(): Promise<void> {
     await this.#agent.destroy()
-  }
-
-  #lookup(protocol: string): LookupFunction {
-    return (host, options, done) => {
-      this.#checked(host, protocol).then(
-        (addresses) => {
-          const first = addresses[0] as { address: string; family: number }
-          if (options.all) done(null, addresses)
-          else done(null, first.address, first.family)
-        },
-        (error) => done(error, '', 0),
-      )
-    }
-  }
-
-  async #checked(host: string, protocol: string): ReturnType<Resolve> {
-    // Once at a time for a name: each question to a DNS that is silent holds one of libuv's four threads.
-    const asked = this.#resolving.get(host) ?? this.#resolve(host)
-    this.#resolving.set(host, asked)
-    const addresses = await asked.finally(() => this.#resolving.delete(host))
-    if (addresses.length === 0) throw new Error(`${host} has no address`)
-    for (const { address } of addresses) {
-      const refusal = this.#guard.refusal(address, protocol)
-      if (refusal) throw new Error(`refused: ${host} leads to ${refusal}`)
-    }
-    return addresses
   }
 }
 
