@@ -12,6 +12,7 @@ import { Contact } from './contact.ts'
 import { Credential } from './credential.ts'
 import { describeHost, thisMachine } from './describe.ts'
 import { Engine } from './docker/engine.ts'
+import { LastSamples } from './lastSamples.ts'
 import { bootId, lockHost, placeOf } from './lock.ts'
 import { Outbox } from './outbox.ts'
 import { Roster } from './roster.ts'
@@ -42,7 +43,8 @@ async function main(): Promise<void> {
   const roster = new Roster()
   const outbox = new Outbox()
   const contact = new Contact()
-  const shared = { api, engine, roster, outbox, contact, log }
+  const lastSamples = new LastSamples(roster)
+  const shared = { api, engine, roster, outbox, contact, lastSamples, log }
   const sessions = new Sessions({ ...shared, url, credential })
   const openZooKeeper = (signal: AbortSignal): Promise<ZooKeeper> =>
     ZooKeeper.connect(

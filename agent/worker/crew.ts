@@ -7,6 +7,7 @@ import type { Contact } from '../contact.ts'
 import type { Engine } from '../docker/engine.ts'
 import type { Images } from '../docker/images.ts'
 import type { Lanes } from '../lanes.ts'
+import type { LastSamples } from '../lastSamples.ts'
 import type { Outbox } from '../outbox.ts'
 import type { Roster } from '../roster.ts'
 import type { SdkPortBook } from '../sdkPorts.ts'
@@ -23,6 +24,7 @@ export interface Crew {
   readonly roster: Roster
   readonly outbox: Outbox
   readonly contact: Contact
+  readonly lastSamples: LastSamples
   readonly sdkPorts: SdkPortBook
   /** Closed until nobody else is present under this host's name, as far as can be told. */
   readonly present: Gate

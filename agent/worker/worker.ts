@@ -7,6 +7,7 @@ import type { Contact } from '../contact.ts'
 import type { Engine } from '../docker/engine.ts'
 import { Images } from '../docker/images.ts'
 import { Lanes } from '../lanes.ts'
+import type { LastSamples } from '../lastSamples.ts'
 import type { Outbox } from '../outbox.ts'
 import type { Roster, ShipAttempt } from '../roster.ts'
 import type { SdkPortBook } from '../sdkPorts.ts'
@@ -30,6 +31,7 @@ export interface WorkerOptions extends RegisterOptions, HelloOptions, StreamOpti
   roster: Roster
   outbox: Outbox
   contact: Contact
+  lastSamples: LastSamples
   sdkPorts: SdkPortBook
   log: Log
 }
@@ -50,11 +52,11 @@ export interface Worker {
 }
 
 export function startWorker(options: WorkerOptions): Worker {
-  const { host, boot, api, engine, roster, outbox, contact, sdkPorts, log } = options
+  const { host, boot, api, engine, roster, outbox, contact, lastSamples, sdkPorts, log } = options
   const over = new AbortController()
   const leaving = new AbortController()
   const crew: Crew = {
-    ...{ host, boot, api, engine, roster, outbox, contact, sdkPorts, log },
+    ...{ host, boot, api, engine, roster, outbox, contact, lastSamples, sdkPorts, log },
     images: new Images(engine, log),
     present: new Gate(),
     gate: new Gate(),

@@ -14,6 +14,7 @@ import type { Quota, TokenRequest, TokenView } from '../model/token.ts'
 const lifecycle = {
   graceMs: 5_000,
   startAttempts: 5,
+  restart: { policy: 'never', most: 5 },
   hostLost: { policy: 'replace', afterMs: 30_000 },
 } as const
 

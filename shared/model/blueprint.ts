@@ -1,7 +1,8 @@
 // ShipBlueprint: the template of ships. A revision never changes; every change makes a new one.
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
-import { Capability, Limits, StopSignal, Tmpfs } from './container.ts'
+import { Capability, Limits, Tmpfs } from './container.ts'
+import { Lifecycle } from './lifecycle.ts'
 import { Labels, Name } from './name.ts'
 import { Placement } from './placement.ts'
 import { PortRequest } from './port.ts'
@@ -19,51 +20,6 @@ const Request = z.strictObject({
     .optional()
     .describe('Disk, in MiB: counted when a host is chosen, not enforced. Default: 0'),
   extra: ExtraResources.optional(),
-})
-
-const Lifecycle = z.strictObject({
-  graceMs: z
-    .int()
-    .min(0)
-    .max(600_000)
-    .default(10_000)
-    .describe('Between the request to end (SIGTERM, or as stopSignal and stopCommand say) and SIGKILL'),
-  stopSignal: StopSignal.optional().describe("How it is asked to end; the image's own way if left out"),
-  stopCommand: z
-    .string()
-    .min(1)
-    .max(1_024)
-    .regex(/^\P{Cc}+$/u, 'must be one line')
-    .optional()
-    .describe(
-      'Written to its console in place of a signal, for games that save the world then; the signal follows after half of graceMs',
-    ),
-  startAttempts: z
-    .int()
-    .min(1)
-    .max(100)
-    .default(5)
-    .describe('Starts that may fail, each on another host if there is one, before the ship is Failed'),
-  afterUse: z
-    .enum(['ready', 'stop'])
-    .optional()
-    .describe(
-      'What becomes of a ship whose last allocation is given back: it is ready for the next session (default), or stops',
-    ),
-  hostLost: z
-    .strictObject({
-      policy: z
-        .enum(['replace', 'wait', 'fail'])
-        .default('replace')
-        .describe('replace: start it elsewhere; wait: until the host is back; fail: give up'),
-      afterMs: z
-        .int()
-        .min(2_000)
-        .max(86_400_000)
-        .default(30_000)
-        .describe('A silent host is lost after this'),
-    })
-    .prefault({}),
 })
 
 export const BlueprintSpec = z

@@ -15,6 +15,13 @@ export const Demand = z
     ports: z.array(PortRequest),
     placement: Placement,
     fleet: Name.nullable(),
+    home: z
+      .strictObject({
+        host: Name,
+        only: z.boolean().describe('While that host stands and is open, on no other'),
+      })
+      .optional()
+      .describe('The host that is taken before all others if it can be'),
   })
   .meta({ id: 'Demand' })
 /** What placement needs to know of a ship. Ships with equal demands are one equivalence class. */
@@ -33,8 +40,10 @@ export interface Ticket {
   traceId?: string
 }
 
-export function demandOf(spec: BlueprintSpec, fleet: string | null): Demand {
-  return { resources: spec.resources, ports: spec.ports, placement: spec.placement, fleet }
+/** @param home the host that it goes back to if it can. */
+export function demandOf(spec: BlueprintSpec, fleet: string | null, home?: string | null): Demand {
+  const { resources, ports, placement } = spec
+  return { resources, ports, placement, fleet, ...(home && { home: { host: home, only: false } }) }
 }
 
 // On the wire each different demand, and each trace, stands once and tickets point at it: a thousand equal ships

@@ -17,6 +17,7 @@ import {
 } from '../../../shared/model/shipState.ts'
 import { ownPrefix } from '../../../shared/model/word.ts'
 import { traced } from '../../../shared/trace.ts'
+import { crashesOf } from './backoff.ts'
 import { withdrawnAll } from './given.ts'
 
 export function move(
@@ -135,7 +136,7 @@ export function place(
 /** The scheduler found no host for it. */
 export function refuse(ship: Ship, attempt: number, reason: string, why?: Explanation): Ship | undefined {
   if (ship.attempt !== attempt || ship.state !== 'Queued') return undefined
-  const failure = /Start \d+ of \d+ failed[\s\S]*/.exec(ship.reason ?? '')?.[0]
+  const failure = /(Start \d+ of \d+ failed|Crash \d+ of \d+)[\s\S]*/.exec(ship.reason ?? '')?.[0]
   const told = failure ? `${reason}. ${failure}` : reason
   if (told === ship.reason) return undefined
   const placement = why && { ...why, at: new Date().toISOString() }
@@ -162,7 +163,15 @@ export function claim(
   if (pinned !== undefined && pinned !== host) return { no: `the ship is pinned to host ${pinned}` }
   const ports = assignPorts(spec.ports, choice)
   const labels = withoutOwn(ship.labels)
-  const next = move(ship, 'Starting', 'agent', null, { host, address, ports, labels, ...dataOf(spec) })
+  const home = ship.home ? { home: null } : {}
+  const next = move(ship, 'Starting', 'agent', null, {
+    host,
+    address,
+    ports,
+    labels,
+    ...dataOf(spec),
+    ...home,
+  })
   return next ? { yes: next } : { no: `the ship is ${ship.state}` }
 }
 
@@ -176,6 +185,7 @@ export function requeue(ship: Ship, by: Mover, reason: string, change: Partial<S
     placement: undefined,
     readyAt: null,
     moving: false,
+    ...(ship.crashes && { crashes: crashesOf(ship) }),
     ...change,
   })
 }
@@ -220,12 +230,6 @@ export function giveBack(
       exit,
     },
   )
-}
-
-/** When a ship whose starts failed may be placed again (ms since 1970): 1 s later, then 2, 4 … up to 60 s. */
-export function notBeforeMs(ship: Ship): number {
-  if (ship.failedStarts === 0) return 0
-  return Date.now() + Math.min(60_000, 1_000 * 2 ** (ship.failedStarts - 1))
 }
 
 export function ready(ship: Ship): Ship | undefined {
