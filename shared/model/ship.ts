@@ -22,16 +22,18 @@ export const ShipSample = z.strictObject({
 /** What the Advisor last measured of a ship. */
 export type ShipSample = z.infer<typeof ShipSample>
 
-export const ShipExit = z.strictObject({
-  code: z.int().nullable().describe("The container's exit code; null when nobody saw it end"),
-  oomKilled: z.boolean().describe('Ended by the memory limit'),
-  logTail: z.array(z.string().max(1_000)).max(20).describe('The last lines it printed, oldest first'),
-  at: z.iso.datetime(),
-  sample: ShipSample.omit({ ship: true })
-    .nullable()
-    .optional()
-    .describe('What was last measured of it while it ran; null when nothing was'),
-})
+export const ShipExit = z
+  .strictObject({
+    code: z.int().nullable().describe("The container's exit code; null when nobody saw it end"),
+    oomKilled: z.boolean().describe('Ended by the memory limit'),
+    logTail: z.array(z.string().max(1_000)).max(20).describe('The last lines it printed, oldest first'),
+    at: z.iso.datetime(),
+    sample: ShipSample.omit({ ship: true })
+      .nullable()
+      .optional()
+      .describe('What was last measured of it while it ran; null when nothing was'),
+  })
+  .meta({ id: 'ShipExit' })
 export type ShipExit = z.infer<typeof ShipExit>
 
 export const Ship = z.strictObject({
