@@ -51,6 +51,14 @@ export const Lifecycle = z.strictObject({
     .describe(
       'What becomes of a ship whose last allocation is given back: it is ready for the next session (default), or stops',
     ),
+  maxAgeMs: z
+    .int()
+    .min(1_000)
+    .max(31_536_000_000)
+    .optional()
+    .describe(
+      'A ship that has been there for so long since it was first Ready is ended when it is Ready, never while it is Reserved or Allocated; of a fleet a tenth at a time. Default: no limit',
+    ),
   restart: Restart.prefault({}),
   hostLost: z
     .strictObject({

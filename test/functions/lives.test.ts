@@ -1,9 +1,10 @@
-// Ships that crash after they were Ready: queued again or Failed, as their blueprints say.
+// Ships that crash after they were Ready, or grow old: queued again, Failed or ended, as their blueprints say.
 import assert from 'node:assert/strict'
 import { suite } from 'uvu'
 import { notBeforeMs } from '../../functions/services/changes/backoff.ts'
 import { crash } from '../../functions/services/changes/crash.ts'
 import { requeue } from '../../functions/services/changes/lifecycle.ts'
+import { mayBeMissing } from '../../functions/services/elders.ts'
 import { answerOf, type Client } from '../../shared/api/client.ts'
 import type { Restart } from '../../shared/model/lifecycle.ts'
 import type { Ship } from '../../shared/model/ship.ts'
@@ -17,8 +18,9 @@ import {
   startTwoServers,
   type TwoServers,
 } from '../harness/twoServers.ts'
+import { until } from '../harness/until.ts'
 
-const test = suite('restarts')
+const test = suite('lives')
 let servers: TwoServers
 let host: Client
 
@@ -122,6 +124,69 @@ test('crashes in a row: each waits longer, and ten minutes of being well end the
   assert.equal(requeue(after(1, 4), 'agent', 'the host restarted')?.crashes, 4)
   const lost: Ship = { ...after(1, 0), state: 'Lost' }
   assert.equal(crash(lost, reason, null, restart)?.state, 'Queued', 'its host came back and tells of a crash')
+})
+
+test('a crash ends the allocation of the ship', async () => {
+  const ship = await aboard('played', { policy: 'elsewhere' })
+  const json = { selectors: [{ matchLabels: { only: ship } }] }
+  const labels = { param: { ship }, json: { labels: { only: ship } }, header: {} }
+  await answerOf(servers.a.admin.v1.ships[':ship'].$patch(labels))
+  await answerOf(servers.a.admin.v1.allocations.$post({ json, header: {} }))
+  assert.equal((await shipAt(servers.b, ship)).state, 'Allocated')
+  await report(host, { ship, attempt: 1, state: 'Failed', reason, exit })
+  const { state, allocations } = await shipAt(servers.b, ship)
+  assert.deepEqual([state, allocations], ['Queued', []])
+})
+
+const watchlist = async () => {
+  const hour = '3600000'
+  const query = { queuedMs: hour, scheduledMs: hour, finishedMs: hour, limit: '500' }
+  return answerOf(servers.a.runner.v1.controllers.watchlist.$get({ query }))
+}
+
+test('age: a tenth of a fleet at a time, the oldest first, never one in use; one that stands alone too', async () => {
+  const { a } = servers
+  await publish(a, 'mayfly', { ports: [], lifecycle: { maxAgeMs: 1_000 } })
+  const alone = (await answerOf(a.admin.v1.ships.$post({ json: { blueprint: 'mayfly' }, header: {} })))
+    .ships[0]
+  await boardAgain(alone?.id as string, 1)
+  const fleet = { name: 'flies', blueprint: 'mayfly', replicas: 22 }
+  await answerOf(a.admin.v1.fleets.$post({ json: fleet }))
+  const epoch = await a.lead('controllers')
+  const { revision } = await answerOf(a.admin.v1.fleets[':fleet'].$get({ param: { fleet: 'flies' } }))
+  const step = { epoch, revision, create: 22, stop: [], forget: false }
+  const sent = { param: { fleet: 'flies' }, json: step }
+  const { created } = await answerOf(a.runner.v1.fleets[':fleet'].steps.$post(sent))
+  const [eldest, second, third] = created as [string, string, string]
+  for (const some of [[eldest], [second], [third], created.slice(3)]) {
+    await claim(
+      host,
+      some.map((ship) => ({ ship, attempt: 1 })),
+    )
+    await report(host, ...some.map((ship) => ({ ship, attempt: 1, state: 'Ready' as const })))
+  }
+  const allocation = { json: { selectors: [{ fleet: 'flies' }], count: 1 }, header: {} }
+  const { allocations } = await answerOf(a.admin.v1.allocations.$post(allocation))
+  const inUse = allocations[0]?.ship
+  const expected = [eldest, second, third].filter((ship) => ship !== inUse).slice(0, 2)
+  const aged = async () => (await watchlist()).aged.map(({ id }) => id)
+  await until(async () => (await aged()).length === 3)
+  assert.deepEqual(new Set(await aged()), new Set([alone?.id, ...expected]))
+  const old = await aged()
+  const end = (ship: string) => ({ ship, attempt: 1, to: 'Stopping' as const, reason: 'too old' })
+  const decisions = [...old, inUse as string].map(end)
+  const decide = () => answerOf(a.runner.v1.controllers.decisions.$post({ json: { epoch, decisions } }))
+  assert.deepEqual(await decide(), { moved: old, stale: [inUse] })
+  assert.deepEqual(await decide(), { moved: [], stale: [...old, inUse] })
+  const stopping = await shipAt(a, eldest === inUse ? second : eldest)
+  assert.deepEqual([stopping.state, stopping.reason], ['Stopping', 'too old'])
+  assert.deepEqual(await aged(), [], 'the next ones go when these have been replaced')
+})
+
+test('how many of a fleet may be missing for age', () => {
+  assert.equal(mayBeMissing({ Ready: 3 }), 1)
+  assert.equal(mayBeMissing({ Ready: 30, Allocated: 10 }), 4)
+  assert.equal(mayBeMissing({ Ready: 30, Allocated: 10, Starting: 3, Stopping: 2 }), -1)
 })
 
 test.run()
