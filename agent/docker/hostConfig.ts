@@ -1,6 +1,9 @@
 // The allow-list of what a ship's container may be given by the host. The last look before Docker is asked.
 import type Dockerode from 'dockerode'
+import { z } from 'zod'
 import { Capability, Limits, MountPath, Ulimits } from '../../shared/model/container.ts'
+import { Name } from '../../shared/model/name.ts'
+import { volumeName } from './volumes.ts'
 
 type Rule = (value: unknown) => boolean
 
@@ -17,6 +20,14 @@ const each =
   (value) =>
     Array.isArray(value) && value.every(rule)
 const positive: Rule = (value) => typeof value === 'number' && value > 0
+
+/** A volume of its own: kept under a name that Armada gives, or without a name and gone with the container. */
+const Mount = z.strictObject({
+  Type: z.literal('volume'),
+  Target: MountPath,
+  Source: z.string().regex(volumeName).optional(),
+  VolumeOptions: z.strictObject({ Labels: z.record(z.string().startsWith('armada.'), Name) }).optional(),
+})
 
 /** Docker has over sixty options; what is not here stays at Docker's own default. */
 const allowed: Readonly<Record<string, Rule>> = {
@@ -44,6 +55,7 @@ const allowed: Readonly<Record<string, Rule>> = {
       ([path, options]) =>
         MountPath.safeParse(path).success && /^rw,nosuid,nodev(,mode=1777,size=\d{1,5}m)?$/.test(options),
     ),
+  Mounts: each((value) => Mount.safeParse(value).success),
   LogConfig: (value) =>
     /^{"Type":"json-file","Config":{"max-size":"\d{3,6}k","max-file":"3"}}$/.test(JSON.stringify(value)),
   RestartPolicy: is({ Name: 'no' }),

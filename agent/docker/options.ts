@@ -8,6 +8,7 @@ import type { Port, Protocol } from '../../shared/model/port.ts'
 import { type SdkPorts, usualPorts } from '../sdkPorts.ts'
 import { checkHostConfig } from './hostConfig.ts'
 import { labelsOf } from './label.ts'
+import { mountOf } from './volumes.ts'
 
 export interface Berth {
   /** Id of the host. */
@@ -35,7 +36,7 @@ export function containerOptions(grant: Grant, berth: Berth): Dockerode.Containe
       ]),
     ),
   )
-  const HostConfig = hostConfig(grant, bindings)
+  const HostConfig = hostConfig(grant, berth.host, bindings)
   checkHostConfig(HostConfig)
   return {
     name: containerName(grant),
@@ -53,11 +54,13 @@ export function containerOptions(grant: Grant, berth: Berth): Dockerode.Containe
   }
 }
 
-function hostConfig({ spec }: Grant, bindings: Dockerode.PortMap): Dockerode.HostConfig {
+function hostConfig(grant: Grant, host: string, bindings: Dockerode.PortMap): Dockerode.HostConfig {
+  const { spec } = grant
   const { resources, limits } = spec
   const { cpuMillis, memoryMiB } = resources
   const bytes = memoryMiB * 1024 * 1024
   const tmpfs = tmpfsOf(spec)
+  const mounts = spec.volumes.map((volume) => mountOf(volume, grant.ship, host))
   return {
     NetworkMode: spec.network,
     PortBindings: bindings,
@@ -75,6 +78,7 @@ function hostConfig({ spec }: Grant, bindings: Dockerode.PortMap): Dockerode.Hos
     Init: true,
     ReadonlyRootfs: spec.readOnlyRoot,
     ...(Object.keys(tmpfs).length > 0 && { Tmpfs: tmpfs }),
+    ...(mounts.length > 0 && { Mounts: mounts }),
     LogConfig: logConfig(limits.logMiB),
     RestartPolicy: { Name: 'no' },
   }

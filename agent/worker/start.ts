@@ -12,7 +12,11 @@ import type { Grant } from '../../shared/model/grant.ts'
 import type { Details } from '../docker/engine.ts'
 import { hasStatus, isAway } from '../docker/engineError.ts'
 import { containerName, containerOptions } from '../docker/options.ts'
+
+import { giveVolumes } from '../docker/volumes.ts'
+
 import { type Aboard, about } from '../roster.ts'
+
 import type { Crew } from './crew.ts'
 import { carryOut } from './end.ts'
 import { type BusyPort, busyPort } from './hostPort.ts'
@@ -62,6 +66,8 @@ async function launch(crew: Crew, grant: Grant): Promise<Aboard | undefined> {
   const container = await make(crew, grant)
   if (container.state === 'created') {
     try {
+      if (grant.spec.user && grant.spec.volumes.length > 0)
+        await giveVolumes(engine, container.id, grant.spec.user)
       const busy = await busyPort(grant.ports)
       if (busy) throw portError(grant, busy)
       if (!roster.at(grant)?.ending) await engine.start(container.id)

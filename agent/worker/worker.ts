@@ -16,6 +16,7 @@ import { Desk } from './desk.ts'
 import { discard, endShip } from './end.ts'
 import { Gate } from './gate.ts'
 import { Hands } from './hands.ts'
+import { keepHouse } from './housekeeping.ts'
 import { giveAllBack } from './leave.ts'
 import { keepLookout, listen, lookOnce } from './lookout.ts'
 import { type HelloOptions, reconcile } from './reconcile.ts'
@@ -77,6 +78,7 @@ export function startWorker(options: WorkerOptions): Worker {
     reconcile(takingPart, desk, options),
     followStream(takingPart, options),
     keepLookout(crew),
+    keepHouse(crew),
     listen(crew),
     keepWatch(crew, options.sessionMs),
   ]

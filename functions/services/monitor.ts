@@ -20,6 +20,7 @@ import { confirm } from './changes/allocating.ts'
 import { crash } from './changes/crash.ts'
 import { claim, end, giveBack, ready, unhealthy } from './changes/lifecycle.ts'
 import { noSuchHost } from './hosts.ts'
+import { leftovers } from './leftovers.ts'
 import { serviceApp } from './serviceApp.ts'
 import { shipWords } from './shipWords.ts'
 import { queueTickets } from './tickets.ts'
@@ -111,6 +112,7 @@ export function monitorService(stores: Stores, streams: AgentStreams) {
       return c.json({ stale, resendHoldings: !advised }, 200)
     })
     .route('/', shipWords(stores))
+    .route('/', leftovers(stores))
     .openapi(guarded(routes.stream), (c) => {
       const me = c.get('caller').name
       return streamSSE(c, async (stream) => {

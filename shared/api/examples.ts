@@ -23,6 +23,7 @@ const spec: BlueprintSpec = {
   env: { GAME_MAP: 'am_underworks' },
   readOnlyRoot: true,
   tmpfs: [],
+  volumes: [],
   capabilities: [],
   limits: { cpu: 'quota', pids: 512, logMiB: 30, ulimits: {} },
   network: 'bridge',

@@ -1,7 +1,7 @@
 // ShipBlueprint: the template of ships. A revision never changes; every change makes a new one.
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
-import { Capability, Limits, Tmpfs } from './container.ts'
+import { Capability, Limits, Tmpfs, Volume } from './container.ts'
 import { Lifecycle } from './lifecycle.ts'
 import { Labels, Name } from './name.ts'
 import { Placement } from './placement.ts'
@@ -51,6 +51,13 @@ export const BlueprintSpec = z
       .default(false)
       .describe('The root file system is read-only; /tmp stays writable, and what tmpfs names'),
     tmpfs: z.array(Tmpfs).max(8).default([]).describe('Folders in memory'),
+    volumes: z
+      .array(Volume)
+      .max(8)
+      .default([])
+      .describe(
+        'Folders on the disk of the host. A ship with one that is kept goes back to its host as long as that stands and is open; elsewhere it starts empty, or waits with lifecycle.hostLost.policy "wait"',
+      ),
     capabilities: z
       .array(Capability)
       .max(8)
@@ -93,10 +100,21 @@ export const BlueprintSpec = z
       const message = 'needs a console: add console: "stdin"'
       context.addIssue({ code: 'custom', path: ['lifecycle', 'stopCommand'], message })
     }
-    const folders = spec.tmpfs.map(({ path }) => path)
+    const folders = [...spec.tmpfs, ...spec.volumes].map(({ path }) => path)
     const twice = folders.find((path, i) => folders.indexOf(path) !== i)
-    if (twice)
-      context.addIssue({ code: 'custom', path: ['tmpfs'], message: `two folders are named "${twice}"` })
+    if (twice) {
+      const path = [spec.volumes.some((one) => one.path === twice) ? 'volumes' : 'tmpfs']
+      context.addIssue({ code: 'custom', path, message: `two folders are at "${twice}"` })
+    }
+    const volumes = spec.volumes.map(({ name }) => name)
+    const same = volumes.find((name, i) => volumes.indexOf(name) !== i)
+    if (same)
+      context.addIssue({ code: 'custom', path: ['volumes'], message: `two volumes are named "${same}"` })
+    const sizeMiB = spec.volumes.reduce((sum, volume) => sum + (volume.sizeMiB ?? 0), 0)
+    if (sizeMiB > (spec.resources.diskMiB ?? 0)) {
+      const message = `the volumes are to hold ${sizeMiB} MiB: ask for as much, or more`
+      context.addIssue({ code: 'custom', path: ['resources', 'diskMiB'], message })
+    }
     const probed = probedPort(spec.probe)
     if (probed !== undefined && !names.includes(probed)) {
       const known = names.length > 0 ? `its ports are ${names.join(', ')}` : 'it has no ports'
@@ -149,6 +167,11 @@ export type BlueprintRef = z.infer<typeof BlueprintRef>
 
 export function speaksSdk(spec: Pick<BlueprintSpec, 'probe' | 'sdk'>): boolean {
   return spec.sdk === 'agones' || spec.probe.type === 'sdk'
+}
+
+/** Whether its ships leave something on their hosts that they want to find again. */
+export function keepsVolumes({ volumes }: Pick<BlueprintSpec, 'volumes'>): boolean {
+  return volumes.some(({ keep }) => keep)
 }
 
 /** Tells whether two specs say the same, whatever the order of their keys. */

@@ -1,7 +1,9 @@
 // Ticket: a ship's entry in the scheduler queue, as small as placement allows.
 import { z } from 'zod'
 import { traced } from '../trace.ts'
-import type { BlueprintSpec } from './blueprint.ts'
+
+import { type BlueprintSpec, keepsVolumes } from './blueprint.ts'
+
 import { Name } from './name.ts'
 import { OnceEach, standingAt } from './onceEach.ts'
 import { Placement } from './placement.ts'
@@ -43,7 +45,12 @@ export interface Ticket {
 /** @param home the host that it goes back to if it can. */
 export function demandOf(spec: BlueprintSpec, fleet: string | null, home?: string | null): Demand {
   const { resources, ports, placement } = spec
-  return { resources, ports, placement, fleet, ...(home && { home: { host: home, only: false } }) }
+  const demand = { resources, ports, placement, fleet }
+  if (!home || placement.host !== undefined) return demand
+  const keeps = keepsVolumes(spec)
+  if (keeps && spec.lifecycle.hostLost.policy === 'wait')
+    return { ...demand, placement: { ...placement, host: home } }
+  return { ...demand, home: { host: home, only: keeps } }
 }
 
 // On the wire each different demand, and each trace, stands once and tickets point at it: a thousand equal ships

@@ -33,6 +33,34 @@ test('limits and hardening', () => {
   assert.is(HostConfig?.ReadonlyRootfs, false)
 })
 
+test('volumes: a kept one has a name of its own and labels, another none; nothing else may be mounted', () => {
+  const volumes = [
+    { name: 'world', path: '/data/world', keep: true },
+    { name: 'cache', path: '/data/cache' },
+  ]
+  const { HostConfig } = options({ volumes })
+  const Labels = { 'armada.host': 'h1', 'armada.ship': 'lobby-x', 'armada.volume': 'world' }
+  const Source = 'armada.h1.lobby-x.world'
+  assert.equal(HostConfig?.Mounts as unknown, [
+    { Type: 'volume', Target: '/data/world', Source, VolumeOptions: { Labels } },
+    { Type: 'volume', Target: '/data/cache' },
+  ])
+  for (const mount of [
+    { Type: 'bind', Source: '/etc', Target: '/data' },
+    { Type: 'volume', Source: 'database', Target: '/data' },
+    { Type: 'volume', Target: '/proc' },
+    { Type: 'volume', Target: '/data', VolumeOptions: { DriverConfig: { Name: 'local' } } },
+  ])
+    assert.throws(() => checkHostConfig({ ...HostConfig, Mounts: [mount as never] }), /Mounts/)
+  for (const bad of [
+    { volumes: [...volumes, { name: 'more', path: '/data/world' }] },
+    { volumes: [...volumes, { name: 'world', path: '/data/more' }] },
+    { volumes, tmpfs: [{ path: '/data/cache' }] },
+    { volumes: [{ name: 'big', path: '/data', sizeMiB: 100 }], resources: { diskMiB: 99 } },
+  ])
+    assert.throws(() => options(bad))
+})
+
 test('ports: each protocol is published and exposed; none stays inside', () => {
   const ports = [
     { name: 'game', protocol: 'tcp+udp', containerPort: 7_777 },

@@ -153,6 +153,10 @@ export async function startFakeMonitor(): Promise<FakeMonitor> {
     if (sample) monitor.samples.push({ host, sample, ships })
     return c.json({ stale, resendHoldings: false }, 200)
   })
+  app.openapi(routes.leftovers, (c) => {
+    const isOver = (id: string) => ['Stopped', 'Failed'].includes(monitor.ships.get(id)?.state ?? 'Stopped')
+    return c.json({ over: c.req.valid('json').ships.filter(isOver) }, 200)
+  })
   app.openapi(
     routes.stream,
     (c) =>

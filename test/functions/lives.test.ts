@@ -93,6 +93,32 @@ test('inPlace: it asks for its last host first; one that ends by itself with 0 i
   assert.equal((await shipAt(servers.a, ship)).state, 'Stopped')
 })
 
+test('a ship with a kept volume: home is the host that has claimed it last, and is told what is over there', async () => {
+  const volumes = [{ name: 'world', path: '/data', keep: true }]
+  const sail = async (blueprint: string, lifecycle: object) => {
+    await publish(servers.a, blueprint, { ports: [], volumes, lifecycle })
+    const made = servers.a.admin.v1.ships.$post({ json: { blueprint }, header: {} })
+    const ship = (await answerOf(made)).ships[0]?.id as string
+    await boardAgain(ship, 1)
+    await report(host, { ship, attempt: 1, state: 'Failed', reason, exit })
+    const got = { param: { blueprint }, query: {} }
+    const { spec } = await answerOf(servers.a.admin.v1.blueprints[':blueprint'].$get(got))
+    const { home, state } = await shipAt(servers.b, ship)
+    return { ship, state, demand: demandOf(spec, null, home) }
+  }
+  const leftOver = (...ships: string[]) => answerOf(host.v1.monitor.leftovers.$post({ json: { ships } }))
+  const loyal = await sail('loyal', { restart: { policy: 'elsewhere' } })
+  assert.deepEqual([loyal.state, loyal.demand.home], ['Queued', { host: 'north', only: true }])
+  const patient = await sail('patient', { restart: { policy: 'inPlace' }, hostLost: { policy: 'wait' } })
+  assert.deepEqual([patient.demand.home, patient.demand.placement.host], [undefined, 'north'])
+  const over = await sail('over', {})
+  assert.deepEqual(await leftOver(loyal.ship, 'unknown', over.ship), { over: ['unknown', over.ship] })
+  const south = (await joinHost(servers.a, 'south')).client
+  await claim(south, [{ ship: loyal.ship, attempt: 2 }])
+  assert.equal((await shipAt(servers.b, loyal.ship)).home, 'south')
+  assert.deepEqual(await leftOver(loyal.ship), { over: [loyal.ship] })
+})
+
 test('one that is being stopped, or is stopped meanwhile, is not queued again', async () => {
   const ship = await aboard('stoic', { policy: 'elsewhere' })
   await answerOf(servers.a.admin.v1.ships[':ship'].$delete({ param: { ship }, header: {} }))

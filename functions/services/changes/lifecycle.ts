@@ -1,7 +1,12 @@
 // What happens to a ship: every change of its record as a pure function, checked against the table of moves.
 //
 // Each takes the record as it is and returns the next one, or undefined when the change no longer applies.
-import { type Blueprint, type BlueprintSpec, speaksSdk } from '../../../shared/model/blueprint.ts'
+import {
+  type Blueprint,
+  type BlueprintSpec,
+  keepsVolumes,
+  speaksSdk,
+} from '../../../shared/model/blueprint.ts'
 import type { Explanation } from '../../../shared/model/explanation.ts'
 import { type ShipEntry, withEntry } from '../../../shared/model/history.ts'
 import type { Labels } from '../../../shared/model/name.ts'
@@ -163,7 +168,7 @@ export function claim(
   if (pinned !== undefined && pinned !== host) return { no: `the ship is pinned to host ${pinned}` }
   const ports = assignPorts(spec.ports, choice)
   const labels = withoutOwn(ship.labels)
-  const home = ship.home ? { home: null } : {}
+  const home = keepsVolumes(spec) ? { home: host } : ship.home ? { home: null } : {}
   const next = move(ship, 'Starting', 'agent', null, {
     host,
     address,
