@@ -1,6 +1,7 @@
 // The agent's entry: reads the settings, opens connections, puts Worker, Advisor, Sessions and SDK together, hears
 // signals.
 import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { connect } from '../shared/api/client.ts'
 import { messageOf } from '../shared/errors.ts'
 import { createLog } from '../shared/log.ts'
@@ -62,7 +63,15 @@ async function main(): Promise<void> {
   let sdk: Sdk | undefined
   const worker = startWorker({
     ...shared,
-    ...{ host, boot: bootId(), url, credential, openZooKeeper, sessionMs },
+    ...{
+      host,
+      boot: bootId(),
+      secretsDir: join(settings.secretsDir, hostId),
+      url,
+      credential,
+      openZooKeeper,
+      sessionMs,
+    },
     place: placeOf(stateDir),
     sdkPorts: new SdkPortBook(settings.sdkPorts, () =>
       roster.list().flatMap((entry) => entry.sdkPorts ?? []),

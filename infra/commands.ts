@@ -15,6 +15,7 @@ import { labelChanges, labelText, selected } from './labels.ts'
 import { placementCommands } from './placementCommands.ts'
 import { quotaCommands } from './quotaCommands.ts'
 import { table } from './screen.ts'
+import { secretCommands } from './secretCommands.ts'
 import { tokenCommands } from './tokenCommands.ts'
 import { webhookCommands } from './webhookCommands.ts'
 
@@ -130,6 +131,7 @@ export const commands: Commands = {
   ...placementCommands,
   ...tokenCommands,
   ...quotaCommands,
+  ...secretCommands,
   ...auditCommands,
   ...eventCommands,
   ...webhookCommands,

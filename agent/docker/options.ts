@@ -8,6 +8,7 @@ import type { Port, Protocol } from '../../shared/model/port.ts'
 import { type SdkPorts, usualPorts } from '../sdkPorts.ts'
 import { checkHostConfig } from './hostConfig.ts'
 import { labelsOf } from './label.ts'
+import { secretMounts } from './secretFiles.ts'
 import { mountOf } from './volumes.ts'
 
 export interface Berth {
@@ -17,6 +18,8 @@ export interface Berth {
   address: string
   boot: string
   sdkPorts?: SdkPorts
+  /** Where the files of SecretFiles are. */
+  secretsDir: string
 }
 
 export function containerName(grant: Pick<Grant, 'ship' | 'attempt'>): string {
@@ -36,8 +39,8 @@ export function containerOptions(grant: Grant, berth: Berth): Dockerode.Containe
       ]),
     ),
   )
-  const HostConfig = hostConfig(grant, berth.host, bindings)
-  checkHostConfig(HostConfig)
+  const HostConfig = hostConfig(grant, berth, bindings)
+  checkHostConfig(HostConfig, berth.secretsDir)
   return {
     name: containerName(grant),
     Image: spec.image,
@@ -54,13 +57,16 @@ export function containerOptions(grant: Grant, berth: Berth): Dockerode.Containe
   }
 }
 
-function hostConfig(grant: Grant, host: string, bindings: Dockerode.PortMap): Dockerode.HostConfig {
+function hostConfig(grant: Grant, berth: Berth, bindings: Dockerode.PortMap): Dockerode.HostConfig {
   const { spec } = grant
   const { resources, limits } = spec
   const { cpuMillis, memoryMiB } = resources
   const bytes = memoryMiB * 1024 * 1024
   const tmpfs = tmpfsOf(spec)
-  const mounts = spec.volumes.map((volume) => mountOf(volume, grant.ship, host))
+  const mounts = [
+    ...spec.volumes.map((volume) => mountOf(volume, grant.ship, berth.host)),
+    ...secretMounts(grant, berth.secretsDir),
+  ]
   return {
     NetworkMode: spec.network,
     PortBindings: bindings,

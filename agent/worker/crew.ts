@@ -6,6 +6,7 @@ import type { HostDescription } from '../../shared/model/host.ts'
 import type { Contact } from '../contact.ts'
 import type { Engine } from '../docker/engine.ts'
 import type { Images } from '../docker/images.ts'
+import type { SecretFiles } from '../docker/secretFiles.ts'
 import type { Lanes } from '../lanes.ts'
 import type { LastSamples } from '../lastSamples.ts'
 import type { Outbox } from '../outbox.ts'
@@ -21,6 +22,8 @@ export interface Crew {
   readonly api: Client
   readonly engine: Engine
   readonly images: Images
+  readonly secretsDir: string
+  readonly secretFiles: SecretFiles
   readonly roster: Roster
   readonly outbox: Outbox
   readonly contact: Contact

@@ -1,4 +1,4 @@
-// Housekeeping: what ships leave on the disk of their host goes when the cluster needs it no more.
+// Housekeeping: what ships leave on the disk and in the memory of their host goes when the cluster needs it no more.
 //
 // INVARIANTS
 // - A kept volume goes only when the ApiServer says that its ship is over, or belongs to another host.
@@ -15,10 +15,12 @@ const busyMs = 2_000
 const mostAsked = 1_000
 
 export async function keepHouse(crew: Crew): Promise<void> {
-  const { gate, engine, roster, outbox, signal, log } = crew
+  const { gate, engine, roster, outbox, secretFiles, hands, signal, log } = crew
   const bell = new Bell()
   let isDue = false
   roster.onChange((now, before) => {
+    if (!now && before && before.grant.spec.secrets.length > 0)
+      hands.run('remove secrets', () => secretFiles.drop(before.grant))
     isDue ||= !now && before !== undefined && keepsVolumes(before.grant.spec)
   })
   outbox.onAcknowledged(() => {
@@ -28,8 +30,9 @@ export async function keepHouse(crew: Crew): Promise<void> {
   await loop({ name: 'housekeeping', everyMs, signal, log, bell }, async () => {
     await gate.passed(signal)
     await engine.answers(signal)
+    if (!signal.aborted) await secretFiles.sweep((of) => roster.at(of) !== undefined)
     if (signal.aborted || (await clearVolumes(crew))) return
-    crew.hands.run('look again', () => sleep(busyMs, signal).then(bell.ring))
+    hands.run('look again', () => sleep(busyMs, signal).then(bell.ring))
   })
 }
 

@@ -6,6 +6,7 @@ import type { HostDescription } from '../../shared/model/host.ts'
 import type { Contact } from '../contact.ts'
 import type { Engine } from '../docker/engine.ts'
 import { Images } from '../docker/images.ts'
+import { SecretFiles } from '../docker/secretFiles.ts'
 import { Lanes } from '../lanes.ts'
 import type { LastSamples } from '../lastSamples.ts'
 import type { Outbox } from '../outbox.ts'
@@ -27,6 +28,8 @@ import { keepWatch } from './watch.ts'
 export interface WorkerOptions extends RegisterOptions, HelloOptions, StreamOptions {
   host: HostDescription
   boot: string
+  /** On a file system in memory, and of this host alone. */
+  secretsDir: string
   api: Client
   engine: Engine
   roster: Roster
@@ -53,12 +56,14 @@ export interface Worker {
 }
 
 export function startWorker(options: WorkerOptions): Worker {
-  const { host, boot, api, engine, roster, outbox, contact, lastSamples, sdkPorts, log } = options
+  const { host, boot, secretsDir, api, engine, roster, outbox, contact, lastSamples, sdkPorts, log } = options
   const over = new AbortController()
   const leaving = new AbortController()
   const crew: Crew = {
     ...{ host, boot, api, engine, roster, outbox, contact, lastSamples, sdkPorts, log },
     images: new Images(engine, log),
+    secretsDir,
+    secretFiles: new SecretFiles(secretsDir),
     present: new Gate(),
     gate: new Gate(),
     hands: new Hands(log),

@@ -24,6 +24,7 @@ const spec: BlueprintSpec = {
   readOnlyRoot: true,
   tmpfs: [],
   volumes: [],
+  secrets: [],
   capabilities: [],
   limits: { cpu: 'quota', pids: 512, logMiB: 30, ulimits: {} },
   network: 'bridge',

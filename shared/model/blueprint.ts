@@ -8,6 +8,7 @@ import { Placement } from './placement.ts'
 import { PortRequest } from './port.ts'
 import { Probe, probedPort } from './probe.ts'
 import { ExtraResources } from './resources.ts'
+import { SecretFile } from './secret.ts'
 import { Counters, dataBytes, Lists, mostDataBytes } from './shipData.ts'
 
 const Request = z.strictObject({
@@ -41,6 +42,11 @@ export const BlueprintSpec = z
       })
       .refine((env) => Object.keys(env).length <= 64, 'at most 64 variables')
       .default({}),
+    secrets: z
+      .array(SecretFile)
+      .max(32)
+      .default([])
+      .describe('Files in memory with what `PUT /v1/secrets/{secret}` set; owned by `user`, or root'),
     user: z
       .string()
       .regex(/^\d{1,9}(:\d{1,9})?$/, 'must be "uid" or "uid:gid" in numbers')
@@ -100,11 +106,13 @@ export const BlueprintSpec = z
       const message = 'needs a console: add console: "stdin"'
       context.addIssue({ code: 'custom', path: ['lifecycle', 'stopCommand'], message })
     }
-    const folders = [...spec.tmpfs, ...spec.volumes].map(({ path }) => path)
+    const folders = [...spec.tmpfs, ...spec.volumes, ...spec.secrets].map(({ path }) => path)
     const twice = folders.find((path, i) => folders.indexOf(path) !== i)
     if (twice) {
-      const path = [spec.volumes.some((one) => one.path === twice) ? 'volumes' : 'tmpfs']
-      context.addIssue({ code: 'custom', path, message: `two folders are at "${twice}"` })
+      const found = (['secrets', 'volumes', 'tmpfs'] as const).filter((field) =>
+        spec[field].some((one) => one.path === twice),
+      )
+      context.addIssue({ code: 'custom', path: found.slice(0, 1), message: `two things are at "${twice}"` })
     }
     const volumes = spec.volumes.map(({ name }) => name)
     const same = volumes.find((name, i) => volumes.indexOf(name) !== i)
