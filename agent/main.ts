@@ -67,6 +67,7 @@ async function main(): Promise<void> {
       host,
       boot: bootId(),
       secretsDir: join(settings.secretsDir, hostId),
+      registryAuth: settings.registryAuth,
       url,
       credential,
       openZooKeeper,

@@ -271,6 +271,12 @@ export const settings = {
       .default('/run/armada'),
     'Folder on a tmpfs that holds the secrets of its ships',
   ),
+  registryAuth: setting(
+    'ARMADA_REGISTRY_AUTH',
+    ['agent'],
+    z.string().optional(),
+    "File with the credentials of registries, in the format of Docker's config.json",
+  ),
   credentialMs: setting(
     'ARMADA_CREDENTIAL_MS',
     ['agent'],

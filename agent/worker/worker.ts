@@ -30,6 +30,8 @@ export interface WorkerOptions extends RegisterOptions, HelloOptions, StreamOpti
   boot: string
   /** On a file system in memory, and of this host alone. */
   secretsDir: string
+  /** File with the credentials of registries. */
+  registryAuth: string | undefined
   api: Client
   engine: Engine
   roster: Roster
@@ -61,7 +63,7 @@ export function startWorker(options: WorkerOptions): Worker {
   const leaving = new AbortController()
   const crew: Crew = {
     ...{ host, boot, api, engine, roster, outbox, contact, lastSamples, sdkPorts, log },
-    images: new Images(engine, log),
+    images: new Images(engine, log, { authFile: options.registryAuth }),
     secretsDir,
     secretFiles: new SecretFiles(secretsDir),
     present: new Gate(),
