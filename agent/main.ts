@@ -1,6 +1,7 @@
 // The agent's entry: reads the settings, opens connections, puts Worker, Advisor, Sessions and SDK together, hears
 // signals.
 import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { connect } from '../shared/api/client.ts'
 import { messageOf } from '../shared/errors.ts'
 import { createLog } from '../shared/log.ts'
@@ -12,6 +13,7 @@ import { Contact } from './contact.ts'
 import { Credential } from './credential.ts'
 import { describeHost, thisMachine } from './describe.ts'
 import { Engine } from './docker/engine.ts'
+import { LastSamples } from './lastSamples.ts'
 import { bootId, lockHost, placeOf } from './lock.ts'
 import { Outbox } from './outbox.ts'
 import { Roster } from './roster.ts'
@@ -42,7 +44,8 @@ async function main(): Promise<void> {
   const roster = new Roster()
   const outbox = new Outbox()
   const contact = new Contact()
-  const shared = { api, engine, roster, outbox, contact, log }
+  const lastSamples = new LastSamples(roster)
+  const shared = { api, engine, roster, outbox, contact, lastSamples, log }
   const sessions = new Sessions({ ...shared, url, credential })
   const openZooKeeper = (signal: AbortSignal): Promise<ZooKeeper> =>
     ZooKeeper.connect(
@@ -60,7 +63,16 @@ async function main(): Promise<void> {
   let sdk: Sdk | undefined
   const worker = startWorker({
     ...shared,
-    ...{ host, boot: bootId(), url, credential, openZooKeeper, sessionMs },
+    ...{
+      host,
+      boot: bootId(),
+      secretsDir: join(settings.secretsDir, hostId),
+      registryAuth: settings.registryAuth,
+      url,
+      credential,
+      openZooKeeper,
+      sessionMs,
+    },
     place: placeOf(stateDir),
     sdkPorts: new SdkPortBook(settings.sdkPorts, () =>
       roster.list().flatMap((entry) => entry.sdkPorts ?? []),

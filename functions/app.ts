@@ -41,6 +41,7 @@ import { officeService } from './services/offices.ts'
 import { Readers } from './services/output/readers.ts'
 import { placementService } from './services/placements.ts'
 import { quotaService } from './services/quotas.ts'
+import { secretService } from './services/secrets.ts'
 import { shipService } from './services/ships.ts'
 import { simulationService } from './services/simulations.ts'
 import { tokenService } from './services/tokens.ts'
@@ -74,7 +75,7 @@ export interface AppOptions {
   metricsToken?: string | undefined
   /** Wrong tokens that one client address may send in a minute; 0: any number. */
   failedLoginsPerMinute: number
-  /** Seals the secrets of webhooks; undefined: they stand in etcd as they are. */
+  /** Seals the secrets of ships and webhooks; undefined: they stand in etcd as they are. */
   secretsKey?: string | undefined
   /** Private addresses that webhooks may go to. */
   webhookAllow?: string | undefined
@@ -167,6 +168,7 @@ export function createApp({
     shipService(stores, watch),
     simulationService(stores, stopping),
     tokenService(stores),
+    secretService(stores, seal),
     webhookService(stores, seal, guard),
   ]) {
     for (const entry of service.openAPIRegistry.definitions) {

@@ -17,6 +17,7 @@ import { placementCommands } from './placementCommands.ts'
 import { quotaCommands } from './quotaCommands.ts'
 import { rolloutCommands } from './rolloutCommands.ts'
 import { table } from './screen.ts'
+import { secretCommands } from './secretCommands.ts'
 import { tokenCommands } from './tokenCommands.ts'
 import { webhookCommands } from './webhookCommands.ts'
 
@@ -122,6 +123,7 @@ export const commands: Commands = {
   ...placementCommands,
   ...tokenCommands,
   ...quotaCommands,
+  ...secretCommands,
   ...auditCommands,
   ...eventCommands,
   ...webhookCommands,

@@ -199,7 +199,7 @@ export const settings = {
     'ARMADA_SECRETS_KEY',
     ['api'],
     secret.optional(),
-    'Seals the secrets of webhooks in etcd; the same for all ApiServers. Without it they stand there as they are',
+    'Seals the secrets of ships and webhooks in etcd; the same for all ApiServers. Without it they stand there as they are',
   ),
   webhookAllow: setting(
     'ARMADA_WEBHOOK_ALLOW',
@@ -261,6 +261,21 @@ export const settings = {
     ['agent'],
     z.string().default('/var/lib/armada'),
     'Where the agent keeps its credential',
+  ),
+  secretsDir: setting(
+    'ARMADA_SECRETS_DIR',
+    ['agent'],
+    z
+      .string()
+      .regex(/^(\/[A-Za-z0-9_.-]+)+$/, 'must be a whole path')
+      .default('/run/armada'),
+    'Folder on a tmpfs that holds the secrets of its ships',
+  ),
+  registryAuth: setting(
+    'ARMADA_REGISTRY_AUTH',
+    ['agent'],
+    z.string().optional(),
+    "File with the credentials of registries, in the format of Docker's config.json",
   ),
   credentialMs: setting(
     'ARMADA_CREDENTIAL_MS',

@@ -4,6 +4,7 @@ import type { Log } from '../../shared/log.ts'
 import { sleep } from '../../shared/loop.ts'
 import type { Contact } from '../contact.ts'
 import type { Engine } from '../docker/engine.ts'
+import type { LastSamples } from '../lastSamples.ts'
 import type { Outbox } from '../outbox.ts'
 import type { Roster } from '../roster.ts'
 import { HostMeter } from './hostMeter.ts'
@@ -17,6 +18,7 @@ export interface AdvisorOptions {
   roster: Roster
   outbox: Outbox
   contact: Contact
+  lastSamples: LastSamples
   onStale: ReporterOptions['onStale']
   onTooLate: ProberOptions['onTooLate']
   log: Log
@@ -30,11 +32,11 @@ export interface Advisor {
 }
 
 export function startAdvisor(options: AdvisorOptions): Advisor {
-  const { engine, roster, outbox, log } = options
+  const { engine, roster, outbox, lastSamples, log } = options
   const over = new AbortController()
   const host = new HostMeter(engine)
   const prober = new Prober({ ...options, signal: over.signal })
-  const ships = new ShipMeter(roster, prober.playersOf)
+  const ships = new ShipMeter(roster, prober.playersOf, lastSamples)
   const reporter = new Reporter({
     ...options,
     degraded: () => engine.away,

@@ -1,5 +1,6 @@
 // Measures the ships: all of them in one pass, together with what their own queries said.
 import type { ShipSample } from '../../shared/model/ship.ts'
+import type { LastSamples } from '../lastSamples.ts'
 import type { Aboard, Roster } from '../roster.ts'
 import { type CgroupFiles, cgroupOf } from './cgroup.ts'
 
@@ -18,10 +19,12 @@ interface Meter {
 export class ShipMeter {
   readonly #roster: Roster
   readonly #players: (ship: string) => Players | undefined
+  readonly #last: LastSamples
   readonly #meters = new Map<string, Meter>()
 
-  constructor(roster: Roster, players: (ship: string) => Players | undefined) {
+  constructor(roster: Roster, players: (ship: string) => Players | undefined, last: LastSamples) {
     this.#roster = roster
+    this.#last = last
     this.#players = players
   }
 
@@ -35,7 +38,10 @@ export class ShipMeter {
   #sampleOf(entry: Aboard): ShipSample {
     const { ship } = entry.grant
     const { players = null, maxPlayers = null, map = null } = this.#players(ship) ?? {}
-    return { ship, players, maxPlayers, map, ...this.#usageOf(entry) }
+    const sample = { ship, players, maxPlayers, map, ...this.#usageOf(entry) }
+    // Of a container that has just ended nothing can be measured: what is known of it is better.
+    if (sample.memoryMiB !== null) this.#last.note(entry.grant, sample)
+    return sample
   }
 
   #usageOf({ containerId, pid }: Aboard): typeof unknown {

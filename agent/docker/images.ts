@@ -5,17 +5,29 @@ import type { Log } from '../../shared/log.ts'
 import { within } from '../../shared/loop.ts'
 import type { Engine } from './engine.ts'
 import { EngineError, hasStatus, isAway } from './engineError.ts'
+import { type PullEvent, PullProgress } from './pullProgress.ts'
+import { authFor } from './registries.ts'
+
+const toldEveryMs = 5_000
+
+export interface ImageOptions {
+  /** Credentials of registries, as Docker's config.json has them. */
+  authFile?: string | undefined
+  limitMs?: number
+}
 
 export class Images {
   readonly #engine: Engine
   readonly #log: Log
+  readonly #authFile: string | undefined
   readonly #limitMs: number
   /** One a wanted image, for all who wait for it. */
   readonly #searches = new Map<string, Promise<void>>()
 
-  constructor(engine: Engine, log: Log, limitMs = 300_000) {
+  constructor(engine: Engine, log: Log, { authFile, limitMs = 300_000 }: ImageOptions = {}) {
     this.#engine = engine
     this.#log = log
+    this.#authFile = authFile
     this.#limitMs = limitMs
   }
 
@@ -43,6 +55,19 @@ export class Images {
     }
   }
 
+  /** Logs now and then how far the pull is. */
+  #teller(image: string): (event: PullEvent) => void {
+    const progress = new PullProgress()
+    let toldAtMs = performance.now()
+    return (event) => {
+      progress.note(event)
+      const nowMs = performance.now()
+      if (nowMs - toldAtMs < toldEveryMs) return
+      toldAtMs = nowMs
+      this.#log.info({ image, percent: progress.percent }, 'image is being pulled')
+    }
+  }
+
   async #pull(image: string): Promise<void> {
     const { docker } = this.#engine
     const over = new AbortController()
@@ -50,9 +75,12 @@ export class Images {
     try {
       const reference = /[:@][^/]*$/.test(image) ? image : `${image}:latest`
       const pulled = (async () => {
-        const stream = await docker.pull(reference, { abortSignal: over.signal })
+        const authconfig = await authFor(image, this.#authFile)
+        const options = { abortSignal: over.signal, ...(authconfig && { authconfig }) }
+        const stream = await docker.pull(reference, options)
+        const tell = this.#teller(image)
         await new Promise<void>((resolve, reject) => {
-          docker.modem.followProgress(stream, (error) => (error ? reject(error) : resolve()))
+          docker.modem.followProgress(stream, (error) => (error ? reject(error) : resolve()), tell)
           ;(stream as Readable).once('close', () => reject(new EngineError(null, 'the pull broke off')))
         })
       })()
@@ -64,7 +92,7 @@ export class Images {
       const said = EngineError.from(error, 'pulling an image')
       const why = said.status === null ? messageOf(error) : said.message
       throw new Error(
-        `image ${image} is not on this host and cannot be pulled: ${why.trim()}; check the name, and that the registry can be reached`,
+        `image ${image} is not on this host and cannot be pulled: ${why.trim()}; check the name, that the registry can be reached, and its credentials`,
         { cause: error },
       )
     }

@@ -8,6 +8,8 @@ export const label = {
   /** The boot of the machine in which the container was made: exits across a reboot are not the ship's fault. */
   boot: 'armada.boot',
   grant: 'armada.grant',
+  /** On volumes: the name in the blueprint. */
+  volume: 'armada.volume',
 } as const
 
 export interface Mark {

@@ -8,6 +8,8 @@ import type { Port, Protocol } from '../../shared/model/port.ts'
 import { type SdkPorts, usualPorts } from '../sdkPorts.ts'
 import { checkHostConfig } from './hostConfig.ts'
 import { labelsOf } from './label.ts'
+import { secretMounts } from './secretFiles.ts'
+import { mountOf } from './volumes.ts'
 
 export interface Berth {
   /** Id of the host. */
@@ -16,6 +18,8 @@ export interface Berth {
   address: string
   boot: string
   sdkPorts?: SdkPorts
+  /** Where the files of SecretFiles are. */
+  secretsDir: string
 }
 
 export function containerName(grant: Pick<Grant, 'ship' | 'attempt'>): string {
@@ -35,8 +39,8 @@ export function containerOptions(grant: Grant, berth: Berth): Dockerode.Containe
       ]),
     ),
   )
-  const HostConfig = hostConfig(grant, bindings)
-  checkHostConfig(HostConfig)
+  const HostConfig = hostConfig(grant, berth, bindings)
+  checkHostConfig(HostConfig, berth.secretsDir)
   return {
     name: containerName(grant),
     Image: spec.image,
@@ -53,11 +57,16 @@ export function containerOptions(grant: Grant, berth: Berth): Dockerode.Containe
   }
 }
 
-function hostConfig({ spec }: Grant, bindings: Dockerode.PortMap): Dockerode.HostConfig {
+function hostConfig(grant: Grant, berth: Berth, bindings: Dockerode.PortMap): Dockerode.HostConfig {
+  const { spec } = grant
   const { resources, limits } = spec
   const { cpuMillis, memoryMiB } = resources
   const bytes = memoryMiB * 1024 * 1024
   const tmpfs = tmpfsOf(spec)
+  const mounts = [
+    ...spec.volumes.map((volume) => mountOf(volume, grant.ship, berth.host)),
+    ...secretMounts(grant, berth.secretsDir),
+  ]
   return {
     NetworkMode: spec.network,
     PortBindings: bindings,
@@ -75,6 +84,7 @@ function hostConfig({ spec }: Grant, bindings: Dockerode.PortMap): Dockerode.Hos
     Init: true,
     ReadonlyRootfs: spec.readOnlyRoot,
     ...(Object.keys(tmpfs).length > 0 && { Tmpfs: tmpfs }),
+    ...(mounts.length > 0 && { Mounts: mounts }),
     LogConfig: logConfig(limits.logMiB),
     RestartPolicy: { Name: 'no' },
   }

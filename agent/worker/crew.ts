@@ -6,7 +6,9 @@ import type { HostDescription } from '../../shared/model/host.ts'
 import type { Contact } from '../contact.ts'
 import type { Engine } from '../docker/engine.ts'
 import type { Images } from '../docker/images.ts'
+import type { SecretFiles } from '../docker/secretFiles.ts'
 import type { Lanes } from '../lanes.ts'
+import type { LastSamples } from '../lastSamples.ts'
 import type { Outbox } from '../outbox.ts'
 import type { Roster } from '../roster.ts'
 import type { SdkPortBook } from '../sdkPorts.ts'
@@ -20,9 +22,12 @@ export interface Crew {
   readonly api: Client
   readonly engine: Engine
   readonly images: Images
+  readonly secretsDir: string
+  readonly secretFiles: SecretFiles
   readonly roster: Roster
   readonly outbox: Outbox
   readonly contact: Contact
+  readonly lastSamples: LastSamples
   readonly sdkPorts: SdkPortBook
   /** Closed until nobody else is present under this host's name, as far as can be told. */
   readonly present: Gate

@@ -13,7 +13,7 @@ const keptLines = 20
 export async function settle(crew: Crew, entry: Aboard): Promise<void> {
   const { engine, roster, outbox, log } = crew
   const details = entry.containerId === null ? undefined : await engine.details(entry.containerId)
-  const exit = details ? await exitOf(crew, details) : null
+  const exit = details ? await exitOf(crew, entry, details) : null
   // Meanwhile its ending may have been decided, or another turn may have settled it.
   const now = roster.at(entry.grant)
   if (!now) return
@@ -32,12 +32,16 @@ function remainsOf({ boot }: Crew, details: Details | undefined, exit: ShipExit 
   return { exit, hostRestarted, error: details?.exit.error ?? '' }
 }
 
-async function exitOf({ engine }: Crew, details: Details): Promise<ShipExit | null> {
+async function exitOf(
+  { engine, lastSamples }: Crew,
+  { grant }: Aboard,
+  details: Details,
+): Promise<ShipExit | null> {
   if (details.startedAtEpochMs === null) return null
   const logTail = await lastLines(engine, details.id, keptLines).catch((error: unknown) => {
     if (isAway(error)) throw error
     return []
   })
   const { code, oomKilled, at } = details.exit
-  return { code, oomKilled, logTail, at }
+  return { code, oomKilled, logTail, at, sample: lastSamples.of(grant) }
 }

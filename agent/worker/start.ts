@@ -12,10 +12,15 @@ import type { Grant } from '../../shared/model/grant.ts'
 import type { Details } from '../docker/engine.ts'
 import { hasStatus, isAway } from '../docker/engineError.ts'
 import { containerName, containerOptions } from '../docker/options.ts'
+
+import { giveVolumes } from '../docker/volumes.ts'
+
 import { type Aboard, about } from '../roster.ts'
+
 import type { Crew } from './crew.ts'
 import { carryOut } from './end.ts'
 import { type BusyPort, busyPort } from './hostPort.ts'
+import { hasSecrets } from './secrets.ts'
 import { verdict } from './verdict.ts'
 
 /** The scheduler chooses anew at once, and may choose the same port. */
@@ -30,7 +35,7 @@ export async function startShip(crew: Crew, grant: Grant): Promise<void> {
   while (!signal.aborted) {
     try {
       if (roster.at(grant)?.ending) return abandon(crew, grant)
-      if (!(await hasImage(crew, grant))) return abandon(crew, grant)
+      if (!(await hasImage(crew, grant)) || !(await hasSecrets(crew, grant))) return abandon(crew, grant)
       const entry = await starts.run(() => launch(crew, grant))
       if (!entry) return abandon(crew, grant)
       log.info({ ...about(grant), tookMs: Math.round(performance.now() - beginMs) }, 'ship started')
@@ -62,6 +67,8 @@ async function launch(crew: Crew, grant: Grant): Promise<Aboard | undefined> {
   const container = await make(crew, grant)
   if (container.state === 'created') {
     try {
+      if (grant.spec.user && grant.spec.volumes.length > 0)
+        await giveVolumes(engine, container.id, grant.spec.user)
       const busy = await busyPort(grant.ports)
       if (busy) throw portError(grant, busy)
       if (!roster.at(grant)?.ending) await engine.start(container.id)
@@ -100,10 +107,16 @@ export function whereabouts(
 
 /** Creates the container, or finds the one that an interrupted start of the same attempt left. */
 async function make(crew: Crew, grant: Grant): Promise<Pick<Details, 'id' | 'state'>> {
-  const { engine, host, boot } = crew
+  const { engine, host, boot, secretsDir } = crew
   const name = containerName(grant)
   const sdkPorts = await crew.sdkPorts.choose(grant)
-  const options = containerOptions(grant, { host: host.id, address: host.address, boot, sdkPorts })
+  const options = containerOptions(grant, {
+    host: host.id,
+    address: host.address,
+    boot,
+    sdkPorts,
+    secretsDir,
+  })
   try {
     return { id: await engine.create(options), state: 'created' }
   } catch (error) {

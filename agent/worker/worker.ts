@@ -6,7 +6,9 @@ import type { HostDescription } from '../../shared/model/host.ts'
 import type { Contact } from '../contact.ts'
 import type { Engine } from '../docker/engine.ts'
 import { Images } from '../docker/images.ts'
+import { SecretFiles } from '../docker/secretFiles.ts'
 import { Lanes } from '../lanes.ts'
+import type { LastSamples } from '../lastSamples.ts'
 import type { Outbox } from '../outbox.ts'
 import type { Roster, ShipAttempt } from '../roster.ts'
 import type { SdkPortBook } from '../sdkPorts.ts'
@@ -15,6 +17,7 @@ import { Desk } from './desk.ts'
 import { discard, endShip } from './end.ts'
 import { Gate } from './gate.ts'
 import { Hands } from './hands.ts'
+import { keepHouse } from './housekeeping.ts'
 import { giveAllBack } from './leave.ts'
 import { keepLookout, listen, lookOnce } from './lookout.ts'
 import { type HelloOptions, reconcile } from './reconcile.ts'
@@ -25,11 +28,16 @@ import { keepWatch } from './watch.ts'
 export interface WorkerOptions extends RegisterOptions, HelloOptions, StreamOptions {
   host: HostDescription
   boot: string
+  /** On a file system in memory, and of this host alone. */
+  secretsDir: string
+  /** File with the credentials of registries. */
+  registryAuth: string | undefined
   api: Client
   engine: Engine
   roster: Roster
   outbox: Outbox
   contact: Contact
+  lastSamples: LastSamples
   sdkPorts: SdkPortBook
   log: Log
 }
@@ -50,12 +58,14 @@ export interface Worker {
 }
 
 export function startWorker(options: WorkerOptions): Worker {
-  const { host, boot, api, engine, roster, outbox, contact, sdkPorts, log } = options
+  const { host, boot, secretsDir, api, engine, roster, outbox, contact, lastSamples, sdkPorts, log } = options
   const over = new AbortController()
   const leaving = new AbortController()
   const crew: Crew = {
-    ...{ host, boot, api, engine, roster, outbox, contact, sdkPorts, log },
-    images: new Images(engine, log),
+    ...{ host, boot, api, engine, roster, outbox, contact, lastSamples, sdkPorts, log },
+    images: new Images(engine, log, { authFile: options.registryAuth }),
+    secretsDir,
+    secretFiles: new SecretFiles(secretsDir),
     present: new Gate(),
     gate: new Gate(),
     hands: new Hands(log),
@@ -75,6 +85,7 @@ export function startWorker(options: WorkerOptions): Worker {
     reconcile(takingPart, desk, options),
     followStream(takingPart, options),
     keepLookout(crew),
+    keepHouse(crew),
     listen(crew),
     keepWatch(crew, options.sessionMs),
   ]

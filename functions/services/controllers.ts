@@ -7,8 +7,10 @@ import type { Row } from '../stores/mirror/table.ts'
 import type { Fence } from '../stores/ships.ts'
 import type { Stores } from '../stores/stores.ts'
 import { giveBack, isLapsed, shipOf } from './changes/allocating.ts'
-import { avoiding, end, lose, requeue } from './changes/lifecycle.ts'
+import { avoiding, end, lose, requeue, stop } from './changes/lifecycle.ts'
+import { elders } from './elders.ts'
 import { serviceApp } from './serviceApp.ts'
+import { tellWorkers } from './ships.ts'
 import { queueTickets } from './tickets.ts'
 
 type Decision = ReturnType<typeof routes.Decision.parse>
@@ -19,6 +21,7 @@ const next: Record<Exclude<Decision['to'], 'Forgotten'>, (ship: Ship, reason: st
   Queued: (ship, reason) => requeue(ship, 'controllers', reason, { avoidHosts: avoiding(ship) }),
   Lost: (ship, reason) => lose(ship, reason),
   Failed: (ship, reason) => end(ship, 'Failed', 'controllers', reason),
+  Stopping: (ship, reason) => (ship.state === 'Ready' ? stop(ship, 'controllers', reason) : undefined),
   Stopped: (ship, reason) => end(ship, 'Stopped', 'controllers', reason),
 }
 
@@ -51,6 +54,7 @@ export function controllerService(stores: Stores) {
           withoutTicket: (await withoutTicket(queuedMs)).slice(0, limit).map(brief),
           unclaimed: olderThan('Scheduled', scheduledMs).slice(0, limit).map(brief),
           finished: finished.slice(0, limit).map(brief),
+          aged: (await elders(stores)).slice(0, limit).map(brief),
           lapsed: lapsed().slice(0, limit),
           lost: await Promise.all(
             lost.map(async (row) => ({ ...brief(row), policy: (await hostLost(row)).policy })),
@@ -109,10 +113,9 @@ export function controllerService(stores: Stores) {
       },
       fence,
     )
-    await queueTickets(
-      [...changed.values()].map((row) => row.value),
-      stores,
-    )
+    const moved = [...changed.values()].map((row) => row.value)
+    await queueTickets(moved, stores)
+    await tellWorkers(moved, stores)
     return [...changed.keys()]
   }
 

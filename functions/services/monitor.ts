@@ -17,13 +17,16 @@ import type { Said } from '../stores/keeper/advice.ts'
 import type { Stores } from '../stores/stores.ts'
 import type { AgentStreams } from './agentStreams.ts'
 import { confirm } from './changes/allocating.ts'
+import { crash } from './changes/crash.ts'
 import { claim, end, giveBack, ready, unhealthy } from './changes/lifecycle.ts'
 import { noSuchHost } from './hosts.ts'
+import { leftovers } from './leftovers.ts'
 import { serviceApp } from './serviceApp.ts'
 import { shipWords } from './shipWords.ts'
 import { queueTickets } from './tickets.ts'
 
 const pingMs = 10_000
+const noRestart = { policy: 'never', most: 1 } as const
 /** Ships that ended carry their last lines, up to 120 kB each in the worst case. */
 const largeShips = 10
 
@@ -109,6 +112,7 @@ export function monitorService(stores: Stores, streams: AgentStreams) {
       return c.json({ stale, resendHoldings: !advised }, 200)
     })
     .route('/', shipWords(stores))
+    .route('/', leftovers(stores))
     .openapi(guarded(routes.stream), (c) => {
       const me = c.get('caller').name
       return streamSSE(c, async (stream) => {
@@ -230,8 +234,9 @@ function next(ship: Ship, change: routes.ShipReport, spec: BlueprintSpec | undef
     case 'Unhealthy':
       return unhealthy(ship, change.reason)
     case 'Stopped':
+      return end(ship, 'Stopped', 'agent', change.reason, change.exit)
     case 'Failed':
-      return end(ship, change.state, 'agent', change.reason, change.exit)
+      return crash(ship, change.reason, change.exit, spec?.lifecycle.restart ?? noRestart)
     case 'Returned':
       return giveBack(ship, change.reason, change.fault, change.exit, spec?.lifecycle.startAttempts ?? 1)
   }

@@ -3,7 +3,7 @@ import type { Ship } from '../../shared/model/ship.ts'
 import { demandOf, type Ticket } from '../../shared/model/ticket.ts'
 import { traced } from '../../shared/trace.ts'
 import type { Stores } from '../stores/stores.ts'
-import { notBeforeMs } from './changes/lifecycle.ts'
+import { notBeforeMs } from './changes/backoff.ts'
 
 /** Queues a ticket for every ship that is Queued; passes over the others. */
 export async function queueTickets(ships: Iterable<Ship>, { blueprints, dispatch }: Stores): Promise<void> {
@@ -13,7 +13,7 @@ export async function queueTickets(ships: Iterable<Ship>, { blueprints, dispatch
     const blueprint = await blueprints.get(ship.blueprint.name, ship.blueprint.revision)
     if (!blueprint) continue // deleted while in use is refused, so this is a ship being deleted
     const { id, attempt, priority, avoidHosts } = ship
-    const demand = demandOf(blueprint.spec, ship.fleet)
+    const demand = demandOf(blueprint.spec, ship.fleet, ship.home)
     const rest = { avoidHosts, notBeforeMs: notBeforeMs(ship), ...traced(ship) }
     tickets.push({ ship: id, attempt, priority, demand, ...rest })
   }

@@ -26,6 +26,7 @@ export const etcdKeys = {
   /** Guards of quotas: see stores/quotas.ts. */
   quotaGuard: (quota: string) => `/armada/quota-guards/quota/${quota}`,
   tokenGuard: (token: string) => `/armada/quota-guards/token/${token}`,
+  secrets: '/armada/secrets/',
   webhooks: '/armada/webhooks/',
   /** How far the deliveries of each webhook are. */
   webhookProgress: '/armada/webhook-progress/',

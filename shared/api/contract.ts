@@ -19,6 +19,7 @@ import type * as moves from './moves.ts'
 import type * as offices from './offices.ts'
 import type * as placements from './placements.ts'
 import type * as quotas from './quotas.ts'
+import type * as secrets from './secrets.ts'
 import type * as ships from './ships.ts'
 import type * as simulations from './simulations.ts'
 import type * as tokens from './tokens.ts'
@@ -56,6 +57,7 @@ type Routes =
   | RoutesOf<typeof offices>
   | RoutesOf<typeof placements>
   | RoutesOf<typeof quotas>
+  | RoutesOf<typeof secrets>
   | RoutesOf<typeof ships>
   | RoutesOf<typeof simulations>
   | RoutesOf<typeof tokens>

@@ -14,6 +14,7 @@ import type { Quota, TokenRequest, TokenView } from '../model/token.ts'
 const lifecycle = {
   graceMs: 5_000,
   startAttempts: 5,
+  restart: { policy: 'never', most: 5 },
   hostLost: { policy: 'replace', afterMs: 30_000 },
 } as const
 
@@ -22,6 +23,8 @@ const spec: BlueprintSpec = {
   env: { GAME_MAP: 'am_underworks' },
   readOnlyRoot: true,
   tmpfs: [],
+  volumes: [],
+  secrets: [],
   capabilities: [],
   limits: { cpu: 'quota', pids: 512, logMiB: 30, ulimits: {} },
   network: 'bridge',

@@ -205,6 +205,23 @@ export const tell = createRoute({
   },
 })
 
+export const leftovers = createRoute({
+  method: 'post',
+  path: '/v1/monitor/leftovers',
+  tags,
+  'x-roles': hosts,
+  summary: 'Ask which ships will not come back to this host',
+  description: 'What they kept there may be removed.',
+  request: { body: body(z.strictObject({ ships: z.array(Name).max(1_000) })) },
+  responses: {
+    200: answer(
+      z.strictObject({ over: z.array(Name).describe('Ended or forgotten, or at home on another host') }),
+      'Those that need nothing here',
+    ),
+    ...failures(),
+  },
+})
+
 export const stream = createRoute({
   method: 'get',
   path: '/v1/monitor/stream',

@@ -15,9 +15,9 @@ export const Decision = z.strictObject({
   ship: Name,
   attempt: z.int().min(1).describe('As the controller saw it; passed over when the ship has moved on'),
   to: z
-    .enum(['Queued', 'Lost', 'Failed', 'Stopped', 'Forgotten'])
+    .enum(['Queued', 'Lost', 'Failed', 'Stopping', 'Stopped', 'Forgotten'])
     .describe(
-      'Queued raises the attempt and writes a new ticket; Forgotten deletes the record of a finished ship',
+      'Queued raises the attempt and writes a new ticket; Stopping is for Ready ships only; Forgotten deletes the record of a finished ship',
     ),
   reason: z.string().max(1_000),
 })
@@ -50,6 +50,7 @@ export const Watchlist = z.strictObject({
   unclaimed: z.array(Brief),
   finished: z.array(Brief),
   lost: z.array(Brief.extend({ policy: HostLostPolicy })),
+  aged: z.array(Brief).describe('Ready, and older than lifecycle.maxAgeMs: to be ended now'),
   lapsed: z.array(AllocationId).describe('Allocations whose lease has run out unconfirmed'),
 })
 export type Watchlist = z.infer<typeof Watchlist>

@@ -1,12 +1,14 @@
 // ShipBlueprint: the template of ships. A revision never changes; every change makes a new one.
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
-import { Capability, Limits, StopSignal, Tmpfs } from './container.ts'
+import { Capability, Limits, Tmpfs, Volume } from './container.ts'
+import { Lifecycle } from './lifecycle.ts'
 import { Labels, Name } from './name.ts'
 import { Placement } from './placement.ts'
 import { PortRequest } from './port.ts'
 import { Probe, probedPort } from './probe.ts'
 import { ExtraResources } from './resources.ts'
+import { SecretFile } from './secret.ts'
 import { Counters, dataBytes, Lists, mostDataBytes } from './shipData.ts'
 
 const Request = z.strictObject({
@@ -19,51 +21,6 @@ const Request = z.strictObject({
     .optional()
     .describe('Disk, in MiB: counted when a host is chosen, not enforced. Default: 0'),
   extra: ExtraResources.optional(),
-})
-
-const Lifecycle = z.strictObject({
-  graceMs: z
-    .int()
-    .min(0)
-    .max(600_000)
-    .default(10_000)
-    .describe('Between the request to end (SIGTERM, or as stopSignal and stopCommand say) and SIGKILL'),
-  stopSignal: StopSignal.optional().describe("How it is asked to end; the image's own way if left out"),
-  stopCommand: z
-    .string()
-    .min(1)
-    .max(1_024)
-    .regex(/^\P{Cc}+$/u, 'must be one line')
-    .optional()
-    .describe(
-      'Written to its console in place of a signal, for games that save the world then; the signal follows after half of graceMs',
-    ),
-  startAttempts: z
-    .int()
-    .min(1)
-    .max(100)
-    .default(5)
-    .describe('Starts that may fail, each on another host if there is one, before the ship is Failed'),
-  afterUse: z
-    .enum(['ready', 'stop'])
-    .optional()
-    .describe(
-      'What becomes of a ship whose last allocation is given back: it is ready for the next session (default), or stops',
-    ),
-  hostLost: z
-    .strictObject({
-      policy: z
-        .enum(['replace', 'wait', 'fail'])
-        .default('replace')
-        .describe('replace: start it elsewhere; wait: until the host is back; fail: give up'),
-      afterMs: z
-        .int()
-        .min(2_000)
-        .max(86_400_000)
-        .default(30_000)
-        .describe('A silent host is lost after this'),
-    })
-    .prefault({}),
 })
 
 export const BlueprintSpec = z
@@ -85,6 +42,11 @@ export const BlueprintSpec = z
       })
       .refine((env) => Object.keys(env).length <= 64, 'at most 64 variables')
       .default({}),
+    secrets: z
+      .array(SecretFile)
+      .max(32)
+      .default([])
+      .describe('Files in memory with what `PUT /v1/secrets/{secret}` set; owned by `user`, or root'),
     user: z
       .string()
       .regex(/^\d{1,9}(:\d{1,9})?$/, 'must be "uid" or "uid:gid" in numbers')
@@ -95,6 +57,13 @@ export const BlueprintSpec = z
       .default(false)
       .describe('The root file system is read-only; /tmp stays writable, and what tmpfs names'),
     tmpfs: z.array(Tmpfs).max(8).default([]).describe('Folders in memory'),
+    volumes: z
+      .array(Volume)
+      .max(8)
+      .default([])
+      .describe(
+        'Folders on the disk of the host. A ship with one that is kept goes back to its host as long as that stands and is open; elsewhere it starts empty, or waits with lifecycle.hostLost.policy "wait"',
+      ),
     capabilities: z
       .array(Capability)
       .max(8)
@@ -137,10 +106,23 @@ export const BlueprintSpec = z
       const message = 'needs a console: add console: "stdin"'
       context.addIssue({ code: 'custom', path: ['lifecycle', 'stopCommand'], message })
     }
-    const folders = spec.tmpfs.map(({ path }) => path)
+    const folders = [...spec.tmpfs, ...spec.volumes, ...spec.secrets].map(({ path }) => path)
     const twice = folders.find((path, i) => folders.indexOf(path) !== i)
-    if (twice)
-      context.addIssue({ code: 'custom', path: ['tmpfs'], message: `two folders are named "${twice}"` })
+    if (twice) {
+      const found = (['secrets', 'volumes', 'tmpfs'] as const).filter((field) =>
+        spec[field].some((one) => one.path === twice),
+      )
+      context.addIssue({ code: 'custom', path: found.slice(0, 1), message: `two things are at "${twice}"` })
+    }
+    const volumes = spec.volumes.map(({ name }) => name)
+    const same = volumes.find((name, i) => volumes.indexOf(name) !== i)
+    if (same)
+      context.addIssue({ code: 'custom', path: ['volumes'], message: `two volumes are named "${same}"` })
+    const sizeMiB = spec.volumes.reduce((sum, volume) => sum + (volume.sizeMiB ?? 0), 0)
+    if (sizeMiB > (spec.resources.diskMiB ?? 0)) {
+      const message = `the volumes are to hold ${sizeMiB} MiB: ask for as much, or more`
+      context.addIssue({ code: 'custom', path: ['resources', 'diskMiB'], message })
+    }
     const probed = probedPort(spec.probe)
     if (probed !== undefined && !names.includes(probed)) {
       const known = names.length > 0 ? `its ports are ${names.join(', ')}` : 'it has no ports'
@@ -193,6 +175,11 @@ export type BlueprintRef = z.infer<typeof BlueprintRef>
 
 export function speaksSdk(spec: Pick<BlueprintSpec, 'probe' | 'sdk'>): boolean {
   return spec.sdk === 'agones' || spec.probe.type === 'sdk'
+}
+
+/** Whether its ships leave something on their hosts that they want to find again. */
+export function keepsVolumes({ volumes }: Pick<BlueprintSpec, 'volumes'>): boolean {
+  return volumes.some(({ keep }) => keep)
 }
 
 /** Tells whether two specs say the same, whatever the order of their keys. */

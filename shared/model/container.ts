@@ -1,5 +1,6 @@
 // What a ship's container may have and take, beside its image and its share of the host.
 import { z } from 'zod'
+import { Name } from './name.ts'
 
 /** Of Linux's capabilities those that cannot reach out of a container; all others are always dropped. */
 export const Capability = z.enum([
@@ -66,6 +67,24 @@ export const Tmpfs = z.strictObject({
   sizeMiB: z.int().min(1).max(65_536).default(64).describe("In MiB; counts as the ship's memory"),
 })
 export type Tmpfs = z.infer<typeof Tmpfs>
+
+export const Volume = z.strictObject({
+  name: Name,
+  path: MountPath,
+  keep: z
+    .boolean()
+    .default(false)
+    .describe(
+      "true: it outlives restarts of the ship on the same host, and goes when the ship's record has ended; false: empty at each start",
+    ),
+  sizeMiB: z
+    .int()
+    .min(1)
+    .max(1_073_741_824)
+    .optional()
+    .describe('In MiB, what it is expected to hold; resources.diskMiB must ask for as much. Not enforced'),
+})
+export type Volume = z.infer<typeof Volume>
 
 /** `lifecycle.stopSignal` in a blueprint; the image's own when it is left out, or SIGTERM. */
 export const StopSignal = z.enum(['SIGTERM', 'SIGINT', 'SIGQUIT', 'SIGHUP', 'SIGUSR1', 'SIGUSR2'])

@@ -11,12 +11,29 @@ import { Annotations, Counters, Lists } from './shipData.ts'
 import { ShipState } from './shipState.ts'
 import { TraceId } from './traceId.ts'
 
-export const ShipExit = z.strictObject({
-  code: z.int().nullable().describe("The container's exit code; null when nobody saw it end"),
-  oomKilled: z.boolean().describe('Ended by the memory limit'),
-  logTail: z.array(z.string().max(1_000)).max(20).describe('The last lines it printed, oldest first'),
-  at: z.iso.datetime(),
+export const ShipSample = z.strictObject({
+  ship: Name,
+  players: z.int().min(0).nullable(),
+  maxPlayers: z.int().min(0).nullable(),
+  map: z.string().max(128).nullable(),
+  cpuMillis: z.number().min(0).nullable().describe('CPU used, in thousandths of a core'),
+  memoryMiB: z.number().min(0).nullable(),
 })
+/** What the Advisor last measured of a ship. */
+export type ShipSample = z.infer<typeof ShipSample>
+
+export const ShipExit = z
+  .strictObject({
+    code: z.int().nullable().describe("The container's exit code; null when nobody saw it end"),
+    oomKilled: z.boolean().describe('Ended by the memory limit'),
+    logTail: z.array(z.string().max(1_000)).max(20).describe('The last lines it printed, oldest first'),
+    at: z.iso.datetime(),
+    sample: ShipSample.omit({ ship: true })
+      .nullable()
+      .optional()
+      .describe('What was last measured of it while it ran; null when nothing was'),
+  })
+  .meta({ id: 'ShipExit' })
 export type ShipExit = z.infer<typeof ShipExit>
 
 export const Ship = z.strictObject({
@@ -29,6 +46,7 @@ export const Ship = z.strictObject({
   stateSince: z.iso.datetime(),
   attempt: z.int().min(1).describe('Raised each time the ship is queued again; fences everything older'),
   failedStarts: z.int().min(0).describe('Starts that failed so far; see lifecycle.startAttempts'),
+  crashes: z.int().min(0).optional().describe('Crashes in a row after it was Ready; see lifecycle.restart'),
   reason: z.string().nullable().describe('Why it is in this state, or why it cannot be placed yet'),
   host: Name.nullable(),
   address: z.string().nullable().describe("The host's address for players"),
@@ -52,6 +70,7 @@ export const Ship = z.strictObject({
     .describe('What an Unhealthy or Lost ship was, and is again when it is well'),
   speaks: z.boolean().optional().describe('It speaks an SDK: it is told at once of changes to this record'),
   said: z.int().min(0).optional().describe('Number of the last word of its SDK that was taken'),
+  home: Name.nullable().optional().describe('The host that it goes back to if it can'),
   avoidHosts: z.array(Name).describe('Hosts that could not start it'),
   exit: ShipExit.nullable(),
   moving: z.boolean().optional().describe('It stops only to leave its host: then it is queued again'),
@@ -78,17 +97,6 @@ export type Ship = z.infer<typeof Ship>
 export function hostPortsOf({ ports }: Pick<Ship, 'ports'>): number[] {
   return ports.flatMap(({ hostPort }) => hostPort ?? [])
 }
-
-export const ShipSample = z.strictObject({
-  ship: Name,
-  players: z.int().min(0).nullable(),
-  maxPlayers: z.int().min(0).nullable(),
-  map: z.string().max(128).nullable(),
-  cpuMillis: z.number().min(0).nullable().describe('CPU used, in thousandths of a core'),
-  memoryMiB: z.number().min(0).nullable(),
-})
-/** What the Advisor last measured of a ship. */
-export type ShipSample = z.infer<typeof ShipSample>
 
 export const ShipView = Ship.omit({ requestDigest: true, history: true, said: true, placement: true })
   .extend({

@@ -99,7 +99,7 @@ export const moves: Readonly<Record<ShipState, Row>> = {
     Failed: ['agent'],
   },
   Lost: {
-    Queued: ['controllers'],
+    Queued: ['controllers', 'agent'], // agent: the host came back, and the ship had ended
     Failed: ['controllers', 'agent'],
     Ready: ['agent'], // the host came back and the ship had run on
     Reserved: ['agent'],

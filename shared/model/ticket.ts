@@ -1,7 +1,9 @@
 // Ticket: a ship's entry in the scheduler queue, as small as placement allows.
 import { z } from 'zod'
 import { traced } from '../trace.ts'
-import type { BlueprintSpec } from './blueprint.ts'
+
+import { type BlueprintSpec, keepsVolumes } from './blueprint.ts'
+
 import { Name } from './name.ts'
 import { OnceEach, standingAt } from './onceEach.ts'
 import { Placement } from './placement.ts'
@@ -15,6 +17,13 @@ export const Demand = z
     ports: z.array(PortRequest),
     placement: Placement,
     fleet: Name.nullable(),
+    home: z
+      .strictObject({
+        host: Name,
+        only: z.boolean().describe('While that host stands and is open, on no other'),
+      })
+      .optional()
+      .describe('The host that is taken before all others if it can be'),
   })
   .meta({ id: 'Demand' })
 /** What placement needs to know of a ship. Ships with equal demands are one equivalence class. */
@@ -33,8 +42,15 @@ export interface Ticket {
   traceId?: string
 }
 
-export function demandOf(spec: BlueprintSpec, fleet: string | null): Demand {
-  return { resources: spec.resources, ports: spec.ports, placement: spec.placement, fleet }
+/** @param home the host that it goes back to if it can. */
+export function demandOf(spec: BlueprintSpec, fleet: string | null, home?: string | null): Demand {
+  const { resources, ports, placement } = spec
+  const demand = { resources, ports, placement, fleet }
+  if (!home || placement.host !== undefined) return demand
+  const keeps = keepsVolumes(spec)
+  if (keeps && spec.lifecycle.hostLost.policy === 'wait')
+    return { ...demand, placement: { ...placement, host: home } }
+  return { ...demand, home: { host: home, only: keeps } }
 }
 
 // On the wire each different demand, and each trace, stands once and tickets point at it: a thousand equal ships

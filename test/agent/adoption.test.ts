@@ -55,7 +55,7 @@ test('kill -9 and a new start: ships that ran on are adopted, those that ended a
   half.state = 'Starting'
   const made = { ship: 'a-half', attempt: 1, state: 'Starting', fleet: null, labels: {}, ports: [] } as const
   const grant = { ...made, ports: [], blueprint: { name: 'test', revision: 1 }, spec: half.spec }
-  const berth = { host: 'a', address: '127.0.0.1', boot: bootId() }
+  const berth = { host: 'a', address: '127.0.0.1', boot: bootId(), secretsDir: '/run/armada/a' }
   await dock.engine('POST', '/containers/create?name=armada-a-half-1', containerOptions(grant, berth))
 
   const second = await dock.startAgent('a')

@@ -10,7 +10,7 @@ import { BlueprintSpec } from '../../shared/model/blueprint.ts'
 import { assignPorts, type PortChoice } from '../../shared/model/port.ts'
 
 const test = suite('agent: containers')
-const berth = { host: 'h1', address: '10.0.0.1', boot: 'boot-1' }
+const berth = { host: 'h1', address: '10.0.0.1', boot: 'boot-1', secretsDir: '/run/armada/h1' }
 
 function options(spec: object, choice: PortChoice = {}) {
   const full = BlueprintSpec.parse({ image: 'game:1', ...spec })
@@ -31,6 +31,57 @@ test('limits and hardening', () => {
   assert.is(HostConfig?.PidsLimit, 512)
   assert.equal(HostConfig?.RestartPolicy, { Name: 'no' })
   assert.is(HostConfig?.ReadonlyRootfs, false)
+})
+
+test('volumes: a kept one has a name of its own and labels, another none; nothing else may be mounted', () => {
+  const volumes = [
+    { name: 'world', path: '/data/world', keep: true },
+    { name: 'cache', path: '/data/cache' },
+  ]
+  const { HostConfig } = options({ volumes })
+  const Labels = { 'armada.host': 'h1', 'armada.ship': 'lobby-x', 'armada.volume': 'world' }
+  const Source = 'armada.h1.lobby-x.world'
+  assert.equal(HostConfig?.Mounts as unknown, [
+    { Type: 'volume', Target: '/data/world', Source, VolumeOptions: { Labels } },
+    { Type: 'volume', Target: '/data/cache' },
+  ])
+  for (const mount of [
+    { Type: 'bind', Source: '/etc', Target: '/data' },
+    { Type: 'volume', Source: 'database', Target: '/data' },
+    { Type: 'volume', Target: '/proc' },
+    { Type: 'volume', Target: '/data', VolumeOptions: { DriverConfig: { Name: 'local' } } },
+  ])
+    assert.throws(
+      () => checkHostConfig({ ...HostConfig, Mounts: [mount as never] }, berth.secretsDir),
+      /Mounts/,
+    )
+  for (const bad of [
+    { volumes: [...volumes, { name: 'more', path: '/data/world' }] },
+    { volumes: [...volumes, { name: 'world', path: '/data/more' }] },
+    { volumes, tmpfs: [{ path: '/data/cache' }] },
+    { volumes: [{ name: 'big', path: '/data', sizeMiB: 100 }], resources: { diskMiB: 99 } },
+  ])
+    assert.throws(() => options(bad))
+})
+
+test('secrets: files bound read-only, named by the blueprint; no other path of the host may be bound', () => {
+  const { HostConfig, Labels } = options({ secrets: [{ name: 'key', path: '/etc/game/key' }] })
+  const Source = '/run/armada/h1/lobby-x.3/0'
+  const mount = { Type: 'bind', Source, Target: '/etc/game/key', ReadOnly: true }
+  assert.equal(HostConfig?.Mounts as unknown, [mount])
+  assert.match(Labels?.['armada.grant'] ?? '', /"secrets":\[{"name":"key","path":"\/etc\/game\/key"}\]/)
+  for (const bad of [
+    { ReadOnly: false },
+    { Source: '/run/armada/h1' },
+    { Source: '/run/armada/h1/lobby-x.3/../../x/0' },
+    { Source: '/run/armada/h2/lobby-x.3/0' },
+    { BindOptions: { Propagation: 'shared' } },
+  ]) {
+    const Mounts = [{ ...mount, ...bad } as never]
+    assert.throws(() => checkHostConfig({ ...HostConfig, Mounts }, berth.secretsDir), /Mounts/)
+  }
+  const secrets = [{ name: 'key', path: '/etc/key' }]
+  assert.throws(() => options({ secrets, tmpfs: [{ path: '/etc/key' }] }), /two things/)
 })
 
 test('ports: each protocol is published and exposed; none stays inside', () => {
@@ -112,7 +163,7 @@ test('the labels hold all that an agent needs to adopt', () => {
 
 test('the allow-list refuses whatever a ship may not have', () => {
   const good = options({}).HostConfig ?? {}
-  checkHostConfig(good)
+  checkHostConfig(good, berth.secretsDir)
   const bad: object[] = [
     { Privileged: true },
     { Binds: ['/:/host'] },
@@ -136,8 +187,9 @@ test('the allow-list refuses whatever a ship may not have', () => {
     { RestartPolicy: { Name: 'always' } },
     { Tmpfs: { '/': '' } },
   ]
-  for (const extra of bad) assert.throws(() => checkHostConfig({ ...good, ...extra }), /a ship may not/)
-  assert.throws(() => checkHostConfig({}), /may not be without/)
+  for (const extra of bad)
+    assert.throws(() => checkHostConfig({ ...good, ...extra }, berth.secretsDir), /a ship may not/)
+  assert.throws(() => checkHostConfig({}, berth.secretsDir), /may not be without/)
 })
 
 test('log frames: lines whole over chunks of any size, stdout and stderr apart', () => {

@@ -5,6 +5,7 @@ import { OpenAPIHono } from '@hono/zod-openapi'
 import { streamSSE } from 'hono/streaming'
 import type { z } from 'zod'
 import * as routes from '../../shared/api/monitor.ts'
+import { handOver } from '../../shared/api/secrets.ts'
 import { type ProblemCode, problems } from '../../shared/errors.ts'
 import { BlueprintSpec } from '../../shared/model/blueprint.ts'
 import type { Grant } from '../../shared/model/grant.ts'
@@ -39,6 +40,8 @@ export interface FakeMonitor {
   left: { host: string; ship: string; attempt: number }[]
   samples: { host: string; sample: HostSample; ships: ShipSample[] }[]
   claims: { host: string; ship: string; attempt: number }[]
+  /** Name -> value. */
+  secrets: Map<string, string>
   /** Answers nothing but 503 while true. */
   away: boolean
   /** Refuses a report for its changes. */
@@ -62,6 +65,7 @@ export async function startFakeMonitor(): Promise<FakeMonitor> {
     left: [],
     samples: [],
     claims: [],
+    secrets: new Map(),
     away: false,
     refuse: () => undefined,
     place: (host, id, spec, ports = {}) => {
@@ -152,6 +156,21 @@ export async function startFakeMonitor(): Promise<FakeMonitor> {
     for (const of of left) monitor.left.push({ host, ...of })
     if (sample) monitor.samples.push({ host, sample, ships })
     return c.json({ stale, resendHoldings: false }, 200)
+  })
+  app.openapi(handOver, (c) => {
+    const { ship } = c.req.valid('param')
+    const names = monitor.ships.get(ship)?.spec.secrets.map(({ name }) => name) ?? []
+    const missing = names.find((name) => !monitor.secrets.has(name))
+    if (missing)
+      return c.json({ code: 'not_found', detail: `There is no secret "${missing}".` }, 404) as never
+    return c.json(
+      { values: Object.fromEntries(names.map((name) => [name, monitor.secrets.get(name) ?? ''])) },
+      200,
+    )
+  })
+  app.openapi(routes.leftovers, (c) => {
+    const isOver = (id: string) => ['Stopped', 'Failed'].includes(monitor.ships.get(id)?.state ?? 'Stopped')
+    return c.json({ over: c.req.valid('json').ships.filter(isOver) }, 200)
   })
   app.openapi(
     routes.stream,

@@ -214,6 +214,11 @@ test('probe query: Ready when the game answers, with players', async () => {
   await until(() => sample()?.players === 3 && sample()?.cpuMillis !== null, 14_000)
   assert.is(sample()?.maxPlayers, 16)
   assert.ok((sample()?.memoryMiB ?? 0) > 0)
+  await dock.engine('POST', '/containers/armada-query-1/kill?signal=SIGKILL')
+  const crash = await monitor.heard('query', 'Failed')
+  const last = crash.state === 'Failed' ? crash.exit?.sample : undefined
+  assert.is(last?.players, 3, 'what was last measured stands with the exit')
+  assert.ok((last?.memoryMiB ?? 0) > 0)
 })
 
 test('host network and passthrough: the game listens on ARMADA_PORT_<NAME> of the host', async () => {

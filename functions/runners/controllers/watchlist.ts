@@ -3,6 +3,7 @@ import { answerOf } from '../../../shared/api/client.ts'
 import type { Decision } from '../../../shared/api/moves.ts'
 import type { Settings } from '../../../shared/settings.ts'
 import { ledLoop } from '../ledLoop.ts'
+import { endAged } from './aged.ts'
 import { sendDecisions } from './decisions.ts'
 import { forget } from './forget.ts'
 import { returnLapsed } from './lapses.ts'
@@ -31,8 +32,8 @@ export async function attend(
   }
   await ledLoop({ name: 'watchlist', everyMs, signal, log }, async () => {
     const list = await answerOf(client.v1.controllers.watchlist.$get({ query }, { init: { signal } }))
-    const decisions: Decision[] = [...queueAgain(list), ...resolveLost(list, brake()), ...forget(list)]
-    await sendDecisions(decisions, office)
+    const decided: Decision[][] = [queueAgain(list), resolveLost(list, brake()), endAged(list), forget(list)]
+    await sendDecisions(decided.flat(), office)
     await returnLapsed(list, office)
   })
 }

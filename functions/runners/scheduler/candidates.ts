@@ -5,7 +5,7 @@
 // - A host is ranked if and only if all filters admit it; the lane is its zone when the demand spreads.
 import type { Board } from './board.ts'
 import { cell, rowCells } from './cells.ts'
-import { passes, type Rules } from './filters.ts'
+import { homeBound, passes, type Rules } from './filters.ts'
 import { Gauge } from './gauge.ts'
 import type { HostRow } from './hostRow.ts'
 import type { MatesBySlot } from './mates.ts'
@@ -41,6 +41,12 @@ export class Candidates {
   best(avoid: readonly string[]): HostRow | undefined {
     const pinned = this.#rules.demand.placement.host
     if (pinned !== undefined) return this.#pinned(pinned)
+    const { home } = this.#rules.demand
+    if (home && (home.only || !avoid.includes(home.host))) {
+      const row = this.#pinned(home.host)
+      if (row && this.keepsSpread(row)) return row
+      if (homeBound(this.#board, this.#rules)) return undefined
+    }
     this.#catchUp()
     const slot = this.#bestSlot(avoid)
     if (slot >= 0) return this.#board.rows[slot]

@@ -68,7 +68,15 @@ export class DemandClasses {
 
 /** Equal for demands to which every host looks the same. */
 function likenessOf({ demand, ports }: Rules): string {
-  const { resources, placement, fleet } = demand
+  const { resources, placement, fleet, home } = demand
   const mates = placement.spread || placement.antiAffinity !== 'none' ? fleet : null
-  return JSON.stringify([resources, placement, mates, ports.fixedNumbers, ports.any.length, ports.clash])
+  return JSON.stringify([
+    resources,
+    placement,
+    mates,
+    ports.fixedNumbers,
+    ports.any.length,
+    ports.clash,
+    home,
+  ])
 }

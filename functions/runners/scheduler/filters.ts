@@ -4,6 +4,7 @@
 import type { PlacementRule } from '../../../shared/model/explanation.ts'
 import { othersIn } from '../../../shared/model/resources.ts'
 import type { Demand } from '../../../shared/model/ticket.ts'
+import type { Board } from './board.ts'
 import type { HostRow } from './hostRow.ts'
 import { type PortPlan, planPorts } from './portBook.ts'
 import { matches, mismatch } from './selector.ts'
@@ -33,6 +34,20 @@ export function rulesOf(demand: Demand): Rules {
 export function passes(filters: readonly Filter[], row: HostRow): boolean {
   for (const filter of filters) if (!filter.admits(row)) return false
   return true
+}
+
+/** The hosts that come into question: one for a ship that is pinned, or waits for its home. */
+export function hostsFor(board: Board, rules: Rules): readonly (HostRow | undefined)[] {
+  const { host: pinned } = rules.demand.placement
+  if (pinned !== undefined) return [board.host(pinned)]
+  const home = homeBound(board, rules)
+  return home ? [home] : board.rows
+}
+
+/** The host that a ship waits for: its home, if it may go to no other while that stands and is open. */
+export function homeBound(board: Board, { demand, suits }: Rules): HostRow | undefined {
+  const row = demand.home?.only ? board.host(demand.home.host) : undefined
+  return row && passes(suits, row) ? row : undefined
 }
 
 function suitsFilters({ placement }: Demand, { clash }: PortPlan): Filter[] {

@@ -3,7 +3,7 @@ import { type Explanation, type PlacementRule, rulesNamed } from '../../../share
 import type { Board } from './board.ts'
 import type { Candidates } from './candidates.ts'
 import { cell, rowCells } from './cells.ts'
-import type { Filter, Rules } from './filters.ts'
+import { type Filter, hostsFor, type Rules } from './filters.ts'
 import type { HostRow } from './hostRow.ts'
 
 export interface Survey {
@@ -16,13 +16,12 @@ export interface Survey {
 }
 
 export function survey(board: Board, rules: Rules, candidates: Candidates): Survey {
-  const { host: pinned } = rules.demand.placement
   const refusedBy = new Map<Filter, HostRow[]>()
   const { table } = board.stock
   // Hosts of one kind are alike to all `suits` filters.
   const unsuited = new Map<number, Filter | undefined>()
   const found = { hosts: 0, feasible: [] as HostRow[], refusedBy, unspread: [] as HostRow[] }
-  for (const row of pinned === undefined ? board.rows : [board.host(pinned)]) {
+  for (const row of hostsFor(board, rules)) {
     if (!row) continue
     found.hosts++
     const kind = table[row.slot * rowCells + cell.kind] as number

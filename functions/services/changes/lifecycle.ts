@@ -1,7 +1,12 @@
 // What happens to a ship: every change of its record as a pure function, checked against the table of moves.
 //
 // Each takes the record as it is and returns the next one, or undefined when the change no longer applies.
-import { type Blueprint, type BlueprintSpec, speaksSdk } from '../../../shared/model/blueprint.ts'
+import {
+  type Blueprint,
+  type BlueprintSpec,
+  keepsVolumes,
+  speaksSdk,
+} from '../../../shared/model/blueprint.ts'
 import type { Explanation } from '../../../shared/model/explanation.ts'
 import { type ShipEntry, withEntry } from '../../../shared/model/history.ts'
 import type { Labels } from '../../../shared/model/name.ts'
@@ -17,6 +22,7 @@ import {
 } from '../../../shared/model/shipState.ts'
 import { ownPrefix } from '../../../shared/model/word.ts'
 import { traced } from '../../../shared/trace.ts'
+import { crashesOf } from './backoff.ts'
 import { withdrawnAll } from './given.ts'
 
 export function move(
@@ -135,7 +141,7 @@ export function place(
 /** The scheduler found no host for it. */
 export function refuse(ship: Ship, attempt: number, reason: string, why?: Explanation): Ship | undefined {
   if (ship.attempt !== attempt || ship.state !== 'Queued') return undefined
-  const failure = /Start \d+ of \d+ failed[\s\S]*/.exec(ship.reason ?? '')?.[0]
+  const failure = /(Start \d+ of \d+ failed|Crash \d+ of \d+)[\s\S]*/.exec(ship.reason ?? '')?.[0]
   const told = failure ? `${reason}. ${failure}` : reason
   if (told === ship.reason) return undefined
   const placement = why && { ...why, at: new Date().toISOString() }
@@ -162,7 +168,15 @@ export function claim(
   if (pinned !== undefined && pinned !== host) return { no: `the ship is pinned to host ${pinned}` }
   const ports = assignPorts(spec.ports, choice)
   const labels = withoutOwn(ship.labels)
-  const next = move(ship, 'Starting', 'agent', null, { host, address, ports, labels, ...dataOf(spec) })
+  const home = keepsVolumes(spec) ? { home: host } : ship.home ? { home: null } : {}
+  const next = move(ship, 'Starting', 'agent', null, {
+    host,
+    address,
+    ports,
+    labels,
+    ...dataOf(spec),
+    ...home,
+  })
   return next ? { yes: next } : { no: `the ship is ${ship.state}` }
 }
 
@@ -176,6 +190,7 @@ export function requeue(ship: Ship, by: Mover, reason: string, change: Partial<S
     placement: undefined,
     readyAt: null,
     moving: false,
+    ...(ship.crashes && { crashes: crashesOf(ship) }),
     ...change,
   })
 }
@@ -220,12 +235,6 @@ export function giveBack(
       exit,
     },
   )
-}
-
-/** When a ship whose starts failed may be placed again (ms since 1970): 1 s later, then 2, 4 … up to 60 s. */
-export function notBeforeMs(ship: Ship): number {
-  if (ship.failedStarts === 0) return 0
-  return Date.now() + Math.min(60_000, 1_000 * 2 ** (ship.failedStarts - 1))
 }
 
 export function ready(ship: Ship): Ship | undefined {

@@ -33,6 +33,32 @@ engine('packed prefers a host in use to an empty one, however much is left of it
   assert.equal(scene.decide(tickets(1)).hosts, ['b'])
 })
 
+engine('a ship goes home before all else; without room there or when home is gone, elsewhere', () => {
+  const going = (only: boolean, change: Partial<Ticket> = {}) =>
+    tickets(1, { demand: { ...portless({ strategy: 'distributed' }), home: { host: 'c', only } }, ...change })
+  const hosts = ['a', 'b', 'c'].map((id) => hostNamed(id, small))
+  const full = { ship: 'x', attempt: 1, fleet: null, resources: small.capacity, hostPorts: [] }
+  for (const only of [false, true]) {
+    assert.equal(new Scene(hosts).decide(going(only)).hosts, ['c'])
+    assert.is(new Scene(hosts.slice(0, 2)).decide(going(only)).placed.length, 1)
+    const closed = new Scene(hosts)
+    closed.board.put({ description: hostNamed('c', small), degraded: 'cordoned' })
+    assert.not.equal(closed.decide(going(only)).hosts, ['c'])
+  }
+  assert.not.equal(new Scene(hosts).decide(going(false, { avoidHosts: ['c'] })).hosts, ['c'])
+  assert.equal(new Scene(hosts).decide(going(true, { avoidHosts: ['c'] })).hosts, ['c'])
+  const crowded = new Scene(hosts)
+  crowded.board.see('c', [full])
+  assert.is(crowded.decide(going(false)).placed.length, 1)
+  const waiting = new Scene(hosts)
+  waiting.board.see('c', [full])
+  const { placed, reasons } = waiting.decide(going(true))
+  assert.is(placed.length, 0)
+  assert.match(reasons[0] ?? '', /^1 host: not enough memory/)
+  waiting.board.see('c', [])
+  assert.equal(waiting.decide([]).hosts, ['c'])
+})
+
 engine('packed begins with the largest host, so that the fewest are used', () => {
   const hosts = [1, 4, 2].map((size) =>
     hostNamed(`size-${size}`, { capacity: { cpuMillis: size * 16_000, memoryMiB: size * 65_536 } }),

@@ -1,0 +1,77 @@
+// How a ship is asked to end, and what becomes of it when it or its host fails: `lifecycle` of a blueprint.
+import { z } from 'zod'
+import { StopSignal } from './container.ts'
+
+const Restart = z
+  .strictObject({
+    policy: z
+      .enum(['never', 'elsewhere', 'inPlace'])
+      .default('never')
+      .describe(
+        'never: it is Failed, and its fleet makes a new one; elsewhere: queued again, on another host if there is one; inPlace: on the same host as long as that takes it',
+      ),
+    most: z
+      .int()
+      .min(1)
+      .max(1_000)
+      .default(5)
+      .describe('Crashes in a row that make it Failed; one that was well for 10 min begins anew'),
+  })
+  .describe(
+    'What becomes of a ship that crashes after it was Ready: one that ends by itself with another code than 0',
+  )
+export type Restart = z.infer<typeof Restart>
+
+export const Lifecycle = z.strictObject({
+  graceMs: z
+    .int()
+    .min(0)
+    .max(600_000)
+    .default(10_000)
+    .describe('Between the request to end (SIGTERM, or as stopSignal and stopCommand say) and SIGKILL'),
+  stopSignal: StopSignal.optional().describe("How it is asked to end; the image's own way if left out"),
+  stopCommand: z
+    .string()
+    .min(1)
+    .max(1_024)
+    .regex(/^\P{Cc}+$/u, 'must be one line')
+    .optional()
+    .describe(
+      'Written to its console in place of a signal, for games that save the world then; the signal follows after half of graceMs',
+    ),
+  startAttempts: z
+    .int()
+    .min(1)
+    .max(100)
+    .default(5)
+    .describe('Starts that may fail, each on another host if there is one, before the ship is Failed'),
+  afterUse: z
+    .enum(['ready', 'stop'])
+    .optional()
+    .describe(
+      'What becomes of a ship whose last allocation is given back: it is ready for the next session (default), or stops',
+    ),
+  maxAgeMs: z
+    .int()
+    .min(1_000)
+    .max(31_536_000_000)
+    .optional()
+    .describe(
+      'A ship that has been there for so long since it was first Ready is ended when it is Ready, never while it is Reserved or Allocated; of a fleet a tenth at a time. Default: no limit',
+    ),
+  restart: Restart.prefault({}),
+  hostLost: z
+    .strictObject({
+      policy: z
+        .enum(['replace', 'wait', 'fail'])
+        .default('replace')
+        .describe('replace: start it elsewhere; wait: until the host is back; fail: give up'),
+      afterMs: z
+        .int()
+        .min(2_000)
+        .max(86_400_000)
+        .default(30_000)
+        .describe('A silent host is lost after this'),
+    })
+    .prefault({}),
+})
