@@ -34,7 +34,8 @@ export const Lifecycle = z.strictObject({
     .string()
     .min(1)
     .max(1_024)
-    .regex(/^\P{Cc}+$/u, 'must be one line')
+    // No regex: its flag would stand in the pattern of the API's document.
+    .refine((line) => !/\p{Cc}/u.test(line), 'must be one line')
     .optional()
     .describe(
       'Written to its console in place of a signal, for games that save the world then; the signal follows after half of graceMs',
