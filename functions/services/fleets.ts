@@ -19,6 +19,7 @@ import type { Leave } from '../stores/ships.ts'
 import type { Stores } from '../stores/stores.ts'
 import { Allowances } from './allowance.ts'
 import { assertByHand, assertUrls, bounded, firstReplicas } from './autoscaling/orders.ts'
+import { afterDeadline, isSpared } from './changes/deadline.ts'
 import {
   type Asker,
   crashing,
@@ -35,7 +36,6 @@ import { assertMatch, movedOn, tag } from './changes/matching.ts'
 import { goingBack, goingTo, promoted, turned } from './changes/rolloutChanges.ts'
 import { fleetMatches } from './filters.ts'
 import { pageOf } from './paging.ts'
-import { isSpared } from './rolloutViews.ts'
 import { serviceApp } from './serviceApp.ts'
 import { blueprintFor, tellWorkers } from './ships.ts'
 import { queueTickets } from './tickets.ts'
@@ -146,6 +146,7 @@ export function fleetService(stores: Stores, watching: Watching, guard: AddressG
       const fence = await epochs.fence('controllers', step.epoch)
       if (String(row.revision) !== step.revision) throw movedOn(`Fleet "${row.value.name}"`)
       if (step.relabel) await relabel(row, fence)
+      if (step.deadline) await tellOrEnd(row, fence)
       const stopped = await stopShips(row, step.stop, fence)
       const created = await create(row, step, fence)
       await turn(row, step, fence)
@@ -332,6 +333,20 @@ export function fleetService(stores: Stores, watching: Watching, guard: AddressG
     if (next === fleet) return fleet
     const { spec: from } = await blueprintFor(stores, name, now)
     return inPlaceIfSoft(fleet, next, from, to)
+  }
+
+  /** Ships of older revisions that are in use hear when they end, or end because that time has come. */
+  async function tellOrEnd(row: Row<Fleet>, fence: Fence): Promise<void> {
+    const ids = ships.index.ofFleet(row.value.name).map(({ value }) => value.id)
+    const decide = (ship: Ship) => {
+      const next = afterDeadline(ship, row.value, Date.now())
+      return next && { ...next, ...traced(row.value) }
+    }
+    const changed = await ships.update(ids, decide, asItIs(row, fence))
+    await tellWorkers(
+      [...changed.values()].map(({ value }) => value),
+      stores,
+    )
   }
 
   async function relabel(row: Row<Fleet>, fence: Fence): Promise<void> {

@@ -9,8 +9,9 @@ import {
   sizeOf,
 } from '../../shared/model/rollout.ts'
 import type { Ship } from '../../shared/model/ship.ts'
-import { isFinished, isInUse, type ShipState } from '../../shared/model/shipState.ts'
+import { isFinished, type ShipState } from '../../shared/model/shipState.ts'
 import type { ShipIndex } from '../stores/mirror/shipIndex.ts'
+import { afterDeadline, isSpared } from './changes/deadline.ts'
 
 type Counts = Partial<Record<ShipState, number>>
 
@@ -56,15 +57,11 @@ export function howShipsDo(fleet: Fleet, counts: Counts, index: ShipIndex): HowS
       ...rollout,
       total: sizeOf(updated) + sizeOf(outdated),
       ...{ updated, outdated },
+      due: isUnderWay ? ships.filter((ship) => afterDeadline(ship, fleet, Date.now())).length : 0,
       failures: since.reduce((sum, ship) => sum + failuresOf(ship), 0),
       lastFailure: last ? `${last.id}: ${last.reason ?? 'no reason is known'}` : null,
     },
   }
-}
-
-/** In use as far as a rollout is concerned: whatever was in use when it fell ill is in use again when it is well. */
-export function isSpared({ state, wasInUse }: Pick<Ship, 'state' | 'wasInUse'>): boolean {
-  return isInUse(state) || Boolean(wasInUse)
 }
 
 /** One failed start may be the host's fault. */

@@ -169,7 +169,7 @@ const fleetRollingBack: FleetView = {
     ...{ startedAt: '2026-11-02T18:09:12.004Z', since: '2026-11-02T18:09:12.004Z' },
     reason:
       '4 failures of revision 2, and 3 are allowed. The last: Start 2 of 5 failed on fra-07: it ended with code 1',
-    ...{ total: 20, failures: 0, lastFailure: null },
+    ...{ total: 20, due: 0, failures: 0, lastFailure: null },
     updated: { ...crew, ready: 15, inUse: 2, coming: 3 },
     outdated: crew,
   },

@@ -190,6 +190,10 @@ export const FleetStep = z.strictObject({
   stop: z.array(Name).max(100).describe('Ships to stop; one that is Allocated by then is left alone'),
   forget: z.boolean().describe('Delete the record of a fleet without ships'),
   turn: FleetTurn.optional(),
+  deadline: z
+    .literal(true)
+    .optional()
+    .describe('Tell ships in use when they end, and end those whose time has come'),
   relabel: z.literal(true).optional().describe('Give its ships what they are to have as they run'),
   revise: z.int().min(1).optional().describe('Of a fleet that follows: the newest revision, to go to'),
   crashLoop: z

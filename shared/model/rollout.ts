@@ -2,6 +2,7 @@
 //
 // INVARIANTS
 // - A rollout ends no ship that is Allocated or Reserved, nor one that was before it became Unhealthy or Lost.
+// - But by its deadline, which is a person's word: then only ships that were told so before, for as long as it says.
 // - It goes back at most once: ships that fail on the way back only slow it down.
 import { z } from 'zod'
 
@@ -22,6 +23,14 @@ const pace = {
   ),
 }
 const common = {
+  deadlineMs: z
+    .int()
+    .min(1_000)
+    .max(2_592_000_000)
+    .optional()
+    .describe(
+      'When ships of older revisions that are still in use are ended, counted from when each is told by its annotation `armada.dev/ends-at`; default: never',
+    ),
   minReadyMs: z
     .int()
     .min(0)
@@ -90,6 +99,9 @@ export const RolloutState = z
   )
 export type RolloutState = z.infer<typeof RolloutState>
 
+/** Annotation of a ship that is in use: when its fleet's rollout ends it. */
+export const endsAt = 'armada.dev/ends-at'
+
 /** What follows what. A rollout that is over is followed by another one. */
 const turns: Readonly<Record<RolloutState, readonly RolloutState[]>> = {
   canary: ['watching', 'rolling-back'],
@@ -139,6 +151,7 @@ export const RolloutView = Rollout.extend({
   updated: Crew,
   outdated: Crew,
   failures: count.describe('Crashes and repeatedly failed starts of the revision `to` since `startedAt`'),
+  due: count.describe('Outdated ships in use to be told when they end, or to be ended now; see `deadlineMs`'),
   lastFailure: z.string().nullable().describe('What was said of the last of them'),
 }).meta({ id: 'Rollout', description: 'The rollout that is under way, or the last one' })
 /** A rollout as the API shows it. */

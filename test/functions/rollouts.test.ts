@@ -6,6 +6,7 @@ import { keepFleets } from '../../functions/runners/controllers/fleets.ts'
 import { answerOf } from '../../shared/api/client.ts'
 import { createLog } from '../../shared/log.ts'
 import { Bell, sleep } from '../../shared/loop.ts'
+import { endsAt } from '../../shared/model/rollout.ts'
 import type { Ship } from '../../shared/model/ship.ts'
 import { isInUse } from '../../shared/model/shipState.ts'
 import { FleetCrew } from '../harness/fleetCrew.ts'
@@ -227,6 +228,22 @@ test('a fleet that follows its blueprint goes to every new revision by itself, u
   await publish(servers.a, 'hall', { env: { VERSION: '3' } })
   await until(async () => (await fleetNamed('hall')).blueprint.revision === 3, patienceMs)
   await reaches('hall', 'done')
+})
+
+test('a deadline: sessions on old ships are told when they end, and end then and not before', async () => {
+  const strategy = { type: 'rolling', maxUnavailable: 1, deadlineMs: 3_000 }
+  const crew = await sail('league', 3, { strategy })
+  const { ship } = await crew.allocate()
+  await patch('league', { revision: 2 })
+  const told = () => crew.ships().find(({ id }) => id === ship) as Ship
+  await until(() => told().annotations?.[endsAt] !== undefined, patienceMs)
+  const at = Date.parse(told().annotations?.[endsAt] ?? '')
+  assert.equal(told().state, 'Allocated')
+  await until(() => told().state !== 'Allocated', patienceMs)
+  assert.ok(Date.now() >= at, 'it ended before its time')
+  assert.match(told().reason ?? '', /its time ended|it was stopped/)
+  await reaches('league', 'done')
+  assert.deepEqual(new Set(readyOf(crew).map(({ blueprint }) => blueprint.revision)), new Set([2]))
 })
 
 test('labels, and a revision that differs in nothing else, come to ships as they run', async () => {

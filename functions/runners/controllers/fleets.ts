@@ -68,10 +68,13 @@ type Need =
   | { do: 'follow'; revise: number }
   | { do: 'tell'; crashLoop: string | null }
   | { do: 'relabel' }
+  | { do: 'deadline' }
 
-/** Before anything else: whatever a running ship can be given needs no other ship. */
-function inPlace({ relabel, deleting }: SeenFleet): Need | undefined {
-  return relabel && !deleting ? { do: 'relabel' } : undefined
+/** Before anything else: what a running ship can be given, or told, needs no other ship. */
+function inPlace({ relabel, deleting, rollout }: SeenFleet): Need | undefined {
+  if (deleting) return undefined
+  if (relabel) return { do: 'relabel' }
+  return rollout?.due ? { do: 'deadline' } : undefined
 }
 
 function needNow(fleet: SeenFleet): Need {
@@ -109,6 +112,7 @@ async function step(fleet: SeenFleet, need: Need, office: Office): Promise<boole
     stop: need.do === 'stop' ? await surplusOf(fleet, need, office) : [],
     forget: need.do === 'forget',
     ...(need.do === 'turn' && { turn: { to: need.to, reason: need.reason } }),
+    ...(need.do === 'deadline' && { deadline: true as const }),
     ...(need.do === 'relabel' && { relabel: true as const }),
     ...(need.do === 'follow' && { revise: need.revise }),
     ...(need.do === 'tell' && { crashLoop: need.crashLoop }),

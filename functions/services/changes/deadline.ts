@@ -1,0 +1,30 @@
+// The deadline of a rollout: ships in use are told first when they end, and are ended only after that time.
+import type { Fleet } from '../../../shared/model/fleet.ts'
+import { defaultStrategy, endsAt, isOver } from '../../../shared/model/rollout.ts'
+import type { Ship } from '../../../shared/model/ship.ts'
+import { isFinished, isInUse } from '../../../shared/model/shipState.ts'
+import { stop } from './lifecycle.ts'
+
+/** In use as far as a rollout is concerned: whatever was in use when it fell ill is in use again when it is well. */
+export function isSpared({ state, wasInUse }: Pick<Ship, 'state' | 'wasInUse'>): boolean {
+  return isInUse(state) || Boolean(wasInUse)
+}
+
+/** What becomes of a ship because of the deadline of its fleet's rollout; undefined: nothing now. */
+export function afterDeadline(ship: Ship, fleet: Fleet, nowMs: number): Ship | undefined {
+  const { rollout, blueprint } = fleet
+  const { deadlineMs } = fleet.strategy ?? defaultStrategy
+  // Canaries have to do well first: until then nobody's session ends for the new revision.
+  const isRolling = rollout && !isOver(rollout.state) && rollout.state.startsWith('rolling')
+  if (!isRolling || deadlineMs === undefined || fleet.deleting) return undefined
+  const isOld = ship.fleet === fleet.name && ship.blueprint.revision !== blueprint.revision
+  if (!isOld || isFinished(ship.state) || ship.state === 'Stopping' || !isSpared(ship)) return undefined
+  const told = Date.parse(ship.annotations?.[endsAt] ?? '')
+  // What an earlier rollout, or anybody else, wrote there counts for nothing.
+  if (!(told >= Date.parse(rollout.startedAt) + deadlineMs)) {
+    const at = new Date(nowMs + deadlineMs).toISOString()
+    return { ...ship, annotations: { ...ship.annotations, [endsAt]: at } }
+  }
+  if (nowMs < told) return undefined
+  return stop(ship, 'api', `its time ended at ${ship.annotations?.[endsAt]}, as its fleet's rollout says`)
+}
