@@ -32,6 +32,7 @@ import { deliveryService } from './services/deliveries.ts'
 import { docsService } from './services/docs.ts'
 import { drainService } from './services/drains.ts'
 import { eventService } from './services/events.ts'
+import { fleetStepService } from './services/fleetSteps.ts'
 import { fleetService } from './services/fleets.ts'
 import { hostService } from './services/hosts.ts'
 import { logService } from './services/logs.ts'
@@ -155,6 +156,7 @@ export function createApp({
     deliveryService(stores, seal, log),
     drainService(stores),
     eventService(stores, watch),
+    fleetStepService(stores),
     fleetService(stores, watch, guard),
     hostOrderService(stores),
     hostService(stores, watch),

@@ -4,41 +4,26 @@ import type { AddressGuard } from '../../shared/addressGuard.ts'
 import * as routes from '../../shared/api/fleets.ts'
 import { ArmadaError } from '../../shared/errors.ts'
 import { backoffMs, sleep } from '../../shared/loop.ts'
-import type { Blueprint } from '../../shared/model/blueprint.ts'
 import type { Fleet } from '../../shared/model/fleet.ts'
-import { randomId, shipIdFor } from '../../shared/model/name.ts'
-import type { Ship } from '../../shared/model/ship.ts'
-import { isFinished } from '../../shared/model/shipState.ts'
+import { randomId } from '../../shared/model/name.ts'
 import type { Token } from '../../shared/model/token.ts'
 import { traced } from '../../shared/trace.ts'
 import { type Caller, type Env, guarded } from '../middleware/authenticate.ts'
 import { assertMayName, seesFleet } from '../middleware/scope.ts'
-import { etcdKeys } from '../stores/keys.ts'
 import type { Row } from '../stores/mirror/table.ts'
 import type { Leave } from '../stores/ships.ts'
 import type { Stores } from '../stores/stores.ts'
 import { Allowances } from './allowance.ts'
 import { assertByHand, assertUrls, bounded, firstReplicas } from './autoscaling/orders.ts'
-import { afterDeadline, isSpared } from './changes/deadline.ts'
-import {
-  type Asker,
-  crashing,
-  deleting,
-  type NewFleet,
-  newFleet,
-  remembering,
-  scaled,
-  withPolicy,
-} from './changes/fleetChanges.ts'
-import { givenInPlace, inPlaceIfSoft, relabelled } from './changes/inPlace.ts'
-import { newShip, stop } from './changes/lifecycle.ts'
-import { assertMatch, movedOn, tag } from './changes/matching.ts'
-import { goingBack, goingTo, promoted, turned } from './changes/rolloutChanges.ts'
+import { type Asker, deleting, type NewFleet, newFleet, scaled, withPolicy } from './changes/fleetChanges.ts'
+import { relabelled } from './changes/inPlace.ts'
+import { assertMatch, tag } from './changes/matching.ts'
+import { goingBack, promoted } from './changes/rolloutChanges.ts'
 import { fleetMatches } from './filters.ts'
+import { fleetNamed, noSuchFleet, onItsWay } from './fleetSteps.ts'
 import { pageOf } from './paging.ts'
 import { serviceApp } from './serviceApp.ts'
-import { blueprintFor, tellWorkers } from './ships.ts'
-import { queueTickets } from './tickets.ts'
+import { blueprintFor } from './ships.ts'
 import { fleetView, liveOf } from './views.ts'
 import { watchedFleets } from './watch/watchedLists.ts'
 import type { Watching } from './watch/watching.ts'
@@ -47,7 +32,7 @@ const conflictLimit = 16
 
 /** @param guard where policies may ask webhooks. */
 export function fleetService(stores: Stores, watching: Watching, guard: AddressGuard) {
-  const { fleets, ships, epochs, dispatch } = stores
+  const { fleets, ships } = stores
   const allowances = new Allowances(stores)
   return serviceApp()
     .openapi(guarded(routes.createFleet), async (c) => {
@@ -91,7 +76,7 @@ export function fleetService(stores: Stores, watching: Watching, guard: AddressG
     .openapi(guarded(routes.getFleet), async (c) => {
       const { fleet } = c.req.valid('param')
       assertSeen(c.get('caller'), fleet)
-      const row = fleets.table.get(fleet) ?? (await fleetNamed(fleet))
+      const row = fleets.table.get(fleet) ?? (await fleetNamed(stores, fleet))
       tag(c, row)
       return c.json(fleetView(row, stores), 200)
     })
@@ -111,7 +96,7 @@ export function fleetService(stores: Stores, watching: Watching, guard: AddressG
         if (revision !== undefined) {
           const named = revision === 'latest' ? undefined : revision
           const { revision: to } = await blueprintFor(stores, value.blueprint.name, named)
-          next = await onItsWay(next, to, by)
+          next = await onItsWay(stores, next, to, by)
         }
         return next
       })
@@ -140,19 +125,6 @@ export function fleetService(stores: Stores, watching: Watching, guard: AddressG
       })
       return c.json(fleetView(row, stores), 202)
     })
-    .openapi(guarded(routes.stepFleet), async (c) => {
-      const step = c.req.valid('json')
-      const row = await fleetNamed(c.req.valid('param').fleet)
-      const fence = await epochs.fence('controllers', step.epoch)
-      if (String(row.revision) !== step.revision) throw movedOn(`Fleet "${row.value.name}"`)
-      if (step.relabel) await relabel(row, fence)
-      if (step.deadline) await tellOrEnd(row, fence)
-      const stopped = await stopShips(row, step.stop, fence)
-      const created = await create(row, step, fence)
-      await turn(row, step, fence)
-      if (step.forget) await forget(row, fence)
-      return c.json({ created, stopped }, 200)
-    })
 
   function* matching(
     caller: Caller,
@@ -163,15 +135,9 @@ export function fleetService(stores: Stores, watching: Watching, guard: AddressG
       if (seesFleet(caller, name) && fleetMatches(filter, row.value)) yield [name, row]
   }
 
-  async function fleetNamed(name: string): Promise<Row<Fleet>> {
-    const row = await fleets.read(name)
-    if (!row) throw noSuchFleet(name)
-    return row
-  }
-
   /** The existing fleet, when the request that met it asks for just the same. */
   async function sameFleet({ replicas, autoscale, ...wanted }: NewFleet): Promise<Row<Fleet>> {
-    const row = await fleetNamed(wanted.name)
+    const row = await fleetNamed(stores, wanted.name)
     // What a policy decided since is no other wish.
     const wishes = { ...wanted, autoscale, ...(!autoscale && { replicas }) }
     const same = Object.entries(wishes).every(
@@ -249,160 +215,13 @@ export function fleetService(stores: Stores, watching: Watching, guard: AddressG
   ): Promise<Row<Fleet>> {
     const holder = randomId()
     for (let tries = 0; tries < conflictLimit; tries++) {
-      const row = await fleetNamed(name)
+      const row = await fleetNamed(stores, name)
       const { fleet, leave } = await next(row, holder)
       const written = await fleets.write(fleet, row.revision, [], leave)
       if (written) return written
       await sleep(backoffMs(tries, 2, 50))
     }
     throw keepsChanging(name)
-  }
-
-  type Fence = Awaited<ReturnType<typeof epochs.fence>>
-
-  /** Makes as many of the ships as the quotas over the fleet leave, and writes down why when it is not all. */
-  async function create(
-    first: Row<Fleet>,
-    { create: wanted, of }: Pick<routes.FleetStep, 'create' | 'of'>,
-    fence: Fence,
-  ): Promise<string[]> {
-    if (wanted === 0) return []
-    const fleet = first.value
-    await dispatch.assertRoom()
-    const blueprint = await blueprintFor(stores, fleet.blueprint.name, of ?? fleet.blueprint.revision)
-    const key = randomId()
-    const wish = {
-      ...allowances.accountOf(fleet),
-      each: blueprint.spec.resources,
-      count: () => wanted,
-      holder: key,
-      behindFleets: false,
-    }
-    for (let tries = 0; tries < conflictLimit; tries++) {
-      const { fits, refusal, ...leave } = await allowances.ask(wish)
-      const { held, ...rest } = fleet
-      const told = { ...rest, ...(refusal !== null && { held: refusal }) }
-      if (fits === 0 && held === told.held) return []
-      const made = shipsOf(fleet, blueprint, key, fits)
-      // The fleet's record changes with its ships: a step decided on an older picture is refused by its revision.
-      const more = { ...told, generation: fleet.generation + (fits > 0 ? 1 : 0) }
-      const next = refusal !== null && refusal !== held ? remembering(more, 'held', refusal) : more
-      const conditions = [...fence.conditions, ...leave.conditions]
-      if (await fleets.write(next, first.revision, made, { ...leave, conditions })) {
-        await queueTickets(made, stores)
-        return made.map((ship) => ship.id)
-      }
-      await fence.check()
-      // Either the fleet has moved on, or somebody else took room of the same quota.
-      if ((await fleets.read(fleet.name))?.revision !== first.revision) break
-      await sleep(backoffMs(tries, 2, 50))
-    }
-    throw movedOn(`Fleet "${fleet.name}"`)
-  }
-
-  async function stopShips(row: Row<Fleet>, ids: readonly string[], fence: Fence): Promise<string[]> {
-    const { name, deleting: all, blueprint } = row.value
-    // Only a person's own word, deleting the fleet, ends ships with players on them.
-    const by = all ? 'api' : 'controllers'
-    const reasonFor = (ship: Ship): string => {
-      if (all) return 'its fleet is being deleted'
-      if (ship.blueprint.revision === blueprint.revision) return 'its fleet was scaled down'
-      return `its fleet goes from revision ${ship.blueprint.revision} to ${blueprint.revision}`
-    }
-    const stopped = await ships.update(
-      ids,
-      (ship) => {
-        const spared = !all && isSpared(ship)
-        const next = ship.fleet === name && !spared ? stop(ship, by, reasonFor(ship)) : undefined
-        return next && { ...next, ...traced(row.value) }
-      },
-      asItIs(row, fence),
-    )
-    await tellWorkers(
-      [...stopped.values()].map((row) => row.value),
-      stores,
-    )
-    return [...stopped.keys()]
-  }
-
-  /** With the rollout to another revision, in place if no ship has to start anew for it. */
-  async function onItsWay(fleet: Fleet, revision: number, by: string): Promise<Fleet> {
-    const { name, revision: now } = fleet.blueprint
-    const next = goingTo(fleet, revision, by)
-    const { spec: to } = await blueprintFor(stores, name, revision)
-    if (next === fleet) return fleet
-    const { spec: from } = await blueprintFor(stores, name, now)
-    return inPlaceIfSoft(fleet, next, from, to)
-  }
-
-  /** Ships of older revisions that are in use hear when they end, or end because that time has come. */
-  async function tellOrEnd(row: Row<Fleet>, fence: Fence): Promise<void> {
-    const ids = ships.index.ofFleet(row.value.name).map(({ value }) => value.id)
-    const decide = (ship: Ship) => {
-      const next = afterDeadline(ship, row.value, Date.now())
-      return next && { ...next, ...traced(row.value) }
-    }
-    const changed = await ships.update(ids, decide, asItIs(row, fence))
-    await tellWorkers(
-      [...changed.values()].map(({ value }) => value),
-      stores,
-    )
-  }
-
-  async function relabel(row: Row<Fleet>, fence: Fence): Promise<void> {
-    const ids = ships.index.ofFleet(row.value.name).map(({ value }) => value.id)
-    await ships.update(ids, (ship) => givenInPlace(ship, row.value), asItIs(row, fence))
-    const { relabel: _, ...done } = row.value
-    if (await fleets.write(done, row.revision, [], { conditions: fence.conditions })) return
-    await fence.check()
-    throw movedOn(`Fleet "${row.value.name}"`)
-  }
-
-  /** Whoever changes a fleet has the answer only when no ship is stopped for what it was before. */
-  function asItIs({ value, revision }: Row<Fleet>, leader: Fence): Fence {
-    return {
-      conditions: [...leader.conditions, { key: etcdKeys.fleets + value.name, revision }],
-      async check() {
-        await leader.check()
-        if ((await fleets.read(value.name))?.revision !== revision) throw movedOn(`Fleet "${value.name}"`)
-      },
-    }
-  }
-
-  /** What the controllers see of a rollout, and of ships that keep failing. */
-  async function turn(
-    row: Row<Fleet>,
-    { turn, revise, crashLoop }: Pick<routes.FleetStep, 'turn' | 'revise' | 'crashLoop'>,
-    fence: Fence,
-  ): Promise<void> {
-    let next = row.value
-    if (turn) next = turned(next, turn.to, turn.reason)
-    if (revise !== undefined && next.follow) {
-      next = await onItsWay(next, revise, 'its blueprint')
-    }
-    if (crashLoop !== undefined) next = crashing(next, crashLoop)
-    if (next === row.value) return
-    if (await fleets.write(next, row.revision, [], { conditions: fence.conditions })) return
-    await fence.check()
-    throw movedOn(`Fleet "${row.value.name}"`)
-  }
-
-  async function forget(row: Row<Fleet>, fence: Fence): Promise<void> {
-    const left = ships.index.ofFleet(row.value.name).filter(({ value }) => !isFinished(value.state))
-    if (!row.value.deleting || left.length > 0) {
-      throw new ArmadaError('conflict', `Fleet "${row.value.name}" still has ${left.length} ships.`)
-    }
-    // Written down first: what is deleted can tell nothing any more.
-    const told = row.value.history?.at(-1)?.what === 'deleted'
-    const last = told
-      ? row
-      : await fleets.write(remembering(row.value, 'deleted'), row.revision, [], {
-          conditions: fence.conditions,
-        })
-    if (!last || !(await fleets.remove(row.value.name, last.revision, fence))) {
-      await fence.check()
-      throw movedOn(`Fleet "${row.value.name}"`)
-    }
   }
 }
 
@@ -417,20 +236,6 @@ function askerOf(c: Pick<Context<Env>, 'get'>): Asker {
 /** @throws ArmadaError not_found, as if there were no such fleet. */
 function assertSeen(caller: Caller, fleet: string): void {
   if (!seesFleet(caller, fleet)) throw noSuchFleet(fleet)
-}
-
-function noSuchFleet(name: string): ArmadaError {
-  return new ArmadaError('not_found', `There is no fleet "${name}". POST /v1/fleets creates one.`)
-}
-
-function shipsOf(fleet: Fleet, blueprint: Blueprint, key: string, count: number): Ship[] {
-  const { name, labels, priority, createdBy, traceId } = fleet
-  return Array.from({ length: count }, (_, index) =>
-    newShip({
-      id: shipIdFor(name, key, index),
-      ...{ fleet: name, blueprint, labels, priority, createdBy, requestDigest: key, traceId },
-    }),
-  )
 }
 
 function keepsChanging(fleet: string): ArmadaError {
