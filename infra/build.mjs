@@ -97,14 +97,14 @@ function wholeAgent(source) {
       onLoad({ filter: /^nothing$/, namespace: 'parts' }, () => ({ contents: '' }))
     },
   }
-  // What CommonJS packages find around them.
+  // What CommonJS packages find around them, under names that no source has.
   const banner = [
-    "import { createRequire } from 'node:module'",
-    "import { dirname as folderOf } from 'node:path'",
-    "import { fileURLToPath as pathOf } from 'node:url'",
-    'const require = createRequire(import.meta.url)',
-    'const __filename = pathOf(import.meta.url)',
-    'const __dirname = folderOf(__filename)',
+    "import { createRequire as $createRequire } from 'node:module'",
+    "import { dirname as $dirname } from 'node:path'",
+    "import { fileURLToPath as $fileURLToPath } from 'node:url'",
+    'const require = $createRequire(import.meta.url)',
+    'const __filename = $fileURLToPath(import.meta.url)',
+    'const __dirname = $dirname(__filename)',
   ]
   return { entryPoints: { agent: source }, plugins: [parts], banner: { js: banner.join('\n') } }
 }

@@ -17,6 +17,11 @@ test.before(async () => {
   dock = await openDock()
   monitor = dock.monitor
 })
+// One that fails in the middle leaves its faults to nobody.
+test.before.each(() => {
+  monitor.away = false
+  dock.zookeeper.resume()
+})
 test.after(() => dock.close())
 
 type Spec = Parameters<FakeMonitor['place']>[2]
@@ -32,26 +37,26 @@ const statusOf = async (name: string) => (await dock.inspect(name))?.State.Statu
 
 test('cut off from one of the two: ships run on. From both: `replace` ships stop in time, others do not', async () => {
   const agent = await dock.startAgent('cut')
-  const replace = { graceMs: 0, hostLost: { policy: 'replace', afterMs: 2_500 } } as const
-  const wait = { graceMs: 0, hostLost: { policy: 'wait', afterMs: 2_500 } } as const
+  const replace = { graceMs: 0, hostLost: { policy: 'replace', afterMs: 4_000 } } as const
+  const wait = { graceMs: 0, hostLost: { policy: 'wait', afterMs: 4_000 } } as const
   await run('cut', 'replaced', { lifecycle: replace })
   await run('cut', 'waiting', { lifecycle: wait })
 
   monitor.away = true
-  await sleep(3_500)
+  await sleep(5_000)
   assert.is(await statusOf('armada-replaced-1'), 'running', 'ZooKeeper alone is enough')
   monitor.away = false
   const seen = monitor.samples.length
   await until(() => monitor.samples.length > seen)
   dock.zookeeper.pause()
-  await sleep(3_500)
+  await sleep(5_000)
   assert.is(await statusOf('armada-replaced-1'), 'running', 'the ApiServer alone is enough')
 
   const cutAtMs = performance.now()
   monitor.away = true
   await until(async () => (await statusOf('armada-replaced-1')) !== 'running', 10_000)
   const tookMs = performance.now() - cutAtMs
-  assert.ok(tookMs < 2_500, `stopped ${Math.round(tookMs)} ms after the cut`)
+  assert.ok(tookMs < 4_000, `stopped ${Math.round(tookMs)} ms after the cut`)
   assert.is(await statusOf('armada-waiting-1'), 'running')
   dock.zookeeper.resume()
   monitor.away = false
