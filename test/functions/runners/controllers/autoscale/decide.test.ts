@@ -205,7 +205,8 @@ test('shrinks no lower than anything that was wanted within the window, and grow
 test('what stays wanted is reached, and then nothing moves any more', () => {
   fc.assert(
     fc.property(anyScaling, looks, fc.nat(60), (autoscale, seen, used) => {
-      const calm = Array.from({ length: 70 }, () => ({ passedMs: 61_000, used }))
+      // A step is seen at the next look and counts from then on: with steps of one ship every second look moves.
+      const calm = Array.from({ length: 2 * 60 + 10 }, () => ({ passedMs: 61_000, used }))
       const last = course(autoscale, [...seen, ...calm]).slice(-2)
       for (const { before, after, wanted } of last) assert.ok(after === wanted && before === wanted)
     }),
