@@ -1,5 +1,5 @@
-// Answers past Hono, which makes a `Headers` object of every one that has headers: at a lookup a third of all its time.
-// At the edge there is no other way.
+// Answers past Hono, which makes a `Headers` object of every one that has headers. Without that, and without a promise
+// for each guard, a lookup took 150 µs of CPU in place of 165. At the edge there is no other way.
 import type { HttpBindings } from '@hono/node-server'
 import type { Context, TypedResponse } from 'hono'
 
