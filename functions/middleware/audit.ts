@@ -10,21 +10,22 @@ import { routeOf } from './request.ts'
 const harmless = new Set(['GET', 'HEAD', 'OPTIONS'])
 const people: ReadonlySet<string> = new Set(TokenRole.options)
 
-/** Matchmakers make thousands a second, and each stands with its caller on the record of its ship. */
+/** Matchmakers make thousands a second; each stands with its caller on the record of its ship besides. */
 const onShips = /^\/(v1\/allocations(\/|$)|gameserverallocation$)/
 
 /** Whoever gets the answer of a change can find it in the log. Nothing of a body or of a token goes in. */
-export function audit(log: Pick<AuditStore, 'record' | 'deny' | 'fail'>): MiddlewareHandler<Env> {
+export function audit(log: Pick<AuditStore, 'record' | 'gather' | 'deny' | 'fail'>): MiddlewareHandler<Env> {
   return async (c, next) => {
     await next()
     const { status } = c.res
     const code = c.get('problem') ?? null
     if (isDenial({ status, code })) return log.deny(entryOf(c))
-    if (harmless.has(c.req.method) || onShips.test(c.req.path)) return
+    if (harmless.has(c.req.method)) return
     const caller = c.get('caller')
     // The hosts' and the runners' own work stands on the records of the ships.
     if (caller ? !people.has(caller.role) : status >= 400) return
     if (status >= 400 && status < 500) return log.fail(entryOf(c))
+    if (status < 400 && onShips.test(c.req.path)) return log.gather(entryOf(c))
     const recorded = log.record(entryOf(c))
     // Where a store is away, the caller does not wait for the log as well.
     if (status < 400) await recorded

@@ -26,7 +26,7 @@ export const AuditEntry = z
       .int()
       .min(1)
       .describe(
-        'Denials, and changes that were refused, that are alike within a minute are one entry, which shows the last of them',
+        'Denials, changes that were refused, and allocations that are alike within a minute are one entry, which shows the last of them',
       ),
   })
   .meta({ id: 'AuditEntry' })

@@ -9,6 +9,7 @@ import type { Log } from '../../shared/log.ts'
 import { createLog } from '../../shared/log.ts'
 import type { NewEntry } from '../../shared/model/auditEntry.ts'
 import { type ApiServer, adminToken, runnerToken } from '../harness/apiServer.ts'
+import { writeReadyShips } from '../harness/readyShips.ts'
 import {
   joinHost,
   publish,
@@ -188,6 +189,25 @@ test('a flood of denials is a few entries with numbers, and none is missing from
   )
   assert.ok(found.length <= 65, `${found.length} entries`)
   assert.ok((await a.stores.kv.list(etcdKeys.audit)).items.length - before <= 65)
+})
+
+test('allocations are in it, those that are alike as one entry with their number', async () => {
+  const { a } = servers
+  await writeReadyShips({ etcd: servers.stack.etcd.address, count: 2, fleet: 'taken', hosts: 1 })
+  await answerOf(a.admin.v1.allocations.$post({ json: { selectors: [{ fleet: 'taken' }] }, header: {} }))
+  await until(async () => {
+    const { entries } = await read(a, { path: '/v1/allocations' })
+    return entries.some(({ status, caller }) => status === 201 && caller?.name === 'admin')
+  })
+  const log = new AuditStore(a.stores.kv, options)
+  const route = '/v1/allocations'
+  for (let i = 0; i < 1_000; i++) log.gather(entry({ route, path: route, requestId: `taken-${i}` }))
+  await log.close()
+  const found = (await log.page({ path: route, caller: 'ci' }, 100)).entries
+  assert.deepEqual(found.map(({ count, requestId }) => [count, requestId]).sort(), [
+    [1, 'taken-0'],
+    [999, 'taken-999'],
+  ])
 })
 
 test('entries that many offer at once share writes, and go by themselves', async () => {

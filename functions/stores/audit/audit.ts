@@ -54,12 +54,14 @@ export class AuditStore {
   #rings = new Map<string, AuditRing>()
   #denials: Denials
   #failures: Denials
+  #gathered: Denials
   #days: number
 
   constructor(kv: Kv, { days, mostMiB, log, denialWindowMs = 60_000 }: AuditOptions) {
     this.#mostBytes = mostMiB * 2 ** 20
     this.#kv = kv
     this.#log = log
+    this.#gathered = new Denials((entry) => void this.record(entry), denialWindowMs)
     this.#days = days
     this.#denials = new Denials((entry) => void this.record(entry), denialWindowMs)
     this.#failures = new Denials((entry) => void this.record(entry), denialWindowMs)
@@ -73,6 +75,11 @@ export class AuditStore {
     } catch (error) {
       this.#log.error({ audit: true, ...entry, error: messageOf(error) }, 'an audit entry could not be kept')
     }
+  }
+
+  /** A change of which there are very many, and which is on record elsewhere: those that are alike become one entry. */
+  gather(entry: NewEntry): void {
+    this.#gathered.note(entry)
   }
 
   /** A denial, which nobody waits for. Those that are alike become one entry. */
@@ -122,6 +129,7 @@ export class AuditStore {
   async close(): Promise<void> {
     this.#denials.flush()
     this.#failures.flush()
+    this.#gathered.flush()
     while ([...this.#rings.values()].some(({ writing }) => writing))
       await new Promise((resolve) => setImmediate(resolve))
   }
