@@ -24,7 +24,7 @@ export function idempotency(answers: Pick<AnswerStore, 'begin'>): MiddlewareHand
     const asked = (await askedIn(c)) as Asked
     for (const endMs = performance.now() + twinMs; ; await sleep(25)) {
       const found = await answers.begin(asked)
-      if (found.is === 'other') throw reused()
+      if (found.is === 'other') throw keyReused()
       if (found.is === 'answered') return replay(c, found.answer)
       if (found.is === 'underWay') {
         if (performance.now() < endMs) continue
@@ -84,7 +84,7 @@ function replay(c: Context<Env>, answer: Answer | undefined): Response {
   return c.body(answer.body, answer.status as 200, headers)
 }
 
-function reused(): ArmadaError {
+export function keyReused(): ArmadaError {
   return new ArmadaError(
     'key_reused',
     'This Idempotency-Key came with another request within the last day. Use a new key for a new intention.',

@@ -129,9 +129,7 @@ export function fleetStepService(stores: Stores) {
     const ids = ships.index.ofFleet(row.value.name).map(({ value }) => value.id)
     await ships.update(ids, (ship) => givenInPlace(ship, row.value), asItIs(row, fence))
     const { relabel: _, ...done } = row.value
-    if (await fleets.write(done, row.revision, [], { conditions: fence.conditions })) return
-    await fence.check()
-    throw movedOn(`Fleet "${row.value.name}"`)
+    await replace(row, done, fence)
   }
 
   /** Whoever changes a fleet has the answer only when no ship is stopped for what it was before. */
@@ -157,7 +155,11 @@ export function fleetStepService(stores: Stores) {
       next = await onItsWay(stores, next, revise, 'its blueprint')
     }
     if (crashLoop !== undefined) next = crashing(next, crashLoop)
-    if (next === row.value) return
+    if (next !== row.value) await replace(row, next, fence)
+  }
+
+  /** @throws ArmadaError when the leader, or the fleet, is not the one of this step any more. */
+  async function replace(row: Row<Fleet>, next: Fleet, fence: Fence): Promise<void> {
     if (await fleets.write(next, row.revision, [], { conditions: fence.conditions })) return
     await fence.check()
     throw movedOn(`Fleet "${row.value.name}"`)

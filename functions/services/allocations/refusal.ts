@@ -67,13 +67,6 @@ export class Refusals {
   }
 }
 
-export function keyReused(): ArmadaError {
-  return new ArmadaError(
-    'key_reused',
-    'This Idempotency-Key came with another request within the last day. Use a new key for a new intention.',
-  )
-}
-
 export function gone(): ArmadaError {
   return new ArmadaError('request_timeout', 'The caller hung up before there was an answer.')
 }

@@ -61,10 +61,11 @@ export class AuditStore {
     this.#mostBytes = mostMiB * 2 ** 20
     this.#kv = kv
     this.#log = log
-    this.#gathered = new Denials((entry) => void this.record(entry), denialWindowMs)
     this.#days = days
-    this.#denials = new Denials((entry) => void this.record(entry), denialWindowMs)
-    this.#failures = new Denials((entry) => void this.record(entry), denialWindowMs)
+    const gathering = () => new Denials((entry) => void this.record(entry), denialWindowMs)
+    this.#denials = gathering()
+    this.#failures = gathering()
+    this.#gathered = gathering()
   }
 
   /** Resolves when the entry is in etcd, or when that failed: then it is in the log, at error level. */
@@ -125,7 +126,7 @@ export class AuditStore {
     return { entries, next: `${first.slice(etcdKeys.audit.length, -1)}.0` }
   }
 
-  /** Writes what is known of denials. */
+  /** Writes what was gathered and not yet written. */
   async close(): Promise<void> {
     this.#denials.flush()
     this.#failures.flush()
