@@ -9,14 +9,16 @@ import type { Meters } from './metrics/meters.ts'
 import { measureStreams } from './metrics/streams.ts'
 import { audit } from './middleware/audit.ts'
 import { authenticate, demandCaller, type Env } from './middleware/authenticate.ts'
+import { Callers } from './middleware/callers.ts'
 import { freshness } from './middleware/freshness.ts'
 import { gzip, isList } from './middleware/gzip.ts'
 import { idempotency } from './middleware/idempotency.ts'
 import { limitBody, maxBodyBytes, strangerBytes } from './middleware/json.ts'
 import { methodsOf } from './middleware/methods.ts'
 import { onError, onNotFound } from './middleware/problems.ts'
-import { FailedLogins, limitRates } from './middleware/rates.ts'
+import { FailedLogins, limitRates, TokenRates } from './middleware/rates.ts'
 import { identify, literalPath } from './middleware/request.ts'
+import { type PlainLookup, plainLookup } from './plainLookup.ts'
 import type { AgentStreams } from './services/agentStreams.ts'
 import { agonesAllocationService } from './services/agonesAllocations.ts'
 import { Allocator } from './services/allocations/allocator.ts'
@@ -44,6 +46,7 @@ import { placementService } from './services/placements.ts'
 import { quotaService } from './services/quotas.ts'
 import { secretService } from './services/secrets.ts'
 import { shipService } from './services/ships.ts'
+import { ShipTexts } from './services/shipTexts.ts'
 import { simulationService } from './services/simulations.ts'
 import { tokenService } from './services/tokens.ts'
 import type { StreamDesk } from './services/watch/streamDesk.ts'
@@ -95,6 +98,12 @@ export interface AppOptions {
   stopping?: AbortSignal
 }
 
+export interface App {
+  fetch: OpenAPIHono<Env>['fetch']
+  /** To be asked first, where requests come as Node has them. */
+  plain: PlainLookup
+}
+
 export function createApp({
   stores,
   streams,
@@ -113,7 +122,7 @@ export function createApp({
   logReads = 'info',
   proxyHops = 0,
   stopping,
-}: AppOptions): OpenAPIHono<Env> {
+}: AppOptions): App {
   const app = new OpenAPIHono<Env>()
   const seal = new Seal(secretsKey)
   const readers = new Readers()
@@ -122,20 +131,16 @@ export function createApp({
   measureStreams(meters.registry, { events: desk, logs: readers, agents: streams })
   const watch = watching(stores, desk)
   stores.tokens.table.onChange((name) => desk.endOf(name))
-  app.use(identify(accessLog, { watch: meters, reads: logReads, proxyHops }))
+  const requests = { watch: meters, reads: logReads, proxyHops }
+  app.use(identify(accessLog, requests))
   app.use(audit(stores.audit))
   app.use(literalPath)
   const logins = new FailedLogins(failedLoginsPerMinute)
-  const { identities } = stores
-  const known = authenticate({
-    adminToken,
-    runnerToken,
-    metricsToken,
-    identities,
-    beforeAsking: logins.assertMayTry,
-  })
+  const rates = new TokenRates()
+  const callers = new Callers({ adminToken, runnerToken, metricsToken, identities: stores.identities })
+  const known = authenticate(callers, logins.assertMayTry)
   // Whatever else there is, such as /healthz, is for everybody, whatever they show.
-  for (const path of ['/v1/*', agonesPath, '/metrics']) app.use(path, known, limitRates(logins))
+  for (const path of ['/v1/*', agonesPath, '/metrics']) app.use(path, known, limitRates(logins, rates))
   for (const path of ['/v1/*', agonesPath]) app.use(path, demandCaller)
   app.use('/v1/monitor/join', limitBody(strangerBytes))
   for (const path of ['/v1/*', agonesPath])
@@ -144,6 +149,7 @@ export function createApp({
   app.notFound(onNotFound((path) => methodsOf(app.routes, path)))
   const allocator = new Allocator(stores, (result, seconds) => meters.allocation(result, seconds), log)
   stopping?.addEventListener('abort', () => allocator.stop(), { once: true })
+  const texts = new ShipTexts(stores)
   for (const service of [
     agonesAllocationService(allocator),
     allocationService(stores, allocator),
@@ -167,7 +173,7 @@ export function createApp({
     placementService(stores, meters),
     whereaboutsService(stores),
     quotaService(stores),
-    shipService(stores, watch),
+    shipService(stores, watch, texts),
     simulationService(stores, stopping),
     tokenService(stores),
     secretService(stores, seal),
@@ -188,5 +194,5 @@ export function createApp({
       withCommonAnswers(app.getOpenAPI31Document({ openapi: '3.1.0', info }) as unknown as Document),
     ),
   )
-  return app
+  return { fetch: app.fetch, plain: plainLookup(stores, { callers, rates, texts, log: accessLog, requests }) }
 }

@@ -8,6 +8,7 @@ import { Hono } from 'hono'
 import { ArmadaError } from '../shared/errors.ts'
 import { readEdgeSettings } from './edgeSettings.ts'
 import { authenticate, type Env } from './middleware/authenticate.ts'
+import { Callers } from './middleware/callers.ts'
 import { consoleLog } from './middleware/consoleLog.ts'
 import { forward } from './middleware/forward.ts'
 import { onError } from './middleware/problems.ts'
@@ -52,7 +53,11 @@ function createEdge(bindings: Bindings): Hono<Env> {
 
   app.route('/', aliveService())
   // Only what is answered here asks who is calling; the rest an ApiServer asks.
-  app.on('GET', ['/v1/blueprints/*', '/v1/ships/*'], authenticate({ adminToken, runnerToken, identities }))
+  app.on(
+    'GET',
+    ['/v1/blueprints/*', '/v1/ships/*'],
+    authenticate(new Callers({ adminToken, runnerToken, identities })),
+  )
   app.route('/', blueprintLookup({ blueprints }))
   // Without Redis the samples are an ApiServer's to tell; ships are shown without them while it does not answer.
   if (!samples) app.get('/v1/ships/:ship', (c, next) => onwards(c).catch(next))

@@ -12,6 +12,7 @@ import {
   type IncomingMessage,
   type RequestListener,
   type Server,
+  type ServerResponse,
   STATUS_CODES,
 } from 'node:http'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
@@ -27,6 +28,8 @@ import { problemOf } from './middleware/problems.ts'
 
 export interface HttpServerOptions {
   fetch: Parameters<typeof getRequestListener>[0]
+  /** Asked before `fetch`: answers the request itself and says true, or leaves it. */
+  plain?: (incoming: IncomingMessage, outgoing: ServerResponse) => boolean
   host: string
   port: number
   /** Without one it speaks plain HTTP. */
@@ -64,7 +67,7 @@ export class HttpServer {
 
   /** Resolves when it listens. */
   static async start(options: HttpServerOptions): Promise<HttpServer> {
-    const { fetch, host, port, certificate, log } = options
+    const { fetch, plain = () => false, host, port, certificate, log } = options
     const { requestMs = 20_000, stallMs = 60_000, keepAliveMs = 75_000, maxConnections = 10_000 } = options
     const limits = {
       requestTimeout: requestMs,
@@ -74,10 +77,10 @@ export class HttpServer {
       maxHeaderSize: 16 * 1024,
       insecureHTTPParser: false,
     }
-    const listener = getRequestListener(fetch, {
-      hostname: host,
-      errorHandler: unreadable,
-    }) as RequestListener
+    const fetching = getRequestListener(fetch, { hostname: host, errorHandler: unreadable })
+    const listener: RequestListener = (incoming, outgoing) => {
+      if (!plain(incoming, outgoing)) void fetching(incoming, outgoing)
+    }
     const server = certificate
       ? createTlsServer(
           { ...limits, ...certificate.current, minVersion: 'TLSv1.2', handshakeTimeout: 10_000 },

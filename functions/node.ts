@@ -61,7 +61,7 @@ async function main(): Promise<void> {
 
   const { listenHost: host, listenPort: port, requestMs, keepAliveMs, maxConnections } = settings
   const server = await HttpServer.start({
-    ...{ fetch: app.fetch, host, port, certificate, log: access.log },
+    ...{ ...app, host, port, certificate, log: access.log },
     ...{ requestMs, keepAliveMs, maxConnections },
   })
   log.info({ url: `http${certificate ? 's' : ''}://${host}:${server.port}` }, 'listening')

@@ -21,11 +21,11 @@ export function createLog(component: string, level = 'info', file?: string): Log
 }
 
 /**
- * A log for many lines that matter little one by one: they are written together, 4 KiB or `flush()` at a time.
+ * A log for many lines that matter little one by one: they are written together, 16 KiB or `flush()` at a time.
  * A crash loses what was not flushed.
  */
 export function createBufferedLog(component: string, level: string): { log: Log; flush(): void } {
-  const destination = pino.destination({ dest: 2, sync: true, minLength: 4_096 })
+  const destination = pino.destination({ dest: 2, sync: true, minLength: 16_000 })
   const log = pino({ level, base: { component }, timestamp: isoClock() }, destination)
   return { log, flush: () => destination.flushSync() }
 }

@@ -1,6 +1,6 @@
 // What this ApiServer counts and times as it works, in one table, as Prometheus reads it.
 //
-// Counting takes 0.9 µs a request, where a lookup takes some 65.
+// Counting takes 0.9 µs a request, where a lookup takes some 70.
 // INVARIANT: every label has few values, whatever callers send: routes are patterns, never paths.
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { ProblemCode } from '../../shared/errors.ts'

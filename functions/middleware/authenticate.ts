@@ -1,22 +1,13 @@
-// Who is calling: a bearer token becomes a caller with a role.
-import { createHash, timingSafeEqual } from 'node:crypto'
+// Who is calling, and who may: callers come into the context, and only those that a route takes get to its handler.
 import { createRoute, type RouteConfig, z } from '@hono/zod-openapi'
 import type { Context, MiddlewareHandler, Next } from 'hono'
 import { type Role, scopes } from '../../shared/api/route.ts'
 import { ArmadaError, type ProblemCode } from '../../shared/errors.ts'
-import type { Token } from '../../shared/model/token.ts'
 import type { Trace } from '../../shared/trace.ts'
+import { bearerOf, type Caller, type Callers } from './callers.ts'
 import { stopEarly } from './fewMistakes.ts'
 import { bodyBytesFor, jsonBody } from './json.ts'
 import { assertUnlimited } from './scope.ts'
-
-export interface Caller {
-  role: Role
-  /** Name for logs; of a host: its id; of a token: its name. */
-  name: string
-  /** The token it showed, when that is one of those that admins make; undefined for those of the settings. */
-  token?: Token
-}
 
 export interface Env {
   Variables: {
@@ -38,71 +29,29 @@ export interface Env {
   }
 }
 
-/**
- * Tells who shows what: from stores, on Node and at the edge each in its own way. `beforeAsking` is called before a
- * store is asked about what memory does not know, and may throw.
- */
-export interface Identities {
-  /** The token of that text, while it is good. */
-  tokenOf(text: string, beforeAsking?: () => void): Promise<Token | undefined>
-  /** The host a credential belongs to. */
-  hostOf(credential: string, beforeAsking?: () => void): Promise<string | undefined>
-}
-
-export interface Credentials {
-  adminToken?: string | undefined
-  runnerToken: string
-  metricsToken?: string | undefined
-  identities: Identities
-  /** Throws when this client may not have the store asked about what it shows. */
-  beforeAsking?: (c: Context<Env>) => void
-}
-
 /** Puts the caller into the context. Requests without a token go on as nobody. */
-export function authenticate({
-  adminToken,
-  runnerToken,
-  metricsToken,
-  identities,
-  beforeAsking = () => undefined,
-}: Credentials): MiddlewareHandler<Env> {
-  const people: [Buffer, Caller][] = [[digest(runnerToken), { role: 'runner', name: 'runner' }]]
-  if (adminToken) people.push([digest(adminToken), { role: 'admin', name: 'admin' }])
-  if (metricsToken) people.push([digest(metricsToken), { role: 'scraper', name: 'scraper' }])
-  // Only tokens of the settings, which are as few and good for ever: digest and comparison take 2 µs.
-  const verified = new Map<string, Caller>()
+export function authenticate(
+  callers: Callers,
+  /** Throws when this client may not have the store asked about what it shows. */
+  beforeAsking: (c: Context<Env>) => void = () => undefined,
+): MiddlewareHandler<Env> {
   return (c, next) => {
-    const token = c.req.header('authorization')?.match(/^Bearer ([\x21-\x7e]{1,512})$/i)?.[1]
+    const token = bearerOf(c.req.header('authorization'))
     if (!token) return next()
-    const known = verified.get(token)
+    const known = callers.known(token)
     if (!known) return lookUp(c, next, token)
     c.set('caller', known)
-    c.set('isStillCaller', async () => true)
+    c.set('isStillCaller', async () => (await callers.find(token)) !== undefined)
     return next()
   }
 
   async function lookUp(c: Context<Env>, next: Next, token: string): Promise<void> {
-    const caller = await identify(token, () => beforeAsking(c))
+    const caller = await callers.find(token, () => beforeAsking(c))
     if (caller) {
       c.set('caller', caller)
-      c.set('isStillCaller', async () => (await identify(token)) !== undefined)
+      c.set('isStillCaller', async () => (await callers.find(token)) !== undefined)
     }
     await next()
-  }
-
-  async function identify(token: string, mayAsk?: () => void): Promise<Caller | undefined> {
-    // All tokens are compared, so that the time taken tells nothing.
-    const sent = digest(token)
-    let found: Caller | undefined
-    for (const [known, caller] of people) if (timingSafeEqual(known, sent)) found = caller
-    if (found) {
-      verified.set(token, found)
-      return found
-    }
-    const made = await identities.tokenOf(token, mayAsk)
-    if (made) return { role: made.role, name: made.name, token: made }
-    const host = await identities.hostOf(token, mayAsk)
-    return host === undefined ? undefined : { role: 'host', name: host }
   }
 }
 
@@ -169,8 +118,4 @@ function unauthenticated(): ArmadaError {
     'unauthenticated',
     'Send a valid token as "Authorization: Bearer <token>". One that has expired or was revoked is none.',
   )
-}
-
-function digest(token: string): Buffer {
-  return createHash('sha256').update(token).digest()
 }

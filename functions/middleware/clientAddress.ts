@@ -1,5 +1,5 @@
 // Where a request comes from: the other end of the connection, or what the proxies before it say.
-import type { HttpBindings } from '@hono/node-server'
+import type { IncomingMessage } from 'node:http'
 import type { Context } from 'hono'
 import ipaddr from 'ipaddr.js'
 
@@ -12,9 +12,13 @@ export function clientAddress(c: Context): string | undefined {
  * @param hops how many proxies of our own stand before this server. Each adds the address that it was called from
  * at the right end of `X-Forwarded-For`, so that of all entries only the last `hops` can be believed.
  */
-export function findAddress(c: Context, hops: number): string | undefined {
-  const { incoming } = (c.env ?? {}) as Partial<HttpBindings>
-  const forwarded = hops > 0 ? c.req.header('x-forwarded-for')?.split(',').at(-hops) : undefined
+export function findAddress(incoming: IncomingMessage | undefined, hops: number): string | undefined {
+  const forwarded =
+    hops > 0
+      ? String(incoming?.headers['x-forwarded-for'] ?? '')
+          .split(',')
+          .at(-hops)
+      : undefined
   return plain(forwarded) ?? incoming?.socket?.remoteAddress?.replace(/^::ffff:(?=\d+\.)/, '')
 }
 

@@ -4,9 +4,10 @@
 import type { Context, MiddlewareHandler } from 'hono'
 import ipaddr from 'ipaddr.js'
 import { ArmadaError } from '../../shared/errors.ts'
-import type { Rate } from '../../shared/model/token.ts'
+import type { Rate, Token } from '../../shared/model/token.ts'
 import type { Env } from './authenticate.ts'
 import { Buckets } from './bucket.ts'
+import type { Caller } from './callers.ts'
 import { clientAddress } from './clientAddress.ts'
 
 /** Counts the wrong tokens that each client address has sent. */
@@ -33,16 +34,21 @@ export class FailedLogins {
   }
 }
 
-export function limitRates(logins: FailedLogins): MiddlewareHandler<Env> {
-  const tokens = new Buckets()
+/** Counts how often tokens are used. */
+export class TokenRates {
+  readonly #buckets = new Buckets()
 
+  /** @returns 0, or, when its token has been used too often, the ms until it may be used again. */
+  take({ token }: Caller): number {
+    return token?.rate ? this.#buckets.take(token.name, token.rate) : 0
+  }
+}
+
+export function limitRates(logins: FailedLogins, rates = new TokenRates()): MiddlewareHandler<Env> {
   return (c, next) => {
     const caller = c.get('caller')
-    const token = caller?.token
-    if (token?.rate) {
-      const waitMs = tokens.take(token.name, token.rate)
-      if (waitMs > 0) throw tooMany(token.name, token.rate, waitMs)
-    }
+    const waitMs = caller ? rates.take(caller) : 0
+    if (waitMs > 0) throw tooMany(caller.token as Token, waitMs)
     return caller ? next() : limitFailures(c, next)
   }
 
@@ -63,7 +69,8 @@ function networkOf(address: string | undefined): string {
   return ipaddr.IPv6.parse(address).parts.slice(0, 4).join(':')
 }
 
-function tooMany(name: string, { perSecond, burst }: Rate, waitMs: number): ArmadaError {
+function tooMany({ name, rate }: Token, waitMs: number): ArmadaError {
+  const { perSecond, burst } = rate as Rate
   return new ArmadaError(
     'rate_limited',
     `Token "${name}" may send ${perSecond} requests a second to each ApiServer, and ${burst} at once. Send fewer, or have an admin raise its rate.`,

@@ -1,13 +1,14 @@
-// Every request gets an id and a log line.
+// Every request gets an id, is counted, and leaves a line in the log.
 import { randomUUID } from 'node:crypto'
 import type { HttpBindings } from '@hono/node-server'
 import type { Context, MiddlewareHandler } from 'hono'
 import { routePath } from 'hono/route'
 import { ArmadaError } from '../../shared/errors.ts'
 import type { Log } from '../../shared/log.ts'
-import { readTrace, type Traced, tracesOf } from '../../shared/trace.ts'
+import { readTrace, type Trace, type Traced, tracesOf } from '../../shared/trace.ts'
 import { answerWith } from './answer.ts'
 import type { Env } from './authenticate.ts'
+import type { Caller } from './callers.ts'
 import { findAddress } from './clientAddress.ts'
 
 /** What is told of every request to whoever measures them. */
@@ -27,43 +28,82 @@ export interface IdentifyOptions {
 /** Asked every few seconds by machines; at `info` they would hide everything else. */
 const quiet = new Set(['/healthz', '/readyz', '/metrics', '/v1/monitor/sessions/:session'])
 
-/**
- * Takes over a well-formed `X-Request-Id`, else makes one; answers with it. Takes over the trace of a
- * `traceparent`. Writes one line to the log when it is answered; of a stream, when it begins.
- */
+/** What is told of a request when it is answered; of a stream, when it begins. */
+export interface Answered {
+  requestId: string
+  trace?: Trace | undefined
+  traceIds?: readonly string[] | undefined
+  address?: string | undefined
+  caller?: Caller | undefined
+  method: string
+  /** The pattern that answered. */
+  route: string
+  path: string
+  status: number
+  /** How long it took. */
+  ms: number
+}
+
+/** Counts requests, and writes one line of each to the log. */
+export class RequestLog {
+  readonly #log: Log
+  readonly #watch: RequestWatch | undefined
+  readonly #reads: 'info' | 'debug'
+
+  constructor(log: Log, { watch, reads = 'info' }: IdentifyOptions) {
+    this.#log = log
+    this.#watch = watch
+    this.#reads = reads
+  }
+
+  began(): void {
+    this.#watch?.began()
+  }
+
+  answered({ requestId, trace, traceIds, address, caller, method, route, path, status, ms }: Answered): void {
+    this.#watch?.answered({ method, route, status, seconds: ms / 1_000 })
+    const fields = {
+      requestId,
+      ...(trace && { traceId: trace.id }),
+      ...(traceIds && { traceIds }),
+      ...(address && { address }),
+      ...(caller && { role: caller.role, caller: caller.name }),
+      ...{ method, route, path: path.slice(0, 200), status, ms: Math.round(ms * 10) / 10 },
+    }
+    const isDenied = status === 401 || status === 403 || status === 429
+    const level = quiet.has(route) ? 'debug' : isRead(method) && !isDenied ? this.#reads : 'info'
+    this.#log[level](fields, 'answered')
+  }
+}
+
+/** Takes over a well-formed `X-Request-Id`, else makes one. */
+export function requestIdOf(sent: string | null | undefined): string {
+  return sent && /^[\w-]{1,64}$/.test(sent) ? sent : randomUUID()
+}
+
+/** Gives the request its id, answers with it, takes over the trace of a `traceparent`, and tells of it at the end. */
 export function identify(log: Log, options: IdentifyOptions = {}): MiddlewareHandler<Env> {
-  const { watch, reads = 'info', proxyHops = 0 } = options
+  const { proxyHops = 0 } = options
+  const requests = new RequestLog(log, options)
   return async (c, next) => {
-    const sent = c.req.header('x-request-id')
-    const requestId = sent && /^[\w-]{1,64}$/.test(sent) ? sent : randomUUID()
+    const requestId = requestIdOf(c.req.header('x-request-id'))
     c.set('requestId', requestId)
     answerWith(c, 'x-request-id', requestId)
     // What is true now, or secret: nobody on the way is to keep it.
     if (c.req.path.startsWith('/v1/')) answerWith(c, 'cache-control', 'no-store')
     const trace = readTrace(c.req.header('traceparent'))
     if (trace) c.set('trace', trace)
-    const address = findAddress(c, proxyHops)
+    const address = findAddress(((c.env ?? {}) as Partial<HttpBindings>).incoming, proxyHops)
     if (address) c.set('address', address)
     const startedAt = performance.now()
-    watch?.began()
+    requests.began()
     await next()
     const ms = performance.now() - startedAt
     const { method, path } = c.req
     const { status } = c.res
-    const route = routeOf(c)
-    watch?.answered({ method, route, status, seconds: ms / 1_000 })
-    const caller = c.get('caller')
-    const fields = {
-      requestId,
-      ...(trace && { traceId: trace.id }),
-      ...(c.get('traceIds') && { traceIds: c.get('traceIds') }),
-      ...(address && { address }),
-      ...(caller && { role: caller.role, caller: caller.name }),
-      ...{ method, route, path: path.slice(0, 200), status, ms: Math.round(ms * 10) / 10 },
-    }
-    const isDenied = status === 401 || status === 403 || status === 429
-    const level = quiet.has(route) ? 'debug' : isRead(method) && !isDenied ? reads : 'info'
-    log[level](fields, 'answered')
+    const { traceIds, caller } = c.var
+    const of = { requestId, trace, traceIds, address, caller }
+    requests.answered({ ...of, method, route: routeOf(c), path, status, ms })
   }
 }
 

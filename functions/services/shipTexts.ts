@@ -15,6 +15,11 @@ export class ShipTexts {
 
   async of(row: Row<Ship>): Promise<string> {
     const [sample] = isMeasured(row.value) ? await this.#samples.textsOfShips([row.value.id]) : []
+    return this.with(row, sample)
+  }
+
+  /** @param sample of a ship that is measured, as JSON. */
+  with(row: Row<Ship>, sample: string | null | undefined): string {
     let beginning = this.#beginnings.get(row)
     if (beginning === undefined) {
       beginning = `${JSON.stringify(shownOf(row)).slice(0, -1)},"sample":`

@@ -8,7 +8,8 @@ import { randomId, shipIdFor } from '../../shared/model/name.ts'
 import type { Ship, ShipView } from '../../shared/model/ship.ts'
 import { traced } from '../../shared/trace.ts'
 import { jsonText } from '../middleware/answer.ts'
-import { type Caller, type Env, guarded } from '../middleware/authenticate.ts'
+import { type Env, guarded } from '../middleware/authenticate.ts'
+import type { Caller } from '../middleware/callers.ts'
 import { seesFleet } from '../middleware/scope.ts'
 import type { Lookups } from '../stores/lookups.ts'
 import type { Row } from '../stores/mirror/table.ts'
@@ -30,11 +31,10 @@ import type { Watching } from './watch/watching.ts'
 /** Ships of one request that its audit entry names. */
 const subjectsNamed = 5
 
-export function shipService(stores: Stores, watching: Watching) {
+export function shipService(stores: Stores, watching: Watching, texts: ShipTexts) {
   const { ships, dispatch } = stores
   const allowances = new Allowances(stores)
   const turns = new Turns()
-  const texts = new ShipTexts(stores)
   return serviceApp()
     .openapi(guarded(routes.createShips), async (c) => {
       const request = c.req.valid('json')
@@ -68,7 +68,7 @@ export function shipService(stores: Stores, watching: Watching) {
       const { items, nextCursor } = await pageOf(c, query, (after) => matching(caller, query, after))
       return c.json({ ships: await shipViews(items, stores), nextCursor }, 200)
     })
-    .route('/', shipLookup(stores))
+    .route('/', shipLookup(stores, texts))
     .openapi(guarded(routes.patchShip), async (c) => {
       const { ship: id } = c.req.valid('param')
       const ifMatch = c.req.valid('header')['if-match']
@@ -128,13 +128,12 @@ export function shipService(stores: Stores, watching: Watching) {
 }
 
 /** The part that the edge has too. */
-export function shipLookup(stores: Pick<Lookups, 'ships' | 'samples'>) {
-  const views = new ShipTexts(stores)
+export function shipLookup(stores: Pick<Lookups, 'ships' | 'samples'>, texts = new ShipTexts(stores)) {
   return serviceApp().openapi(guarded(routes.getShip), async (c) => {
     const { ship: id } = c.req.valid('param')
     const row = await seenShip(stores, c.get('caller'), id)
     tag(c, row)
-    return jsonText<ShipView>(c, await views.of(row))
+    return jsonText<ShipView>(c, await texts.of(row))
   })
 }
 

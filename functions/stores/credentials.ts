@@ -7,7 +7,6 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { Host } from '../../shared/model/host.ts'
 import { namePattern } from '../../shared/model/name.ts'
 import type { Token } from '../../shared/model/token.ts'
-import type { Row } from './mirror/table.ts'
 
 type Kind = 'armada-host' | 'armada-token'
 
@@ -24,8 +23,12 @@ export interface TokenRecord {
   older: Older[]
 }
 
-/** Reads a record by its name. */
-type Read<T> = (name: string) => Promise<Row<T> | undefined>
+/** What somebody shows, taken apart. */
+export interface Shown {
+  /** Of the record that would know it. */
+  name: string
+  digest: string
+}
 
 export function newSecret(): string {
   return randomBytes(32).toString('base64url')
@@ -41,11 +44,8 @@ export interface KnownHost {
   next: string | undefined
 }
 
-/** The host a credential belongs to; undefined when it is nobody's. */
-export async function hostOf(credential: string, read: Read<Host>): Promise<KnownHost | undefined> {
-  const shown = parse('armada-host', credential)
-  const host = shown && (await read(shown.name))?.value
-  if (!shown) return undefined
+/** The host whose credential it is, by the record of that name; undefined when it is nobody's. */
+export function hostOf(shown: Shown, host: Host | undefined): KnownHost | undefined {
   const { credentialDigest, nextDigest, previous } = host ?? {}
   const isCurrent = isOneOf(shown.digest, [credentialDigest])
   const isNext = isOneOf(shown.digest, [nextDigest])
@@ -54,11 +54,8 @@ export async function hostOf(credential: string, read: Read<Host>): Promise<Know
   return { host: shown.name, next: isNext ? shown.digest : undefined }
 }
 
-/** The token of that text; undefined when it is none, or has expired. */
-export async function tokenOf(text: string, read: Read<TokenRecord>): Promise<Token | undefined> {
-  const shown = parse('armada-token', text)
-  const record = shown && (await read(shown.name))?.value
-  if (!shown) return undefined
+/** The token that it is, by the record of that name; undefined when it is none, or has expired. */
+export function tokenOf(shown: Shown, record: TokenRecord | undefined): Token | undefined {
   const same = isOneOf(shown.digest, [record?.digest, ...(record?.older ?? []).map(stillGood)])
   return record && same && !isExpired(record.token) ? record.token : undefined
 }
@@ -76,7 +73,8 @@ export function stillGood({ digest, until }: Older): string | undefined {
   return Date.parse(until) > Date.now() ? digest : undefined
 }
 
-function parse(kind: Kind, text: string): { name: string; digest: string } | undefined {
+/** @returns undefined when the text is not of that kind. */
+export function shownIn(kind: Kind, text: string): Shown | undefined {
   const [found, name, secret, ...more] = text.split('.')
   if (found !== kind || !name || !secret || more.length > 0 || !namePattern.test(name)) return undefined
   return { name, digest: digest(secret) }

@@ -4,7 +4,7 @@ import type { Log } from '../../shared/log.ts'
 import type { Host } from '../../shared/model/host.ts'
 import type { Ship } from '../../shared/model/ship.ts'
 import { BlueprintCopies } from './blueprintCopies.ts'
-import { hostOf, type TokenRecord, tokenOf } from './credentials.ts'
+import { hostOf, shownIn, type TokenRecord, tokenOf } from './credentials.ts'
 import { openGateway } from './etcd/gateway.ts'
 import { readRow } from './etcd/rows.ts'
 import type { Identities } from './identities.ts'
@@ -31,9 +31,14 @@ export function edgeStores({ etcd, redis }: EdgeStoreSettings, log: Log): EdgeSt
     blueprints: new BlueprintCopies(kv),
     samples: redis === undefined ? undefined : samplesByRequest(redis, log),
     identities: {
-      tokenOf: (text) => tokenOf(text, (name) => readRow<TokenRecord>(kv, etcdKeys.tokens + name)),
-      hostOf: async (credential) =>
-        (await hostOf(credential, (id) => readRow<Host>(kv, etcdKeys.hosts + id)))?.host,
+      async tokenOf(text) {
+        const shown = shownIn('armada-token', text)
+        return shown && tokenOf(shown, (await readRow<TokenRecord>(kv, etcdKeys.tokens + shown.name))?.value)
+      },
+      async hostOf(credential) {
+        const shown = shownIn('armada-host', credential)
+        return shown && hostOf(shown, (await readRow<Host>(kv, etcdKeys.hosts + shown.name))?.value)?.host
+      },
     },
   }
 }

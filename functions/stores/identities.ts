@@ -5,7 +5,7 @@
 // - While etcd is away, whoever the mirror knows is let in as before.
 import { ArmadaError } from '../../shared/errors.ts'
 import type { Token } from '../../shared/model/token.ts'
-import { hostOf, tokenOf } from './credentials.ts'
+import { hostOf, type Shown, shownIn, tokenOf } from './credentials.ts'
 import type { KvReader } from './etcd/kv.ts'
 import { readRow } from './etcd/rows.ts'
 import type { HostStore } from './hosts.ts'
@@ -27,14 +27,21 @@ export class Identities {
     this.#tokens = tokens
   }
 
+  /** The token of that text, while it is good and memory knows it. */
+  knownToken(text: string): Token | undefined {
+    const shown = shownIn('armada-token', text)
+    return shown && tokenOf(shown, this.#tokens.table.get(shown.name)?.value)
+  }
+
   /** The token of that text, while it is good. */
   tokenOf(text: string, beforeAsking?: () => void): Promise<Token | undefined> {
-    return this.#find(this.#tokens.table, (read) => tokenOf(text, read), beforeAsking)
+    return this.#find(this.#tokens.table, shownIn('armada-token', text), tokenOf, beforeAsking)
   }
 
   /** The host a credential belongs to. Its next one becomes the current one with its first use. */
   async hostOf(credential: string, beforeAsking?: () => void): Promise<string | undefined> {
-    const known = await this.#find(this.#hosts.table, (read) => hostOf(credential, read), beforeAsking)
+    const shown = shownIn('armada-host', credential)
+    const known = await this.#find(this.#hosts.table, shown, hostOf, beforeAsking)
     if (known?.next) {
       // Until that can be written both are good.
       await this.#hosts.promote(known.host, known.next).catch(() => undefined)
@@ -45,16 +52,16 @@ export class Identities {
   /** @throws ArmadaError unavailable when etcd cannot be asked about what memory does not know; what `beforeAsking` throws. */
   async #find<T, Found>(
     table: Table<T>,
-    identify: (read: (name: string) => Promise<Row<T> | undefined>) => Promise<Found | undefined>,
+    shown: Shown | undefined,
+    identify: (shown: Shown, record: T | undefined) => Found | undefined,
     beforeAsking?: () => void,
   ): Promise<Found | undefined> {
-    const known = await identify(async (name) => table.get(name))
+    if (!shown) return undefined
+    const known = identify(shown, table.get(shown.name)?.value)
     if (known !== undefined) return known
     // Made or rotated a moment ago at another ApiServer, perhaps.
-    return identify((name) => {
-      beforeAsking?.()
-      return this.#ask(table, name)
-    })
+    beforeAsking?.()
+    return identify(shown, (await this.#ask(table, shown.name))?.value)
   }
 
   async #ask<T>(table: Table<T>, name: string): Promise<Row<T> | undefined> {

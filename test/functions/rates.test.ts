@@ -5,6 +5,7 @@ import { Hono } from 'hono'
 import { suite } from 'uvu'
 import { authenticate, type Env } from '../../functions/middleware/authenticate.ts'
 import { Buckets } from '../../functions/middleware/bucket.ts'
+import { Callers } from '../../functions/middleware/callers.ts'
 import { onError } from '../../functions/middleware/problems.ts'
 import { FailedLogins, limitRates } from '../../functions/middleware/rates.ts'
 import { Identities } from '../../functions/stores/identities.ts'
@@ -127,8 +128,8 @@ test('past that an address has etcd asked nothing about what it shows, and a tok
   const app = new Hono<Env>()
   app.onError(onError(log))
   const identities = new Identities(counting, hosts, tokens)
-  const beforeAsking = logins.assertMayTry
-  app.use(authenticate({ runnerToken: 'r'.repeat(16), identities, beforeAsking }), limitRates(logins))
+  const callers = new Callers({ runnerToken: 'r'.repeat(16), identities })
+  app.use(authenticate(callers, logins.assertMayTry), limitRates(logins))
   app.get('/', (c) => (c.get('caller') ? c.text('well') : c.text('who?', 401)))
   const ask = async (token: string) =>
     (await app.request('/', { headers: { authorization: `Bearer ${token}` } })).status

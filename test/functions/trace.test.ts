@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net'
 import { Hono } from 'hono'
 import { suite } from 'uvu'
 import { authenticate, type Env } from '../../functions/middleware/authenticate.ts'
+import { Callers } from '../../functions/middleware/callers.ts'
 import { forward } from '../../functions/middleware/forward.ts'
 import { identify, tellTraces } from '../../functions/middleware/request.ts'
 import type { Log } from '../../shared/log.ts'
@@ -34,7 +35,7 @@ function appWithLog(reads: 'info' | 'debug' = 'info') {
   const nobody = { tokenOf: async () => undefined, hostOf: async () => undefined }
   const app = new Hono<Env>()
   app.use(identify(log, { reads }))
-  app.use(authenticate({ adminToken, runnerToken: 'x'.repeat(16), identities: nobody }))
+  app.use(authenticate(new Callers({ adminToken, runnerToken: 'x'.repeat(16), identities: nobody })))
   app.get('/v1/ships/:ship', (c) => c.text('ship'))
   app.post('/v1/ships', (c) => c.text('made'))
   app.get('/healthz', (c) => c.text('ok'))

@@ -1,5 +1,5 @@
 // An ApiServer in this process, on real stores and a real port: what most tests of the API talk to.
-import { createApp } from '../../functions/app.ts'
+import { type App, createApp } from '../../functions/app.ts'
 import { isGame } from '../../functions/games.ts'
 import { HttpServer } from '../../functions/httpServer.ts'
 import { Meters } from '../../functions/metrics/meters.ts'
@@ -9,7 +9,7 @@ import { type OpenStores, openStores } from '../../functions/stores/stores.ts'
 import type { Stack } from '../../infra/stack/stack.ts'
 import { type Client, connect } from '../../shared/api/client.ts'
 import type { OfficeName } from '../../shared/api/offices.ts'
-import { createLog } from '../../shared/log.ts'
+import { createLog, type Log } from '../../shared/log.ts'
 import { ZooKeeper } from '../../shared/zookeeper/client.ts'
 import { takeOver } from './office.ts'
 
@@ -20,6 +20,7 @@ export const metricsToken = 'test-metrics-token-0123456789'
 
 export interface ApiServer {
   url: string
+  app: App
   stores: OpenStores
   desk: StreamDesk
   admin: Client
@@ -35,6 +36,7 @@ export interface ApiServerOptions {
   failedLoginsPerMinute?: number
   streams?: StreamLimits
   proxyHops?: number
+  accessLog?: Log
 }
 
 export async function startApiServer(stack: Stack, options: ApiServerOptions = {}): Promise<ApiServer> {
@@ -74,13 +76,15 @@ export async function startApiServer(stack: Stack, options: ApiServerOptions = {
     proxyHops: options.proxyHops ?? 0,
     isGame,
     log,
+    ...(options.accessLog && { accessLog: options.accessLog }),
   })
-  const server = await HttpServer.start({ fetch: app.fetch, host: '127.0.0.1', port: 0, log })
+  const server = await HttpServer.start({ ...app, host: '127.0.0.1', port: 0, log })
   const url = `http://127.0.0.1:${server.port}`
   const runner = connect({ url, token: runnerToken })
   let zk: Promise<ZooKeeper> | undefined
   return {
     url,
+    app,
     stores,
     desk,
     admin: connect({ url, token: adminToken }),

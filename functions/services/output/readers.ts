@@ -1,6 +1,6 @@
 // Who reads logs, or writes to consoles, at this ApiServer: how many there may be.
 import { ArmadaError } from '../../../shared/errors.ts'
-import type { Caller } from '../../middleware/authenticate.ts'
+import type { Caller } from '../../middleware/callers.ts'
 import { busy } from './shipOutput.ts'
 
 export interface ReaderLimits {

@@ -1,7 +1,7 @@
 // Who holds a stream of events open here: how many there may be, and when they end.
 
 import { ArmadaError } from '../../../shared/errors.ts'
-import type { Caller } from '../../middleware/authenticate.ts'
+import type { Caller } from '../../middleware/callers.ts'
 
 /** After this time, more or less, a stream is ended and its reader comes back: so they spread over new ApiServers. */
 const longestMs = 20 * 60_000

@@ -146,8 +146,12 @@ export class SampleStore {
 
   /** The same as JSON. */
   async textsOfShips(ids: readonly string[]): Promise<(string | null)[]> {
-    const { trusted } = this.#feed
-    return ids.map((id) => (trusted && this.#heard.ship(id)) || null)
+    return ids.map((id) => this.textOf(id))
+  }
+
+  /** The same of one ship, at once. */
+  textOf(id: string): string | null {
+    return (this.#feed.trusted && this.#heard.ship(id)) || null
   }
 
   async dropHost(host: string): Promise<void> {
