@@ -28,7 +28,10 @@ export const EventId = z
 
 /** The part of a list's query that makes a stream of it. */
 export const Watch = z.object({
-  watch: z.stringbool().optional().describe('Streams server-sent events instead of a page'),
+  watch: z
+    .stringbool({ truthy: ['true', '1', 'yes', 'on', 'y', 'enabled', ''] })
+    .optional()
+    .describe('Streams server-sent events instead of a page; `?watch` is enough'),
   lastEventId: EventId.optional().describe(
     'With `watch`: the id of the last event seen. The header `Last-Event-ID` goes before',
   ),

@@ -29,7 +29,7 @@ export class ApiProcess {
 
   /** Resolves when it listens. */
   static async start(stack: Stack, settings: Partial<Settings<'api'>> = {}): Promise<ApiProcess> {
-    const port = await freePort()
+    const port = settings.listenPort ?? (await freePort())
     const env = environmentFor('api', {
       ...{ etcd: stack.etcd.address, redis: stack.redis.address, zookeeper: stack.zookeeper.address },
       ...{ adminToken, runnerToken, metricsToken, listenPort: port, sessionMs: 4_000, logLevel: 'info' },

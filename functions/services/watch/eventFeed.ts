@@ -25,7 +25,7 @@ export function bookmark(revision: number): Frame {
 }
 
 /** What was missed cannot be told: list again, then go on from here. */
-export function reset(revision: number): Frame {
+function reset(revision: number): Frame {
   return frame('reset', JSON.stringify({ revision: String(revision) }), String(revision))
 }
 

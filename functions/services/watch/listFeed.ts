@@ -4,7 +4,7 @@ import { sleep } from '../../../shared/loop.ts'
 import { CompactedError } from '../../stores/etcd/kv.ts'
 import type { EventLog } from '../../stores/mirror/eventLog.ts'
 import type { LogEntry } from '../../stores/mirror/logEntry.ts'
-import { bookmark, bookmarkMs, reset } from './eventFeed.ts'
+import { bookmark, bookmarkMs } from './eventFeed.ts'
 import { type Position, readLog } from './logReader.ts'
 import { type Frame, frame } from './sse.ts'
 
@@ -35,7 +35,7 @@ export interface ListFeedOptions {
 
 export async function* listFeed(log: EventLog, options: ListFeedOptions): AsyncGenerator<Frame> {
   const { list, position, signal } = options
-  if (position === 'lost') yield reset(log.revision)
+  if (position === 'lost') yield reset(log)
   let markedAtMs = Number.NEGATIVE_INFINITY
   let after = position === 'lost' ? undefined : position?.after
   /** true: the reader has it; false: it has been told that it is gone. */
@@ -96,10 +96,15 @@ export async function* listFeed(log: EventLog, options: ListFeedOptions): AsyncG
       return
     } catch (error) {
       if (!(error instanceof CompactedError)) throw error
-      yield reset(log.revision)
+      yield reset(log)
       after = undefined
     }
   }
+}
+
+/** Without an id: who breaks off before the bookmark that follows has not got everything, and begins anew. */
+function reset({ revision }: EventLog): Frame {
+  return frame('reset', JSON.stringify({ revision: String(revision) }))
 }
 
 function* chunks(names: Iterable<string>): Generator<string[]> {
