@@ -12,6 +12,7 @@ export const options = {
   fleet: { type: 'string', about: 'narrows `ships` and `events` to a fleet; `simulate`: as ships of it' },
   ship: { type: 'string', about: 'narrows `events` to a ship' },
   watch: { type: 'boolean', about: 'goes on with what happens from now on' },
+  numbered: { type: 'boolean', about: 'ships of the new fleet are `lobby-1`, `lobby-2` and so on' },
   host: { type: 'string', about: 'narrows `ships` to a host' },
   selector: { type: 'string', about: 'narrows `ships`, `fleets`, `hosts` by labels: region=eu,!old' },
   where: { type: 'string', about: 'narrows them by fields: state=Ready,host!=fra-07,attempt>1' },

@@ -84,11 +84,12 @@ export const commands: Commands = {
   },
   'create-fleet': {
     takes: ['<fleet>', '<blueprint>', '<replicas>'],
-    about: 'keep so many ships of a blueprint',
-    async run(client, [name = '', blueprint = '', replicas]) {
-      const data = await answerOf(
-        client.v1.fleets.$post({ json: { name, blueprint, replicas: wholeNumber('replicas', replicas) } }),
-      )
+    about: 'keep so many ships of a blueprint; see --numbered',
+    options: ['numbered'],
+    async run(client, [name = '', blueprint = '', replicas], { numbered }) {
+      const naming = numbered ? { naming: 'ordinal' as const } : {}
+      const json = { name, blueprint, replicas: wholeNumber('replicas', replicas), ...naming }
+      const data = await answerOf(client.v1.fleets.$post({ json }))
       return { text: fleetTable([data]), data }
     },
   },
@@ -138,13 +139,17 @@ export const commands: Commands = {
 }
 
 function shipTable(ships: readonly ShipView[]): string {
-  const rows = ships.map(({ id, state, attempt, host, address, ports, sample, reason }) => {
+  const areNumbered = ships.some(({ name }) => name !== undefined)
+  const rows = ships.map(({ id, name, state, attempt, host, address, ports, sample, reason }) => {
     const port = isAboard(state) ? ports.find((one) => one.hostPort !== null)?.hostPort : undefined
     const players =
       sample?.players === null || sample === null ? '-' : `${sample.players}/${sample.maxPlayers ?? '?'}`
-    return [id, state, String(attempt), host ?? '-', port ? `${address}:${port}` : '-', players, reason ?? '']
+    const where = port ? `${address}:${port}` : '-'
+    const named = areNumbered ? [name ?? '-'] : []
+    return [id, ...named, state, String(attempt), host ?? '-', where, players, reason ?? '']
   })
-  return table(['SHIP', 'STATE', 'ATTEMPT', 'HOST', 'ADDRESS', 'PLAYERS', 'REASON'], rows)
+  const named = areNumbered ? ['NAME'] : []
+  return table(['SHIP', ...named, 'STATE', 'ATTEMPT', 'HOST', 'ADDRESS', 'PLAYERS', 'REASON'], rows)
 }
 
 type ListedFleet = Omit<FleetView, 'ships'> & { ships: { Ready?: number | undefined } }

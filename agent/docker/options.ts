@@ -9,7 +9,7 @@ import { type SdkPorts, usualPorts } from '../sdkPorts.ts'
 import { checkHostConfig } from './hostConfig.ts'
 import { labelsOf } from './label.ts'
 import { secretMounts } from './secretFiles.ts'
-import { mountOf } from './volumes.ts'
+import { keeperOf, mountOf } from './volumes.ts'
 
 export interface Berth {
   /** Id of the host. */
@@ -64,7 +64,7 @@ function hostConfig(grant: Grant, berth: Berth, bindings: Dockerode.PortMap): Do
   const bytes = memoryMiB * 1024 * 1024
   const tmpfs = tmpfsOf(spec)
   const mounts = [
-    ...spec.volumes.map((volume) => mountOf(volume, grant.ship, berth.host)),
+    ...spec.volumes.map((volume) => mountOf(volume, keeperOf(grant), berth.host)),
     ...secretMounts(grant, berth.secretsDir),
   ]
   return {
@@ -134,6 +134,7 @@ function environment(grant: Grant, { host, sdkPorts = usualPorts }: Berth): Reco
       AGONES_SDK_HTTP_PORT: String(sdkPorts.rest),
     }),
     ARMADA_SHIP_ID: grant.ship,
+    ...(grant.name && { ARMADA_SHIP_NAME: grant.name }),
     ...(grant.fleet && { ARMADA_FLEET: grant.fleet }),
     ARMADA_HOST: host,
     ...Object.fromEntries(ports),

@@ -2,25 +2,32 @@
 import { chown } from 'node:fs/promises'
 import type Dockerode from 'dockerode'
 import type { Volume } from '../../shared/model/container.ts'
+import type { Grant } from '../../shared/model/grant.ts'
 import type { Engine } from './engine.ts'
 import { hasStatus } from './engineError.ts'
 import { label } from './label.ts'
 
-/** Host, ship and volume, none of which may have a dot in its name. */
+/** Host, keeper and volume, none of which may have a dot in its name. */
 export const volumeName = /^armada(\.[a-z0-9-]{1,63}){3}$/
 
 /** A kept volume, as the list shows it. */
 export interface KeptVolume {
   name: string
-  ship: string
+  /** Id or name of the ship: see keeperOf. */
+  keeper: string
 }
 
-export function mountOf({ name, path, keep }: Volume, ship: string, host: string): Dockerode.MountSettings {
+/** Whose kept volumes are: those of a numbered ship outlive it, for the next of its name. */
+export function keeperOf({ ship, name = ship }: Pick<Grant, 'ship' | 'name'>): string {
+  return name
+}
+
+export function mountOf({ name, path, keep }: Volume, keeper: string, host: string): Dockerode.MountSettings {
   const mount = { Type: 'volume', Target: path }
   // Without a name Docker removes it with its container.
   if (!keep) return mount as Dockerode.MountSettings
-  const Labels = { [label.host]: host, [label.ship]: ship, [label.volume]: name }
-  const kept = { ...mount, Source: `armada.${host}.${ship}.${name}`, VolumeOptions: { Labels } }
+  const Labels = { [label.host]: host, [label.ship]: keeper, [label.volume]: name }
+  const kept = { ...mount, Source: `armada.${host}.${keeper}.${name}`, VolumeOptions: { Labels } }
   return kept as unknown as Dockerode.MountSettings
 }
 
@@ -31,8 +38,8 @@ export async function keptVolumes(engine: Engine, host: string): Promise<KeptVol
     engine.docker.listVolumes({ filters, abortSignal }),
   )
   return Volumes.flatMap(({ Name, Labels }) => {
-    const ship = Labels?.[label.ship]
-    return ship ? [{ name: Name, ship }] : []
+    const keeper = Labels?.[label.ship]
+    return keeper ? [{ name: Name, keeper }] : []
   })
 }
 

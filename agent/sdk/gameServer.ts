@@ -18,7 +18,7 @@ const states: Readonly<Record<ShipState, string>> = {
 }
 
 export function gameServerOf(self: ShipSelf, probe: BlueprintSpec['probe']): Record<string, unknown> {
-  const { ship, fleet, address, annotations } = self
+  const { ship, fleet, name, address, annotations } = self
   const ports = self.ports.flatMap(({ name, hostPort }) =>
     hostPort === null ? [] : [{ name, port: hostPort }],
   )
@@ -31,7 +31,11 @@ export function gameServerOf(self: ShipSelf, probe: BlueprintSpec['probe']): Rec
       generation: String(self.attempt),
       creation_timestamp: String(Math.floor(Date.parse(self.createdAt) / 1_000)),
       annotations,
-      labels: { ...self.labels, ...(fleet && { 'agones.dev/fleet': fleet }) },
+      labels: {
+        ...self.labels,
+        ...(fleet && { 'agones.dev/fleet': fleet }),
+        ...(name && { 'armada.dev/name': name }),
+      },
     },
     spec: { health: healthOf(probe) },
     status: {

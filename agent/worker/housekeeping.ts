@@ -6,7 +6,7 @@
 import { answerOf } from '../../shared/api/client.ts'
 import { Bell, loop, sleep } from '../../shared/loop.ts'
 import { keepsVolumes } from '../../shared/model/blueprint.ts'
-import { keptVolumes, removeVolume } from '../docker/volumes.ts'
+import { keeperOf, keptVolumes, removeVolume } from '../docker/volumes.ts'
 import type { Crew } from './crew.ts'
 
 const everyMs = 60_000
@@ -39,14 +39,16 @@ export async function keepHouse(crew: Crew): Promise<void> {
 /** @returns false when a container still has one that may go. */
 async function clearVolumes({ api, engine, host, log, roster }: Crew): Promise<boolean> {
   let done = true
-  const kept = (await keptVolumes(engine, host.id)).filter(({ ship }) => !roster.get(ship))
-  const ships = [...new Set(kept.map(({ ship }) => ship))]
-  for (let i = 0; i < ships.length; i += mostAsked) {
-    const json = { ships: ships.slice(i, i + mostAsked) }
+  const isAboard = (keeper: string) => roster.list().some(({ grant }) => keeperOf(grant) === keeper)
+  const kept = (await keptVolumes(engine, host.id)).filter(({ keeper }) => !isAboard(keeper))
+  const keepers = [...new Set(kept.map(({ keeper }) => keeper))]
+  for (let i = 0; i < keepers.length; i += mostAsked) {
+    const json = { ships: keepers.slice(i, i + mostAsked) }
     const { over } = await answerOf(api.v1.monitor.leftovers.$post({ json }))
-    for (const { name, ship } of kept) {
-      if (!over.includes(ship) || roster.get(ship)) continue
-      if (await removeVolume(engine, name)) log.info({ ship, volume: name }, 'a kept volume was removed')
+    for (const { name, keeper } of kept) {
+      if (!over.includes(keeper) || isAboard(keeper)) continue
+      if (await removeVolume(engine, name))
+        log.info({ ship: keeper, volume: name }, 'a kept volume was removed')
       else done = false
     }
   }

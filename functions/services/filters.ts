@@ -10,10 +10,11 @@ import { fleetFields, hostFields, shipFields } from '../../shared/model/selectab
 import type { Ship } from '../../shared/model/ship.ts'
 
 export function shipMatches(filter: ShipFilter, ship: Ship): boolean {
-  const { state, fleet, host, blueprint, labelSelector, fieldSelector } = filter
+  const { state, fleet, name, host, blueprint, labelSelector, fieldSelector } = filter
   return (
     (!state || state.includes(ship.state)) &&
     (fleet === undefined || ship.fleet === fleet) &&
+    (name === undefined || ship.name === name) &&
     (host === undefined || ship.host === host) &&
     (blueprint === undefined || ship.blueprint.name === blueprint) &&
     selects(labelSelector, ship.labels) &&

@@ -4,7 +4,7 @@
 import * as routes from '../../shared/api/fleets.ts'
 import { ArmadaError } from '../../shared/errors.ts'
 import { backoffMs, sleep } from '../../shared/loop.ts'
-import type { Blueprint } from '../../shared/model/blueprint.ts'
+import { type Blueprint, keepsVolumes } from '../../shared/model/blueprint.ts'
 import type { Fleet } from '../../shared/model/fleet.ts'
 import { randomId, shipIdFor } from '../../shared/model/name.ts'
 import type { Ship } from '../../shared/model/ship.ts'
@@ -20,15 +20,18 @@ import { crashing, remembering } from './changes/fleetChanges.ts'
 import { givenInPlace, inPlaceIfSoft } from './changes/inPlace.ts'
 import { newShip, stop } from './changes/lifecycle.ts'
 import { movedOn } from './changes/matching.ts'
+import { freeNames } from './changes/naming.ts'
 import { goingTo, turned } from './changes/rolloutChanges.ts'
 import { serviceApp } from './serviceApp.ts'
 import { blueprintFor, tellWorkers } from './ships.ts'
 import { queueTickets } from './tickets.ts'
 
 const conflictLimit = 16
+/** For memory to show the fleet as it was read. */
+const reachMs = 2_000
 
 export function fleetStepService(stores: Stores) {
-  const { fleets, ships, epochs, dispatch } = stores
+  const { fleets, ships, epochs, dispatch, berths, hosts, mirror } = stores
   const allowances = new Allowances(stores)
   return serviceApp().openapi(guarded(routes.stepFleet), async (c) => {
     const step = c.req.valid('json')
@@ -54,13 +57,16 @@ export function fleetStepService(stores: Stores) {
   ): Promise<string[]> {
     if (wanted === 0) return []
     const fleet = first.value
+    const names = await namesFor(first)
+    const most = Math.min(wanted, names?.length ?? wanted)
+    if (most === 0) return []
     await dispatch.assertRoom()
     const blueprint = await blueprintFor(stores, fleet.blueprint.name, of ?? fleet.blueprint.revision)
     const key = randomId()
     const wish = {
       ...allowances.accountOf(fleet),
       each: blueprint.spec.resources,
-      count: () => wanted,
+      count: () => most,
       holder: key,
       behindFleets: false,
     }
@@ -69,7 +75,7 @@ export function fleetStepService(stores: Stores) {
       const { held, ...rest } = fleet
       const told = { ...rest, ...(refusal !== null && { held: refusal }) }
       if (fits === 0 && held === told.held) return []
-      const made = shipsOf(fleet, blueprint, key, fits)
+      const made = shipsOf(fleet, blueprint, key, fits).map((ship, i) => named(ship, blueprint, names?.[i]))
       // The fleet's record changes with its ships: a step decided on an older picture is refused by its revision.
       const more = { ...told, generation: fleet.generation + (fits > 0 ? 1 : 0) }
       const next = refusal !== null && refusal !== held ? remembering(more, 'held', refusal) : more
@@ -84,6 +90,31 @@ export function fleetStepService(stores: Stores) {
       await sleep(backoffMs(tries, 2, 50))
     }
     throw movedOn(`Fleet "${fleet.name}"`)
+  }
+
+  /**
+   * Free names for ships of the fleet as it was read. Its ships are made in one transaction with its record: when the
+   * write that takes these names succeeds, nobody has taken them since.
+   */
+  async function namesFor({ value, revision }: Row<Fleet>): Promise<string[] | undefined> {
+    if (value.naming !== 'ordinal') return undefined
+    await mirror.reach(revision, reachMs)
+    if (mirror.revision < revision) {
+      const detail = `Memory is behind revision ${revision} of fleet "${value.name}". Try again.`
+      throw new ArmadaError('unavailable', detail, { retryAfterSeconds: 1 })
+    }
+    return freeNames(
+      value,
+      ships.index.ofFleet(value.name).map((row) => row.value),
+    )
+  }
+
+  /** With the name, and at home where that has kept something; a host that was removed does not come back. */
+  function named(ship: Ship, { spec }: Blueprint, name: string | undefined): Ship {
+    if (name === undefined) return ship
+    const host = keepsVolumes(spec) ? berths.table.get(name)?.value.host : undefined
+    const home = host !== undefined && hosts.table.get(host) ? { home: host } : {}
+    return { ...ship, name, ...home }
   }
 
   async function stopShips(row: Row<Fleet>, ids: readonly string[], fence: Fence): Promise<string[]> {
@@ -170,6 +201,7 @@ export function fleetStepService(stores: Stores) {
     if (!row.value.deleting || left.length > 0) {
       throw new ArmadaError('conflict', `Fleet "${row.value.name}" still has ${left.length} ships.`)
     }
+    await berths.forget(row.value.name, fence)
     // Written down first: what is deleted can tell nothing any more.
     const told = row.value.history?.at(-1)?.what === 'deleted'
     const last = told

@@ -41,6 +41,7 @@ export function fleetService(stores: Stores, watching: Watching, guard: AddressG
         name,
         blueprint,
         revision,
+        naming,
         replicas: asked,
         autoscale,
         labels,
@@ -55,6 +56,7 @@ export function fleetService(stores: Stores, watching: Watching, guard: AddressG
       const { revision: chosen } = await blueprintFor(stores, blueprint, follows ? undefined : revision)
       const how = {
         ...(strategy && { strategy }),
+        ...(naming && { naming }),
         ...(follows && { follow: true as const }),
         ...(autoscale && { autoscale }),
       }

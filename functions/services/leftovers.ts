@@ -5,13 +5,16 @@ import { guarded } from '../middleware/authenticate.ts'
 import type { Stores } from '../stores/stores.ts'
 import { serviceApp } from './serviceApp.ts'
 
-export function leftovers({ ships, mirror }: Pick<Stores, 'ships' | 'mirror'>) {
+export function leftovers({ ships, berths, mirror }: Pick<Stores, 'ships' | 'berths' | 'mirror'>) {
   return serviceApp().openapi(guarded(routes.leftovers), async (c) => {
     const me = c.get('caller').name
     const { ships: asked } = c.req.valid('json')
     // What is removed is gone for good, and memory may lag behind.
     if (asked.length > 0) await mirror.catchUp()
     const over = asked.filter((id) => {
+      // Names keep what they have while there is no ship of that name.
+      const berth = berths.table.get(id)?.value
+      if (berth) return berth.host !== me
       const ship = ships.table.get(id)?.value
       return !ship || isFinished(ship.state) || (ship.home !== me && ship.host !== me)
     })

@@ -3,7 +3,7 @@ import { streamSSE } from 'hono/streaming'
 import * as routes from '../../shared/api/monitor.ts'
 import { ArmadaError } from '../../shared/errors.ts'
 import { sleep } from '../../shared/loop.ts'
-import type { BlueprintSpec } from '../../shared/model/blueprint.ts'
+import { type BlueprintSpec, keepsVolumes } from '../../shared/model/blueprint.ts'
 import type { Grant } from '../../shared/model/grant.ts'
 import type { Holding } from '../../shared/model/holding.ts'
 import { sameResources } from '../../shared/model/resources.ts'
@@ -31,7 +31,7 @@ const noRestart = { policy: 'never', most: 1 } as const
 const largeShips = 10
 
 export function monitorService(stores: Stores, streams: AgentStreams) {
-  const { ships, hosts, samples, hostNodes, blueprints, sessions, mirror } = stores
+  const { ships, hosts, berths, samples, hostNodes, blueprints, sessions, mirror } = stores
   sessions.onCall((host, call) => streams.tell(host, 'session', call))
   return serviceApp()
     .openapi(guarded(routes.join), async (c) => {
@@ -86,6 +86,10 @@ export function monitorService(stores: Stores, streams: AgentStreams) {
         else yes.set(ship.id, answer.yes)
         return 'yes' in answer && answer.yes !== ship ? answer.yes : undefined
       })
+      for (const ship of await unsettled([...yes.values()], specs)) {
+        yes.delete(ship)
+        no.set(ship, 'it has left this host')
+      }
       const refused = claims.flatMap(({ ship, attempt }) => {
         const reason = no.get(ship)
         return reason === undefined ? [] : [{ ship, attempt, reason }]
@@ -137,6 +141,18 @@ export function monitorService(stores: Stores, streams: AgentStreams) {
       if (passed) return c.json(passed, 200)
       throw new ArmadaError('not_found', 'Nobody listens to this session of this host (any more). End it.')
     })
+
+  /** Writes down that this host has what those with names keep. @returns the ships that have left it meanwhile. */
+  async function unsettled(
+    claimed: readonly Ship[],
+    specs: ReadonlyMap<string, BlueprintSpec>,
+  ): Promise<string[]> {
+    const keep = claimed.filter(
+      ({ id, name }) => name !== undefined && keepsVolumes(specs.get(id) ?? { volumes: [] }),
+    )
+    const settled = await Promise.all(keep.map((ship) => berths.settle(ship)))
+    return keep.flatMap(({ id }, i) => (settled[i] ? [] : [id]))
+  }
 
   function isStray(me: string, { ship, attempt }: { ship: string; attempt: number }): boolean {
     const row = ships.table.get(ship)
@@ -214,9 +230,9 @@ export function monitorService(stores: Stores, streams: AgentStreams) {
 
   async function grants(granted: readonly Ship[]): Promise<Grant[]> {
     const specs = await specsOf(granted.map((ship) => ship.id))
-    return granted.flatMap(({ id, attempt, state, fleet, labels, blueprint, ports, traceId }) => {
+    return granted.flatMap(({ id, attempt, state, fleet, name, labels, blueprint, ports, traceId }) => {
       const spec = specs.get(id)
-      const rest = { labels, blueprint, ports, ...traced({ traceId }) }
+      const rest = { ...(name && { name }), labels, blueprint, ports, ...traced({ traceId }) }
       return spec ? [{ ship: id, attempt, state, fleet, spec, ...rest }] : []
     })
   }

@@ -43,8 +43,14 @@ export function fleetView({ value, revision }: Row<Fleet>, { ships }: Stores): F
   const { rollout, failures } = howShipsDo(value, counts, ships.index)
   const stuck = counts.Queued ? ships.index.ofFleet(value.name).find(waitsWithReason) : undefined
   const lacks = liveOf(counts) < fleet.replicas
-  const message = fleet.crashLoop ?? (lacks ? held : undefined) ?? stuck?.value.reason ?? waitOf(rollout)
+  const why = lacks ? (held ?? nameOf(fleet, counts)) : undefined
+  const message = fleet.crashLoop ?? why ?? stuck?.value.reason ?? waitOf(rollout)
   return { ...fleet, strategy, rollout, failures, revision: String(revision), ships: counts, message }
+}
+
+function nameOf({ naming }: Pick<Fleet, 'naming'>, { Stopping = 0 }: FleetView['ships']): string | undefined {
+  if (naming !== 'ordinal' || Stopping === 0) return undefined
+  return `Waits for ships that are Stopping (${Stopping}): their names are free when they have ended.`
 }
 
 /** What a rollout waits for when it can do nothing itself. */

@@ -5,6 +5,8 @@ export const etcdKeys = {
   ships: '/armada/ships/',
   fleets: '/armada/fleets/',
   hosts: '/armada/hosts/',
+  /** Name of a numbered ship -> the host with its volumes. */
+  berths: '/armada/berths/',
   /** Office -> node of its newest leader. */
   epochs: '/armada/epochs/',
   notices: '/armada/notices/',

@@ -7,6 +7,7 @@ import { AllocationStore } from './allocations.ts'
 import { AnswerStore } from './answers.ts'
 import { ApiServers } from './apiServers.ts'
 import { AuditStore } from './audit/audit.ts'
+import { BerthStore } from './berths.ts'
 import { BlueprintStore } from './blueprints.ts'
 import { DeadLetterStore } from './deadLetters.ts'
 import { EpochStore } from './epochs.ts'
@@ -41,6 +42,7 @@ export interface Stores {
   mirror: Mirror
   ships: ShipStore
   fleets: FleetStore
+  berths: BerthStore
   hosts: HostStore
   blueprints: BlueprintStore
   epochs: EpochStore
@@ -95,6 +97,7 @@ export async function openStores(
   const theMirror = () => mirror
   const ships = new ShipStore(kv, theMirror)
   const fleets = new FleetStore(kv, theMirror)
+  const berths = new BerthStore(kv, theMirror)
   const hosts = new HostStore(kv, theMirror)
   const tokens = new TokenStore(kv, theMirror)
   const epochs = new EpochStore(kv, theMirror, () => leaders)
@@ -114,6 +117,7 @@ export async function openStores(
   const tables = [
     ships.table,
     fleets.table,
+    berths.table,
     hosts.table,
     tokens.table,
     epochs.table,
@@ -146,6 +150,7 @@ export async function openStores(
     mirror,
     ships,
     fleets,
+    berths,
     hosts,
     blueprints,
     epochs,

@@ -27,6 +27,7 @@ export const FleetRequest = z.strictObject({
     .optional()
     .describe('Ships to keep (1); with `autoscale` those to begin with, by default as few as it allows'),
   autoscale: Autoscale.optional().describe('Decides the replicas from then on; default: people do'),
+  naming: Fleet.shape.naming,
   labels: Labels.default({}).describe("Added to the blueprint's labels"),
   priority: Fleet.shape.priority.default(50),
   strategy: Strategy.optional(),

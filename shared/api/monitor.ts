@@ -210,7 +210,7 @@ export const leftovers = createRoute({
   path: '/v1/monitor/leftovers',
   tags,
   'x-roles': hosts,
-  summary: 'Ask which ships will not come back to this host',
+  summary: 'Ask which ships, and which names of numbered ships, will not come back to this host',
   description: 'What they kept there may be removed.',
   request: { body: body(z.strictObject({ ships: z.array(Name).max(1_000) })) },
   responses: {

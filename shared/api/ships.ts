@@ -52,6 +52,7 @@ export const ShipFilter = z.object({
     .optional()
     .describe('One state or several, separated by commas'),
   fleet: PrefixName.optional(),
+  name: Name.optional().describe('Of a numbered ship: `lobby-1`'),
   host: Name.optional(),
   blueprint: PrefixName.optional(),
   labelSelector: LabelSelector.optional(),

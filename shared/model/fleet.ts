@@ -20,6 +20,12 @@ export const Fleet = z.strictObject({
     ),
   strategy: Strategy.optional().describe('How its ships come to another revision; default: rolling'),
   rollout: Rollout.optional().describe('The rollout that is under way, or the last one'),
+  naming: z
+    .enum(['random', 'ordinal'])
+    .optional()
+    .describe(
+      'ordinal: its ships are numbered, `lobby-1` to `lobby-{replicas}`; a new one takes the lowest name that is free, when the ship before has ended, and finds what its volumes have kept. Default: random, ships have ids only',
+    ),
   replicas: z.int().min(0).max(10_000).describe('Ships to keep'),
   labels: Labels,
   priority: z.int().min(0).max(100).describe('Ships of higher priority are placed first'),

@@ -11,6 +11,7 @@ export const Grant = z.strictObject({
   attempt: z.int().min(1),
   state: ShipState,
   fleet: Name.nullable(),
+  name: Name.optional().describe('Of a numbered ship: what it keeps is kept for the next of this name'),
   labels: Labels,
   blueprint: BlueprintRef,
   spec: BlueprintSpec,

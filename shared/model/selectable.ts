@@ -9,6 +9,7 @@ export const shipFields: Fields<Ship> = {
   id: { about: 'its id', of: (ship) => ship.id },
   state: { about: 'its state', of: (ship) => ship.state, is: ShipState.options },
   fleet: { about: 'its fleet', of: (ship) => ship.fleet },
+  name: { about: 'its name, if it is numbered', of: (ship) => ship.name },
   host: { about: 'the host it is on', of: (ship) => ship.host },
   blueprint: { about: 'name of its blueprint', of: (ship) => ship.blueprint.name },
   'blueprint.revision': { about: 'a number', of: (ship) => ship.blueprint.revision, is: 'number' },

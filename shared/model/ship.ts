@@ -39,6 +39,9 @@ export type ShipExit = z.infer<typeof ShipExit>
 export const Ship = z.strictObject({
   id: Name,
   fleet: Name.nullable(),
+  name: Name.optional().describe(
+    '`{fleet}-{number}`, in a fleet with `naming` ordinal: of this ship alone, and of its successor when it has ended',
+  ),
   blueprint: BlueprintRef,
   labels: Labels,
   priority: z.int().min(0).max(100).describe('Higher is placed first'),
@@ -92,6 +95,11 @@ export const Ship = z.strictObject({
 })
 /** The record in etcd. */
 export type Ship = z.infer<typeof Ship>
+
+/** Its number among the ships of its fleet; 0 when it has none. */
+export function ordinalOf({ name }: Pick<Ship, 'name'>): number {
+  return Number(name?.slice(name.lastIndexOf('-') + 1) ?? 0)
+}
 
 /** The numbers it takes on its host. */
 export function hostPortsOf({ ports }: Pick<Ship, 'ports'>): number[] {

@@ -66,6 +66,7 @@ export const ShipSelf = z.strictObject({
   revision: z.int().describe('Later pictures have higher ones'),
   state: ShipState,
   fleet: Name.nullable(),
+  name: Name.optional(),
   labels: Labels,
   annotations: Annotations,
   counters: Counters,

@@ -22,6 +22,8 @@ export interface FakeShip {
   state: ShipState
   spec: BlueprintSpec
   ports: PortChoice
+  /** Of a numbered ship. */
+  name?: string
 }
 
 interface Heard {
@@ -92,6 +94,7 @@ export async function startFakeMonitor(): Promise<FakeMonitor> {
     attempt: ship.attempt,
     state: ship.state,
     fleet: null,
+    ...(ship.name !== undefined && { name: ship.name }),
     labels: {},
     blueprint: { name: 'test', revision: 1 },
     spec: ship.spec,
@@ -169,8 +172,10 @@ export async function startFakeMonitor(): Promise<FakeMonitor> {
     )
   })
   app.openapi(routes.leftovers, (c) => {
+    const names = new Set([...monitor.ships.values()].map(({ name }) => name))
     const isOver = (id: string) => ['Stopped', 'Failed'].includes(monitor.ships.get(id)?.state ?? 'Stopped')
-    return c.json({ over: c.req.valid('json').ships.filter(isOver) }, 200)
+    const over = c.req.valid('json').ships.filter((keeper) => !names.has(keeper) && isOver(keeper))
+    return c.json({ over }, 200)
   })
   app.openapi(
     routes.stream,

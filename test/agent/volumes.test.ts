@@ -72,6 +72,30 @@ test('a user without rights writes to both; the kept one is found again, the oth
   assert.ok(lines.includes('written'))
 })
 
+test('the next ship of a name finds what the last one has kept, and knows its name', async () => {
+  const command = [
+    'sh',
+    '-c',
+    'echo I am $ARMADA_SHIP_NAME; cat /data/world/said; echo again >/data/world/said; echo written; sleep 1000 & wait',
+  ]
+  const named = { ...spec, command }
+  const sail = async (ship: string) => {
+    monitor.place(host, ship, named).name = 'lobby-1'
+    await dock.sendJobs(host, [{ kind: 'start', ship, attempt: 1, ports: {} }])
+    await monitor.heard(ship, 'Ready', 30_000)
+    const mounts = (await dock.inspect(`armada-${ship}-1`))?.HostConfig.Mounts as { Source?: string }[]
+    assert.is(mounts[0]?.Source, `armada.${host}.lobby-1.world`)
+    await dock.engine('POST', `/containers/armada-${ship}-1/kill?signal=SIGKILL`)
+    const report = await monitor.heard(ship, 'Failed', 30_000)
+    return report.state === 'Failed' ? (report.exit?.logTail ?? []) : []
+  }
+  const first = await sail('lobby-bcdfghjk')
+  assert.ok(first.includes('I am lobby-1'), first.join('\n'))
+  assert.not.ok(first.includes('again'))
+  const second = await sail('lobby-zzzzzzzz')
+  assert.ok(second.includes('again'), second.join('\n'))
+})
+
 test('kept volumes go when their ships are over, and those of others and of foreign programs stay', async () => {
   await dock.engine('POST', '/volumes/create', { Name: 'foreign' })
   await dock.engine('POST', '/volumes/create', {
@@ -88,7 +112,8 @@ test('kept volumes go when their ships are over, and those of others and of fore
   await monitor.heard('leaver', 'Stopped', 30_000)
   const named = async () =>
     (await volumes()).map(({ Name }) => Name).filter((name) => !/^[0-9a-f]{64}$/.test(name))
-  const stay = ['armada.elsewhere.keeper.world', `armada.${host}.other.world`, 'foreign']
+  const ours = ['lobby-1', 'other'].map((keeper) => `armada.${host}.${keeper}.world`)
+  const stay = ['armada.elsewhere.keeper.world', ...ours, 'foreign']
   await until(async () => (await named()).length <= stay.length, 90_000)
   assert.equal((await named()).sort(), stay)
 })

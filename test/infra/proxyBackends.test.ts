@@ -10,6 +10,7 @@ import { type Scratch, scratchDir } from '../../infra/stack/scratch.ts'
 import { type Stack, startStack } from '../../infra/stack/stack.ts'
 import { answerOf, connect } from '../../shared/api/client.ts'
 import { createLog } from '../../shared/log.ts'
+import type { Ship } from '../../shared/model/ship.ts'
 import { ApiProcess } from '../harness/apiProcess.ts'
 import { adminToken } from '../harness/apiServer.ts'
 import { startChild } from '../harness/child.ts'
@@ -77,8 +78,8 @@ async function start(name: string, settings: Record<string, string> = {}, text?:
   }
 }
 
-const make = (fleet: string, count: number) =>
-  writeReadyShips({ etcd: stack.etcd.address, count, fleet, hosts: 2 })
+const make = (fleet: string, count: number, change: Partial<Ship> = {}) =>
+  writeReadyShips({ etcd: stack.etcd.address, count, fleet, hosts: 2, change })
 const client = () => connect({ url: api.url, token: adminToken })
 const stop = (ship: string) => answerOf(client().v1.ships[':ship'].$delete({ param: { ship }, header: {} }))
 const same = async (example: Example, ids: readonly string[]) =>
@@ -157,15 +158,15 @@ test('a token that is refused ends it, and leaves the file alone', async () => {
   assert.equal(await readFile(example.file, 'utf8'), 'mine\n')
 })
 
-test('HAProxy reads servers, programs read JSON', async () => {
-  const [one = ''] = await make('shapes', 1)
+test('HAProxy reads servers, programs read JSON; a numbered ship is known by its name', async () => {
+  await make('shapes', 1, { name: 'shapes-1' })
   const query = { BACKENDS_QUERY: 'fleet=shapes&state=Ready' }
   const haproxy = await start('haproxy.cfg', { ...query, BACKENDS_FORMAT: 'haproxy' })
   const json = await start('backends.json', { ...query, BACKENDS_FORMAT: 'json' })
   const textOf = ({ file }: Example) => readFile(file, 'utf8').catch(() => '')
   await until(async () => (await textOf(haproxy)) !== '' && (await textOf(json)) !== '', limitMs)
-  assert.equal(await textOf(haproxy), `  server ${one} 10.0.0.1:7000 check\n`)
-  assert.deepEqual(JSON.parse(await textOf(json)), [{ name: one, address: '10.0.0.1', port: 7000 }])
+  assert.equal(await textOf(haproxy), '  server shapes-1 10.0.0.1:7000 check\n')
+  assert.deepEqual(JSON.parse(await textOf(json)), [{ name: 'shapes-1', address: '10.0.0.1', port: 7000 }])
   await Promise.all([haproxy.stop(), json.stop()])
 })
 

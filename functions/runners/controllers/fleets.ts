@@ -122,8 +122,9 @@ async function step(fleet: SeenFleet, need: Need, office: Office): Promise<boole
     const request = client.v1.fleets[':fleet'].steps.$post(sent, { init: { signal } })
     const { created, stopped } = await answerOf(request)
     const done = { created: created.length, stopped: stopped.length }
-    log.info({ fleet: fleet.name, did: need.do, ...done }, 'a step of a fleet')
-    return done.created + done.stopped > 0 || !['create', 'stop'].includes(need.do)
+    const isDone = done.created + done.stopped > 0 || !['create', 'stop'].includes(need.do)
+    log[isDone ? 'info' : 'debug']({ fleet: fleet.name, did: need.do, ...done }, 'a step of a fleet')
+    return isDone
   } catch (error) {
     const waits = ['revision_mismatch', 'not_found', 'queue_full', 'conflict']
     if (error instanceof ArmadaError && waits.includes(error.code)) {
@@ -146,7 +147,8 @@ async function surplusOf(
   const ships: ShipView[] = []
   // The least useful states first, so that a large fleet's Ready ships are listed only when they are needed.
   const others = states.filter((state) => state !== 'Ready')
-  for (const some of [others, states.filter((state) => state === 'Ready')]) {
+  const byUse = [others, states.filter((state) => state === 'Ready')]
+  for (const some of fleet.naming === 'ordinal' ? [states] : byUse) {
     if (some.length === 0 || ships.length >= count) continue
     ships.push(...(await shipsIn(fleet.name, some, office)).filter(ofRevision))
   }

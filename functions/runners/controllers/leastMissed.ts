@@ -1,10 +1,10 @@
 // Which ships of a fleet are missed least: the order in which a scale-down and a rollout end them.
-import type { ShipView } from '../../../shared/model/ship.ts'
+import { ordinalOf, type ShipView } from '../../../shared/model/ship.ts'
 import type { ShipState } from '../../../shared/model/shipState.ts'
 
 export type Candidate = Pick<
   ShipView,
-  'id' | 'state' | 'stateSince' | 'createdAt' | 'blueprint' | 'host' | 'wasInUse'
+  'id' | 'name' | 'state' | 'stateSince' | 'createdAt' | 'blueprint' | 'host' | 'wasInUse'
 > & { sample: Pick<NonNullable<ShipView['sample']>, 'players'> | null }
 
 export interface Choice {
@@ -17,11 +17,12 @@ export interface Choice {
 }
 
 /**
- * Those that serve nobody yet; then, of the Ready ones, those without players, empty the longest, on the hosts that
+ * Of numbered ships the highest numbers. Those that serve nobody yet; then, of the Ready ones, those without players, empty the longest, on the hosts that
  * are nearest to being empty, of the oldest revision. Never one that was in use before it fell ill.
  */
 export function leastMissed(ships: readonly Candidate[], { count, states, crews, nowMs }: Choice): string[] {
   const keysOf = (ship: Candidate): readonly number[] => [
+    -ordinalOf(ship),
     states.indexOf(ship.state),
     ship.sample?.players ? 1 : 0,
     -emptyFor(ship, nowMs),

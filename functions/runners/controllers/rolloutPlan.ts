@@ -17,6 +17,8 @@ import type { ShipState } from '../../../shared/model/shipState.ts'
 
 export interface RolloutPicture {
   replicas: number
+  /** Of ordinal ships each new one waits for the name of an old one: there are none over the replicas. */
+  naming?: 'random' | 'ordinal' | undefined
   strategy: Strategy
   rollout: Pick<
     RolloutView,
@@ -38,13 +40,13 @@ const nothing = { do: 'nothing' } as const
 export function rolloutNeed(picture: RolloutPicture, nowMs: number): RolloutNeed {
   const turn = turnOf(picture, nowMs)
   if (turn) return turn
-  const { replicas, strategy, rollout } = picture
+  const { replicas, naming, strategy, rollout } = picture
   const { updated, outdated } = rollout
   const recreates = strategy.type === 'recreate'
   const stay = replicas - canariesOf(picture)
   const live = sizeOf(updated) + sizeOf(outdated)
   const idle = Math.max(0, replicas - updated.inUse - outdated.inUse)
-  const { surge, unavailable } = limitsOf(strategy, replicas, idle)
+  const { surge, unavailable } = limitsOf(strategy, replicas, idle, naming !== 'ordinal')
   const floor = Math.max(0, idle - unavailable)
   const mayGo = Math.max(0, updated.ready + outdated.ready - floor)
 
@@ -111,9 +113,9 @@ function idleOf({ ready, coming, unwell }: Crew): number {
 }
 
 /** As numbers of ships; one of them is at least 1, or nothing could be exchanged. */
-function limitsOf(strategy: Strategy, replicas: number, idle: number) {
+function limitsOf(strategy: Strategy, replicas: number, idle: number, maySurge: boolean) {
   if (strategy.type === 'recreate') return { surge: 0, unavailable: idle }
-  const surge = shareOf(strategy.maxSurge, replicas, Math.ceil)
+  const surge = maySurge ? shareOf(strategy.maxSurge, replicas, Math.ceil) : 0
   const unavailable = shareOf(strategy.maxUnavailable, idle, Math.floor)
   return { surge, unavailable: surge === 0 ? Math.max(1, unavailable) : unavailable }
 }

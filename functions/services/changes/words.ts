@@ -56,9 +56,9 @@ export function hear(ship: Ship, first: number, words: readonly Word[]): Heard {
 
 /** What a ship is told of itself. */
 export function selfOf({ value, revision }: Row<Ship>): ShipSelf {
-  const { id: ship, attempt, state, fleet, labels, address, ports, createdAt } = value
+  const { id: ship, attempt, state, fleet, name, labels, address, ports, createdAt } = value
   const { annotations = {}, counters = {}, lists = {}, reservedUntil = null, said = 0 } = value
-  const data = { annotations, counters, lists, reservedUntil, said }
+  const data = { ...(name && { name }), annotations, counters, lists, reservedUntil, said }
   return { ship, attempt, revision, state, fleet, labels, address, ports, createdAt, ...data }
 }
 

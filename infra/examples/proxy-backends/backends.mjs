@@ -43,10 +43,10 @@ let wake = () => undefined
 
 function backendsOf() {
   return [...ships.values()]
-    .flatMap(({ id, address, ports }) => {
+    .flatMap(({ id, name, address, ports }) => {
       const port = ports.find((one) => portName === undefined || one.name === portName)?.hostPort
       if (!address || !port) return []
-      return [{ name: id, address: isIPv6(address) ? `[${address}]` : address, port }]
+      return [{ name: name ?? id, address: isIPv6(address) ? `[${address}]` : address, port }]
     })
     .sort((a, b) => a.name.localeCompare(b.name, 'en', { numeric: true }))
 }

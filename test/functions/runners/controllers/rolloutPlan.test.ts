@@ -18,11 +18,13 @@ function picture(
   change: Partial<RolloutPicture['rollout']>,
   strategy: object,
   replicas = 10,
+  naming: RolloutPicture['naming'] = 'random',
 ): RolloutPicture {
   const about = { from: 1, to: 2, since: startedAt, failures: 0, lastFailure: null }
   const crews = { updated: noCrew, outdated: noCrew }
   return {
     replicas,
+    naming,
     strategy: Strategy.parse(strategy),
     rollout: { state: 'rolling', ...about, ...crews, ...change },
   }
@@ -54,16 +56,17 @@ const anyStrategy = fc
     ...(type === 'canary' && { percent, pauseMs: 1_000 }),
   }))
   .filter((strategy) => Strategy.safeParse(strategy).success)
+const anyNaming = fc.constantFrom('random' as const, 'ordinal' as const)
 const anyState = fc.constantFrom('rolling' as const, 'rolling-back' as const, 'canary' as const)
 
 /** The promise, worked out anew: Ready ships that have to be left. */
-function promised({ replicas, strategy, rollout: { updated, outdated } }: RolloutPicture): number {
+function promised({ replicas, naming, strategy, rollout: { updated, outdated } }: RolloutPicture): number {
   if (strategy.type === 'recreate') return 0
   const idle = Math.max(0, replicas - updated.inUse - outdated.inUse)
   const part = (share: Share, of: number) =>
     typeof share === 'number' ? share : (of * Number(share.replace('%', ''))) / 100
   const lacking = Math.floor(part(strategy.maxUnavailable, idle))
-  const atLeast = part(strategy.maxSurge, replicas) > 0 ? 0 : 1
+  const atLeast = part(strategy.maxSurge, replicas) > 0 && naming !== 'ordinal' ? 0 : 1
   return Math.max(0, idle - Math.max(lacking, atLeast))
 }
 
@@ -75,8 +78,9 @@ test('no step leaves fewer Ready ships than promised, or more ships than the sur
       anyStrategy,
       anyState,
       fc.nat(40),
-      (updated, outdated, how, state, replicas) => {
-        const seen = picture({ updated, outdated, state }, how, replicas)
+      anyNaming,
+      (updated, outdated, how, state, replicas, naming) => {
+        const seen = picture({ updated, outdated, state }, how, replicas, naming)
         const need = rolloutNeed(seen, laterMs)
         if (need.do === 'stop') {
           const crew = need.outdated ? outdated : updated
@@ -89,7 +93,7 @@ test('no step leaves fewer Ready ships than promised, or more ships than the sur
           )
         }
         if (need.do === 'create') {
-          const surge = seen.strategy.type === 'recreate' ? 0 : seen.strategy.maxSurge
+          const surge = seen.strategy.type === 'recreate' || naming === 'ordinal' ? 0 : seen.strategy.maxSurge
           const over =
             typeof surge === 'number' ? surge : Math.ceil((replicas * Number(surge.slice(0, -1))) / 100)
           assert.ok(sizeOf(updated) + sizeOf(outdated) + need.count <= replicas + over)
@@ -127,9 +131,11 @@ test('from anywhere the steps lead to the new revision, and wait only for sessio
       anyStrategy,
       anyState,
       fc.nat(40),
-      (updated, outdated, how, state, replicas) => {
+      anyNaming,
+      (updated, outdated, how, state, replicas, naming) => {
         const well = (crew: Crew): Crew => ({ ...crew, unwell: 0 })
-        let seen = picture({ updated: well(updated), outdated: well(outdated), state }, how, replicas)
+        const crews = { updated: well(updated), outdated: well(outdated), state }
+        let seen = picture(crews, how, replicas, naming)
         for (let steps = 0; steps < 400 && !['done', 'rolled-back'].includes(seen.rollout.state); steps++) {
           const need = rolloutNeed(seen, laterMs)
           const next = after(seen, need)
@@ -208,6 +214,12 @@ test('who is missed least: nobody yet, no players, empty the longest, an emptier
   const order = ['starting', 'long-empty', 'on-emptier', 'older', 'usual', 'played']
   assert.equal(leastMissed(ships, { count: 9, ...choice }), order)
   assert.equal(leastMissed(ships, { count: 2, ...choice }), order.slice(0, 2))
+  const numbered = [ship('a', { name: 'lobby-9' }), ship('b', { name: 'lobby-2', state: 'Starting' })]
+  const more = [
+    ship('c', { name: 'lobby-11', sample: { players: 3 } }),
+    ship('d', { state: 'Allocated', name: 'lobby-12' }),
+  ]
+  assert.equal(leastMissed([...numbered, ...more], { count: 9, ...choice }), ['c', 'a', 'b'])
 })
 
 test.run()
