@@ -100,7 +100,20 @@ function hostTable(hosts: readonly HostView[]): string {
 function noteOn({ cordon, drain }: HostView): string {
   const why = cordon?.reason ? ` (${cordon.reason})` : ''
   if (!drain) return cordon ? `cordoned${why}` : ''
-  const until = drain.deadline.replace(/:\d\d(\.\d+)?Z$/, 'Z')
-  const more = drain.left > 0 ? `: ${drain.left} left, ${drain.inUse} in use, until ${until}` : ''
+  const { left, inUse, deadline } = drain
+  const more =
+    left > 0 ? `: ${left} left, ${inUse} in use${promisesOn(drain)}, until ${minute(deadline)}` : ''
   return `${drain.state}${more}${why}`
+}
+
+/** When those in use are done, as far as they have said so. */
+function promisesOn({ inUse, expectedEnd, unsaid, late }: NonNullable<HostView['drain']>): string {
+  if (inUse === 0) return ''
+  if (expectedEnd === null) return ' (none has said when it is done)'
+  const notes = [unsaid > 0 && `${unsaid} unsaid`, late > 0 && `${late} late`].filter(Boolean)
+  return ` (done by ${[minute(expectedEnd), ...notes].join(', ')})`
+}
+
+function minute(time: string): string {
+  return time.replace(/:\d\d(\.\d+)?Z$/, 'Z')
 }

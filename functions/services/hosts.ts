@@ -1,7 +1,9 @@
 // Hosts: the machines that carry ships, and the tokens with which they join.
 import * as routes from '../../shared/api/hosts.ts'
 import { ArmadaError } from '../../shared/errors.ts'
+import { promisedMs } from '../../shared/model/doneBy.ts'
 import { allocatableOf, type Host, type HostView, ordersOf } from '../../shared/model/host.ts'
+import type { Ship } from '../../shared/model/ship.ts'
 import { isAboard, isInUse } from '../../shared/model/shipState.ts'
 import { guarded } from '../middleware/authenticate.ts'
 import type { Row } from '../stores/mirror/table.ts'
@@ -18,6 +20,8 @@ import type { Watching } from './watch/watching.ts'
 const silentMs = 15_000
 /** Hosts whose reports are asked for together while a page is put together. */
 const hostsAtOnce = 200
+
+type Promises = NonNullable<HostView['drain']>
 
 export function hostService(stores: Stores, watching: Watching) {
   const { hosts } = stores
@@ -85,7 +89,7 @@ function view({ value: host, revision }: Row<Host>, report: HostReport | null, {
   const { credentialDigest, nextDigest, previous, orders, ...shown } = host
   const { labels, cordon, drain } = ordersOf(host)
   const aboard = ships.index.ofHost(host.id).filter(({ value }) => isAboard(value.state))
-  const inUse = aboard.filter(({ value }) => isInUse(value.state)).length
+  const inUse = aboard.map(({ value }) => value).filter(({ state }) => isInUse(state))
   return {
     ...shown,
     revision: String(revision),
@@ -97,12 +101,23 @@ function view({ value: host, revision }: Row<Host>, report: HostReport | null, {
       ...drain,
       state: drainState(drain.deadline, aboard.length),
       left: aboard.length,
-      inUse,
+      inUse: inUse.length,
+      ...promisesOf(inUse),
     },
     state: stateOf(report),
     lastReportAt: report?.at ?? null,
     ships: aboard.length,
     sample: report?.sample ?? null,
+  }
+}
+
+/** When those in use are done, as far as they have said so. */
+function promisesOf(inUse: readonly Ship[]): Pick<Promises, 'expectedEnd' | 'unsaid' | 'late'> {
+  const said = inUse.flatMap((ship) => promisedMs(ship) ?? [])
+  return {
+    expectedEnd: said.length > 0 ? new Date(Math.max(...said)).toISOString() : null,
+    unsaid: inUse.length - said.length,
+    late: said.filter((time) => time <= Date.now()).length,
   }
 }
 

@@ -17,7 +17,7 @@ import type { Stores } from '../stores/stores.ts'
 import { Allowances } from './allowance.ts'
 import { newShip, stop } from './changes/lifecycle.ts'
 import { assertMatch, patched, tag } from './changes/matching.ts'
-import { changeData, Refused } from './changes/words.ts'
+import { changeData, promising, Refused } from './changes/words.ts'
 import { shipMatches } from './filters.ts'
 import { pageOf } from './paging.ts'
 import { serviceApp } from './serviceApp.ts'
@@ -75,8 +75,8 @@ export function shipService(stores: Stores, watching: Watching, texts: ShipTexts
       const change = (row: Row<Ship>) => {
         assertSeen(c.get('caller'), row.value)
         assertMatch(row, ifMatch, `Ship "${id}"`)
-        const { labels, ...data } = c.req.valid('json')
-        const next = { ...row.value, ...traced({ traceId: c.get('trace')?.id }) }
+        const { labels, doneBy, ...data } = c.req.valid('json')
+        const next = { ...promising(row.value, doneBy), ...traced({ traceId: c.get('trace')?.id }) }
         return changeData({ ...next, labels: patched(row.value.labels, labels) }, data)
       }
       const row = await ships.change(id, change).catch((error) => {

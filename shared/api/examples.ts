@@ -216,6 +216,15 @@ const cordoned: HostView = {
   cordon: { reason: 'new kernel', since: '2026-11-02T18:05:00.000Z', by: 'admin' },
 }
 
+const draining: HostView = {
+  ...cordoned,
+  drain: {
+    ...{ since: '2026-11-02T18:05:00.000Z', deadline: '2026-11-02T18:35:00.000Z', by: 'admin' },
+    ...{ state: 'Draining', left: 3, inUse: 3 },
+    ...{ expectedEnd: '2026-11-02T18:21:00.000Z', unsaid: 1, late: 0 },
+  },
+}
+
 const token: TokenView = {
   name: 'lobby-team',
   role: 'operator',
@@ -313,6 +322,7 @@ export const examples = {
   fleet,
   host,
   cordoned,
+  draining,
   cluster,
   token,
   caller,

@@ -95,7 +95,7 @@ export const drainHost = createRoute({
   'x-roles': operators,
   summary: 'Cordon a host and move its ships elsewhere',
   description:
-    'Ships of fleets are stopped and their fleets replace them; others are queued again once they have ended. Allocated and Reserved ones may finish until the deadline, then they are stopped. Again: sets the deadline anew. `drain` on the host shows how far it is; `uncordon` ends it.',
+    'Ships of fleets are stopped and their fleets replace them; others are queued again once they have ended. Allocated and Reserved ones may finish until the deadline, then they are stopped. Again: sets the deadline anew. `drain` on the host shows how far it is, and when ships in use expect to be done, as far as they have said so; `uncordon` ends it.',
   request: {
     params,
     body: optionalBody(
@@ -111,7 +111,7 @@ export const drainHost = createRoute({
       { reason: 'new kernel', deadlineSeconds: 1_800 },
     ),
   },
-  responses: { 200: answer(HostView, 'The host, draining', examples.cordoned), ...failures('not_found') },
+  responses: { 200: answer(HostView, 'The host, draining', examples.draining), ...failures('not_found') },
 })
 
 export const deleteHost = createRoute({

@@ -100,6 +100,13 @@ export const ShipPatch = z.strictObject({
     CounterAction.extend({ count: z.int().min(0).optional().describe('Set before `add`') }),
   ).default({}),
   lists: few(ListAction).default({}),
+  doneBy: z.iso
+    .datetime({ offset: true })
+    .nullable()
+    .optional()
+    .describe(
+      'When its session will be over, for those who drain its host; kept as its annotation `armada.dev/done-by`. null: nobody knows',
+    ),
 })
 
 export const patchShip = createRoute({
@@ -108,13 +115,16 @@ export const patchShip = createRoute({
   tags,
   'x-roles': operators,
   'x-scope': 'fleet',
-  summary: 'Change the labels, counters and lists of a ship',
+  summary: 'Change the labels, counters and lists of a ship, or say when it will be done',
   description:
     'All of it or nothing, exact also when others change them at the same time. What passes a capacity, or was not declared in the blueprint, is refused. A ship that speaks an SDK sees it at once.',
   request: {
     params,
     headers: IfMatch,
-    body: body(ShipPatch, { labels: { match: 'final' }, counters: { rooms: { add: 1 } } }),
+    body: body(ShipPatch, {
+      ...{ labels: { match: 'final' }, counters: { rooms: { add: 1 } } },
+      doneBy: '2026-11-02T18:40:00Z',
+    }),
   },
   responses: {
     200: answer(ShipView, 'The ship', examples.ship),

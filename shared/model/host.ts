@@ -102,6 +102,14 @@ export const HostView = Host.omit({ credentialDigest: true, nextDigest: true, pr
         .describe('Overdue: the deadline has passed and ships in use are being stopped'),
       left: z.int().min(0).describe('Ships that are still aboard'),
       inUse: z.int().min(0).describe('Those of them that are Allocated or Reserved'),
+      expectedEnd: z.iso
+        .datetime()
+        .nullable()
+        .describe(
+          'When the last of those is done, as far as they have said so (`doneBy`): it may be after the deadline. null: none has',
+        ),
+      unsaid: z.int().min(0).describe('Those in use that have not said when they are done'),
+      late: z.int().min(0).describe('Those in use that should have been done by now'),
     }).nullable(),
     state: z
       .enum(['Online', 'Degraded', 'Silent'])

@@ -248,6 +248,62 @@ test('removal: refused with ships aboard; the credential dies, the nodes go, and
   await refused(hostAt(a, 'old').then(), 'not_found')
 })
 
+test('a drain shows when its sessions will be over, as far as ships, matchmakers and people have said so', async () => {
+  const { a, b } = servers
+  const { client } = await joinHost(a, 'pledged')
+  await publish(a, 'pledge', { sdk: 'agones' })
+  const json = { blueprint: 'pledge', count: 4, labels: { of: 'pledge' } }
+  const { ships } = await answerOf(a.admin.v1.ships.$post({ json, header: {} }))
+  const ids = ships.map(({ id }) => id)
+  const at = ids.map((ship) => ({ ship, attempt: 1 }))
+  await claim(client, at)
+  await report(client, ...at.map((of) => ({ ...of, state: 'Ready' as const })))
+  const inMs = (ms: number) => new Date(Date.now() + ms).toISOString()
+  const [soon, later, last] = [inMs(600_000), inMs(1_200_000), inMs(7_200_000)]
+  // What one said of a session before this one counts for nothing.
+  const early = ids[0] as string
+  const words = (ship: string, first: number, text: string) => {
+    const said = [{ say: 'annotation' as const, key: 'done-by', value: text }]
+    const json = { attempt: 1, first, words: said }
+    return answerOf(client.v1.monitor.ships[':ship'].words.$post({ param: { ship }, json }))
+  }
+  const done = (ship: string, doneBy: string | null) =>
+    answerOf(a.admin.v1.ships[':ship'].$patch({ param: { ship }, json: { doneBy }, header: {} }))
+  await words(early, 1, new Date().toISOString())
+  const selectors = [{ matchLabels: { of: 'pledge' } }]
+  const annotations = { 'armada.dev/done-by': soon }
+  const take = (more: object) =>
+    answerOf(a.admin.v1.allocations.$post({ json: { selectors, ...more } as never, header: {} }))
+  const promised = (await take({ annotations })).allocations[0]?.ship as string
+  const others = (await take({ count: 3 })).allocations.map(({ ship }) => ship)
+  const { drain: fresh } = await drain(b, 'pledged', 3_600)
+  assert.equal(fresh?.expectedEnd, soon)
+  assert.deepEqual([fresh?.left, fresh?.inUse, fresh?.unsaid, fresh?.late], [4, 4, 3, 0])
+  const [one = '', two = '', three = ''] = others
+  await words(one, one === early ? 2 : 1, later)
+  await done(two, last)
+  const shown = await hostAt(b, 'pledged')
+  // After the deadline: whoever drains sees that it is too soon.
+  assert.equal(shown.drain?.expectedEnd, last)
+  assert.ok(Date.parse(last) > Date.parse(shown.drain?.deadline ?? ''))
+  assert.deepEqual([shown.drain?.unsaid, shown.drain?.late], [1, 0])
+  await words(three, three === early ? 2 : 1, 'when we have won')
+  assert.equal((await hostAt(a, 'pledged')).drain?.unsaid, 1)
+  await done(two, null)
+  assert.deepEqual(
+    [(await hostAt(a, 'pledged')).drain?.expectedEnd, (await hostAt(a, 'pledged')).drain?.unsaid],
+    [later, 2],
+  )
+  await done(two, inMs(500))
+  await until(async () => (await hostAt(b, 'pledged')).drain?.late === 1)
+  assert.equal((await shipAt(b, promised)).state, 'Allocated', 'a promise ends nobody')
+  // Nobody comes to it meanwhile.
+  await refused(take({}), 'none_free')
+  await uncordon(a, 'pledged')
+  await refused(done('nobody', null), 'not_found')
+  await refused(done(two, 'tomorrow'), 'invalid_request')
+})
+
 test('a step of an older leader, or on another picture of the host, is refused', async () => {
   const { a } = servers
   const { client } = await joinHost(a, 'fenced-two')

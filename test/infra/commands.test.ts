@@ -48,7 +48,7 @@ test('revisions of a blueprint: the list with what each changed, the difference 
 test('a host that drains is told of at the end of its line, and the columns stay where they are', async () => {
   const { client } = await joinHost(servers.a, 'north')
   await joinHost(servers.a, 'south')
-  await boardShips(servers.a, client, 2)
+  const ids = await boardShips(servers.a, client, 2)
   const before = (await run('hosts', [])).split('\n')
   await run('drain', ['north'], { reason: 'a new disk', deadline: '600' })
   const [header, north, south] = (await run('hosts', [])).split('\n')
@@ -56,6 +56,12 @@ test('a host that drains is told of at the end of its line, and the columns stay
   assert.match(north ?? '', /Draining: 2 left, 0 in use, until \S{16}Z \(a new disk\)$/)
   assert.ok((north?.indexOf('Draining') ?? 0) < 90, north)
   assert.equal(south, before[2])
+  const annotations = { 'armada.dev/done-by': '2099-01-01T20:15:00.000Z' }
+  await servers.a.stores.ships.update(ids, (ship) => ({
+    ...{ ...ship, state: 'Allocated' },
+    ...(ship.id === ids[0] && { annotations }),
+  }))
+  assert.match(await run('hosts', []), /2 in use \(done by 2099-01-01T20:15Z, 1 unsaid\), until/)
 })
 
 test('what was measured of a ship is not told when it runs no more', async () => {

@@ -4,6 +4,7 @@
 // - A word is taken once: the record keeps the number of the last one, in the same write.
 // - A word that is refused changes nothing, and nothing after it is looked at.
 
+import { doneBy } from '../../../shared/model/doneBy.ts'
 import { Labels } from '../../../shared/model/name.ts'
 import type { Ship } from '../../../shared/model/ship.ts'
 import { Annotations, dataBytes, mostDataBytes, mostListed } from '../../../shared/model/shipData.ts'
@@ -69,6 +70,16 @@ export interface DataChange {
     { count?: number | undefined; capacity?: number | undefined; add?: number | undefined }
   >
   lists: Record<string, { append: string[]; remove: string[]; capacity?: number | undefined }>
+}
+
+/** @param time when its session will be over; null: nobody knows. @throws Refused when there is no room for it. */
+export function promising(ship: Ship, time: string | null | undefined): Ship {
+  if (time === undefined) return ship
+  const { [doneBy]: _, ...others } = ship.annotations ?? {}
+  const annotations = time === null ? others : { ...others, [doneBy]: time }
+  const { success, error } = Annotations.safeParse(annotations)
+  if (!success) throw new Refused('RESOURCE_EXHAUSTED', messageOf(error))
+  return fitting({ ...ship, annotations })
 }
 
 /**

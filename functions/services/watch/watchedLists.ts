@@ -64,7 +64,7 @@ export function watchedHosts(
 ): WatchedList {
   /** What time alone changes, as it was told last. */
   const shown = new Map<string, string>()
-  const timely = ({ state, drain }: HostView) => `${state} ${drain?.state}`
+  const timely = ({ state, drain }: HostView) => `${state} ${drain?.state} ${drain?.late}`
   const viewOf = async (id: string): Promise<HostView | undefined> => {
     const row = table.get(id)
     return row && (await show(row))
