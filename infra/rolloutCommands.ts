@@ -38,6 +38,22 @@ export const rolloutCommands: Commands = {
       return shown(await answerOf(client.v1.fleets[':fleet'].promote.$post({ param, header: {} })))
     },
   },
+  'pause-rollout': {
+    takes: ['<fleet>'],
+    about: 'leave its rollout as far as it is',
+    async run(client, [fleet = '']) {
+      const param = { fleet }
+      return shown(await answerOf(client.v1.fleets[':fleet'].pause.$post({ param, header: {} })))
+    },
+  },
+  'resume-rollout': {
+    takes: ['<fleet>'],
+    about: 'let a paused rollout go on',
+    async run(client, [fleet = '']) {
+      const param = { fleet }
+      return shown(await answerOf(client.v1.fleets[':fleet'].resume.$post({ param, header: {} })))
+    },
+  },
   'rollback-fleet': {
     takes: ['<fleet>', '[revision]'],
     about: 'bring its ships back to the revision before, or to an earlier one',
@@ -63,7 +79,7 @@ function shown(data: Seen): Answer {
   const row = [
     name,
     revision,
-    state,
+    rollout.paused ? `${state} (paused)` : state,
     `${serving}/${total}`,
     String(outdated.ready),
     String(outdated.inUse),

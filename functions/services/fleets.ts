@@ -19,7 +19,7 @@ import { assertByHand, assertUrls, bounded, firstReplicas } from './autoscaling/
 import { type Asker, deleting, type NewFleet, newFleet, scaled, withPolicy } from './changes/fleetChanges.ts'
 import { relabelled } from './changes/inPlace.ts'
 import { assertMatch, tag } from './changes/matching.ts'
-import { goingBack, promoted } from './changes/rolloutChanges.ts'
+import { goingBack, paused, promoted, resumed } from './changes/rolloutChanges.ts'
 import { fleetMatches } from './filters.ts'
 import { fleetNamed, noSuchFleet, onItsWay } from './fleetSteps.ts'
 import { pageOf } from './paging.ts'
@@ -116,6 +116,14 @@ export function fleetService(stores: Stores, watching: Watching, guard: AddressG
     })
     .openapi(guarded(routes.promoteFleet), async (c) => {
       const row = await changeAsked(c, async (value, by) => promoted(value, by))
+      return c.json(fleetView(row, stores), 200)
+    })
+    .openapi(guarded(routes.pauseRollout), async (c) => {
+      const row = await changeAsked(c, async (value, by) => paused(value, by))
+      return c.json(fleetView(row, stores), 200)
+    })
+    .openapi(guarded(routes.resumeRollout), async (c) => {
+      const row = await changeAsked(c, async (value, by) => resumed(value, by))
       return c.json(fleetView(row, stores), 200)
     })
     .openapi(guarded(routes.deleteFleet), async (c) => {

@@ -56,6 +56,7 @@ function nameOf({ naming }: Pick<Fleet, 'naming'>, { Stopping = 0 }: FleetView['
 /** What a rollout waits for when it can do nothing itself. */
 function waitOf(rollout: RolloutView | null): string | null {
   if (!rollout || isOver(rollout.state)) return null
+  if (rollout.paused) return `The rollout is paused since ${rollout.paused.since}, by ${rollout.paused.by}.`
   const { ready, inUse, coming, unwell, lost } = rollout.outdated
   if (rollout.state === 'canary' || rollout.state === 'watching' || ready + coming + unwell > 0) return null
   if (lost > 0) return `The rollout waits for ${lost} Lost ships of older revisions.`

@@ -176,6 +176,20 @@ const fleetRollingBack: FleetView = {
   message: null,
 }
 
+const pausedFleet: FleetView = {
+  ...fleet,
+  ships: { Ready: 18, Allocated: 2 },
+  rollout: {
+    ...{ state: 'rolling', from: 1, to: 2, reason: 'by lobby-team' },
+    ...{ startedAt: '2026-11-02T18:09:12.004Z', since: '2026-11-02T18:09:12.004Z' },
+    ...{ total: 20, due: 0, failures: 0, lastFailure: null },
+    paused: { since: '2026-11-02T18:10:03.310Z', by: 'admin' },
+    updated: { ...crew, ready: 7 },
+    outdated: { ...crew, ready: 11, inUse: 2 },
+  },
+  message: 'The rollout is paused since 2026-11-02T18:10:03.310Z, by admin.',
+}
+
 const scaledFleet: FleetView = {
   ...fleet,
   replicas: 25,
@@ -336,6 +350,7 @@ export const examples = {
   makeFleet: { name: 'lobby', blueprint: 'arena', replicas: 20 },
   scaleFleet: { replicas: 25 },
   fleetRollingBack,
+  pausedFleet,
   autoscaleFleet: { autoscale: { policy: { type: 'buffer' as const, size: 5 }, min: 5, max: 50 } },
   scaledFleet,
   makeToken,

@@ -163,6 +163,37 @@ export const promoteFleet = createRoute({
   },
 })
 
+export const pauseRollout = createRoute({
+  method: 'post',
+  path: '/v1/fleets/{fleet}/pause',
+  tags,
+  'x-roles': operators,
+  'x-scope': 'fleet',
+  summary: 'Leave the rollout of a fleet as far as it is',
+  description:
+    'No ship is exchanged for its sake, no canary is promoted or rolled back, and its deadline ends nothing, until `resume`. The fleet is kept at its replicas: what is missing is made of the revision that the rollout came from, or goes back to. Another rollout, or a rollback, is not paused. A fleet that follows its blueprint stays as well.',
+  request: { params, headers: IfMatch },
+  responses: {
+    200: answer(FleetView, 'The fleet, paused', examples.pausedFleet),
+    ...failures('not_found', 'conflict', 'revision_mismatch'),
+  },
+})
+
+export const resumeRollout = createRoute({
+  method: 'post',
+  path: '/v1/fleets/{fleet}/resume',
+  tags,
+  'x-roles': operators,
+  'x-scope': 'fleet',
+  summary: 'Let a paused rollout go on',
+  description: 'Canaries have to do well anew for as long as they should.',
+  request: { params, headers: IfMatch },
+  responses: {
+    200: answer(FleetView, 'The fleet', examples.fleet),
+    ...failures('not_found', 'conflict', 'revision_mismatch'),
+  },
+})
+
 export const deleteFleet = createRoute({
   method: 'delete',
   path: '/v1/fleets/{fleet}',

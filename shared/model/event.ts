@@ -23,7 +23,7 @@ export const ArmadaEvent = z
       .string()
       .regex(/^(ship|fleet)\.[a-z]+(-[a-z]+)*$/)
       .describe(
-        '`ship.queued`, `ship.ready`, … one for each state; `ship.refused`: no host has room; `fleet.created`, `fleet.scaled`, `fleet.autoscaled`, `fleet.policy`, `fleet.revised`: a rollout begins; `fleet.canary-ready`, `fleet.promoted`, `fleet.rolled-out`, `fleet.rolling-back`, `fleet.rolled-back`, `fleet.crash-loop`; `fleet.held`: a quota; `fleet.deleting`, `fleet.deleted`',
+        '`ship.queued`, `ship.ready`, … one for each state; `ship.refused`: no host has room; `fleet.created`, `fleet.scaled`, `fleet.autoscaled`, `fleet.policy`, `fleet.revised`: a rollout begins; `fleet.canary-ready`, `fleet.promoted`, `fleet.paused`, `fleet.resumed`, `fleet.rolled-out`, `fleet.rolling-back`, `fleet.rolled-back`, `fleet.crash-loop`; `fleet.held`: a quota; `fleet.deleting`, `fleet.deleted`',
       ),
     at: z.iso.datetime(),
     ship: Name.nullable().describe('The ship it happened to; null for events of a fleet'),

@@ -33,6 +33,8 @@ export const FleetEntry = z.strictObject({
     'revised',
     'canary-ready',
     'promoted',
+    'paused',
+    'resumed',
     'rolled-out',
     'rolling-back',
     'rolled-back',

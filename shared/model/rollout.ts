@@ -127,6 +127,10 @@ export const Rollout = z.strictObject({
   startedAt: z.iso.datetime(),
   since: z.iso.datetime().describe('When it came into its state'),
   reason: z.string().max(500).nullable().describe('Who wanted it, or why it is rolled back'),
+  paused: z
+    .strictObject({ since: z.iso.datetime(), by: z.string() })
+    .optional()
+    .describe('Nothing is exchanged, promoted or rolled back meanwhile, and no deadline ends anything'),
 })
 /** On the record of a fleet: the rollout that is under way, or the last one. */
 export type Rollout = z.infer<typeof Rollout>

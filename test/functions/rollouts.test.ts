@@ -3,9 +3,11 @@ import assert from 'node:assert/strict'
 import { setMaxListeners } from 'node:events'
 import { suite } from 'uvu'
 import { keepFleets } from '../../functions/runners/controllers/fleets.ts'
+import { afterDeadline } from '../../functions/services/changes/deadline.ts'
 import { answerOf } from '../../shared/api/client.ts'
 import { createLog } from '../../shared/log.ts'
 import { Bell, sleep } from '../../shared/loop.ts'
+import type { Fleet } from '../../shared/model/fleet.ts'
 import { endsAt } from '../../shared/model/rollout.ts'
 import type { Ship } from '../../shared/model/ship.ts'
 import { isInUse } from '../../shared/model/shipState.ts'
@@ -133,6 +135,85 @@ test('50 ships, 30 % of them allocated all the time: enough are Ready, no sessio
     events.map(({ type }) => type),
     ['fleet.created', 'fleet.revised', 'fleet.rolled-out'],
   )
+})
+
+test('a rollout that is paused stays as far as it is, the fleet at its number, until it is resumed', async () => {
+  const strategy = { type: 'rolling', maxSurge: 0, maxUnavailable: 1, minReadyMs: 0, deadlineMs: 600_000 }
+  const crew = await sail('hold', 8, { strategy })
+  const used = await crew.allocate()
+  const pause = () => answerOf(fleets()[':fleet'].pause.$post({ param: { fleet: 'hold' }, header: {} }))
+  const resume = () => answerOf(fleets()[':fleet'].resume.$post({ param: { fleet: 'hold' }, header: {} }))
+  await refused(pause(), 'conflict', /no rollout under way: it had none/)
+  await patch('hold', { revision: 2 })
+  const { rollout, message } = await pause()
+  assert.ok(rollout?.paused)
+  assert.match(message ?? '', /The rollout is paused since \S+, by /)
+  assert.equal((await pause()).rollout?.paused?.since, rollout.paused.since)
+  const live = () => crew.ships().filter(({ state }) => !['Stopping', 'Stopped', 'Failed'].includes(state))
+  const settled = (count: number) =>
+    until(() => live().length === count && live().every((ship) => isServing(ship)), patienceMs)
+  const revisions = () =>
+    live()
+      .map(({ id, blueprint }) => `${id} ${blueprint.revision}`)
+      .sort()
+  await settled(8)
+  const before = revisions()
+  await sleep(3_000)
+  assert.deepEqual(revisions(), before)
+  const held = crew.ships().find(({ id }) => id === used.ship) as Ship
+  assert.equal(held.state, 'Allocated')
+  const fleet = servers.direct[0].stores.fleets.table.get('hold')?.value as Fleet
+  const { paused: _, ...going } = fleet.rollout as NonNullable<Fleet['rollout']>
+  const muchLaterMs = Date.now() + 86_400_000
+  assert.ok(afterDeadline(held, { ...fleet, rollout: going }, muchLaterMs))
+  assert.equal(afterDeadline(held, fleet, muchLaterMs), undefined)
+
+  // Whatever is missing is made of what is known to do well.
+  const victim = readyOf(crew)[0]?.id as string
+  await answerOf(servers.a.admin.v1.ships[':ship'].$delete({ param: { ship: victim }, header: {} }))
+  await patch('hold', { replicas: 10 })
+  await until(() => !live().some(({ id }) => id === victim), patienceMs)
+  await settled(10)
+  const added = live().filter(({ id }) => !before.some((one) => one.startsWith(id)))
+  assert.deepEqual(
+    added.map(({ blueprint }) => blueprint.revision),
+    [1, 1, 1],
+  )
+  await patch('hold', { replicas: 5 })
+  await settled(5)
+  const resumed = await resume()
+  assert.equal(resumed.rollout?.paused, undefined)
+  await crew.giveBack(used.id)
+  await reaches('hold', 'done')
+  await refused(resume(), 'conflict', /the last one is done/)
+  await settled(5)
+  assert.ok(live().every(({ blueprint }) => blueprint.revision === 2))
+  const { events } = await answerOf(fleets()[':fleet'].events.$get({ param: { fleet: 'hold' } }))
+  const types = events.map(({ type }) => type).filter((type) => /paused|resumed|rolled/.test(type))
+  assert.deepEqual(types, ['fleet.paused', 'fleet.resumed', 'fleet.rolled-out'])
+})
+
+test('canaries that are paused take no turn and are not promoted; the way back is not paused', async () => {
+  const strategy = {
+    type: 'canary',
+    percent: 50,
+    pauseMs: null,
+    minReadyMs: 0,
+    maxSurge: 1,
+    maxUnavailable: 0,
+  }
+  const crew = await sail('perch', 2, { strategy })
+  await patch('perch', { revision: 2 })
+  await answerOf(fleets()[':fleet'].pause.$post({ param: { fleet: 'perch' }, header: {} }))
+  const { rollout } = await fleetNamed('perch')
+  const promote = fleets()[':fleet'].promote.$post({ param: { fleet: 'perch' }, header: {} })
+  await refused(answerOf(promote), 'conflict', /paused/)
+  await sleep(2_000)
+  assert.equal((await fleetNamed('perch')).rollout?.state, rollout?.state)
+  assert.equal((await rollback('perch')).rollout?.paused, undefined)
+  await reaches('perch', 'rolled-back')
+  await until(() => readyOf(crew).length === 2, patienceMs)
+  assert.ok(readyOf(crew).every(({ blueprint }) => blueprint.revision === 1))
 })
 
 test('recreate: the old ones end first, but for those in use; back to any revision', async () => {

@@ -17,7 +17,7 @@ import { Brakes } from './crashBrake.ts'
 import { type FleetNeed, type FleetPicture, needOf, shipsInStep } from './fleetPlan.ts'
 import { leastMissed } from './leastMissed.ts'
 import type { Office } from './office.ts'
-import { type RolloutNeed, rolloutNeed } from './rolloutPlan.ts'
+import { pausedNeed, type RolloutNeed, rolloutNeed } from './rolloutPlan.ts'
 
 /** As the client reads it. */
 type SeenFleet = Omit<FleetView, 'ships'> & FleetPicture
@@ -79,9 +79,8 @@ function inPlace({ relabel, deleting, rollout }: SeenFleet): Need | undefined {
 
 function needNow(fleet: SeenFleet): Need {
   const { rollout, deleting } = fleet
-  return rollout && !deleting && !isOver(rollout.state)
-    ? rolloutNeed({ ...fleet, rollout }, Date.now())
-    : needOf(fleet)
+  if (!rollout || deleting || isOver(rollout.state)) return needOf(fleet)
+  return rollout.paused ? pausedNeed({ ...fleet, rollout }) : rolloutNeed({ ...fleet, rollout }, Date.now())
 }
 
 /** Made beside the canaries of a revision that may fail. */
@@ -93,7 +92,7 @@ async function revisionToFollow(
   { follow, deleting, blueprint, rollout }: SeenFleet,
   { client, signal }: Office,
 ): Promise<Need | undefined> {
-  if (!follow || deleting) return undefined
+  if (!follow || deleting || rollout?.paused) return undefined
   const param = { blueprint: blueprint.name }
   const request = client.v1.blueprints[':blueprint'].$get({ param, query: {} }, { init: { signal } })
   const { revision } = await answerOf(request)

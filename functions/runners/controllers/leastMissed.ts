@@ -4,7 +4,16 @@ import type { ShipState } from '../../../shared/model/shipState.ts'
 
 export type Candidate = Pick<
   ShipView,
-  'id' | 'name' | 'state' | 'stateSince' | 'createdAt' | 'blueprint' | 'host' | 'wasInUse'
+  | 'id'
+  | 'name'
+  | 'state'
+  | 'stateSince'
+  | 'createdAt'
+  | 'blueprint'
+  | 'host'
+  | 'wasInUse'
+  | 'counters'
+  | 'lists'
 > & { sample: Pick<NonNullable<ShipView['sample']>, 'players'> | null }
 
 export interface Choice {
@@ -17,14 +26,16 @@ export interface Choice {
 }
 
 /**
- * Of numbered ships the highest numbers. Those that serve nobody yet; then, of the Ready ones, those without players, empty the longest, on the hosts that
+ * Of numbered ships the highest numbers. Those that serve nobody yet; then, of the Ready ones, those with the fewest players, with the
+ * least in their counters and lists, empty the longest, on the hosts that
  * are nearest to being empty, of the oldest revision. Never one that was in use before it fell ill.
  */
 export function leastMissed(ships: readonly Candidate[], { count, states, crews, nowMs }: Choice): string[] {
   const keysOf = (ship: Candidate): readonly number[] => [
     -ordinalOf(ship),
     states.indexOf(ship.state),
-    ship.sample?.players ? 1 : 0,
+    ship.sample?.players ?? 0,
+    fullness(ship),
     -emptyFor(ship, nowMs),
     crews.get(ship.host ?? '') ?? 0,
     ship.blueprint.revision,
@@ -36,6 +47,15 @@ export function leastMissed(ships: readonly Candidate[], { count, states, crews,
     .sort((a, b) => firstDifference(a.keys, b.keys) || (a.id < b.id ? -1 : 1))
     .slice(0, count)
     .map(({ id }) => id)
+}
+
+/** Of its counters and lists the one that is fullest, as a share: amounts of different things are not added up. */
+function fullness({ counters = {}, lists = {} }: Candidate): number {
+  const shares = [
+    ...Object.values(counters).map(({ count, capacity }) => count / Math.max(1, capacity)),
+    ...Object.values(lists).map(({ values, capacity }) => values.length / Math.max(1, capacity)),
+  ]
+  return Math.max(0, ...shares)
 }
 
 /** In doublings of a minute: of ships that are empty for about as long, the emptiest host decides. */

@@ -14,6 +14,7 @@ import {
   sizeOf,
 } from '../../../shared/model/rollout.ts'
 import type { ShipState } from '../../../shared/model/shipState.ts'
+import { type FleetNeed, type FleetPicture, needOf } from './fleetPlan.ts'
 
 export interface RolloutPicture {
   replicas: number
@@ -65,6 +66,20 @@ export function rolloutNeed(picture: RolloutPicture, nowMs: number): RolloutNeed
   if (missing > 0) return { do: 'create', count: missing, of: rollout.to }
   const behind = Math.min(room, stay - sizeOf(outdated))
   return behind > 0 ? { do: 'create', count: behind, of: rollout.from } : nothing
+}
+
+/**
+ * Of a rollout that is paused: what is missing is made of the revision that is known to do well, and only a scale-down
+ * ends ships, the surge of the rollout not counted.
+ */
+export function pausedNeed(fleet: FleetPicture & RolloutPicture): FleetNeed | RolloutNeed {
+  const need = needOf(fleet)
+  const { state, from, to } = fleet.rollout
+  if (need.do === 'create') return { ...need, of: state === 'rolling-back' ? to : from }
+  if (need.do !== 'stop') return need
+  const { surge } = limitsOf(fleet.strategy, fleet.replicas, 0, fleet.naming !== 'ordinal')
+  const beyond = needOf({ ...fleet, replicas: fleet.replicas + surge })
+  return beyond.do === 'stop' ? beyond : nothing
 }
 
 function turnOf({ replicas, strategy, rollout }: RolloutPicture, nowMs: number): RolloutNeed | undefined {

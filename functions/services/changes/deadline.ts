@@ -1,6 +1,6 @@
 // The deadline of a rollout: ships in use are told first when they end, and are ended only after that time.
 import type { Fleet } from '../../../shared/model/fleet.ts'
-import { defaultStrategy, endsAt, isOver } from '../../../shared/model/rollout.ts'
+import { defaultStrategy, endsAt } from '../../../shared/model/rollout.ts'
 import type { Ship } from '../../../shared/model/ship.ts'
 import { isFinished, isInUse } from '../../../shared/model/shipState.ts'
 import { stop } from './lifecycle.ts'
@@ -15,7 +15,7 @@ export function afterDeadline(ship: Ship, fleet: Fleet, nowMs: number): Ship | u
   const { rollout, blueprint } = fleet
   const { deadlineMs } = fleet.strategy ?? defaultStrategy
   // Canaries have to do well first: until then nobody's session ends for the new revision.
-  const isRolling = rollout && !isOver(rollout.state) && rollout.state.startsWith('rolling')
+  const isRolling = rollout && !rollout.paused && rollout.state.startsWith('rolling')
   if (!isRolling || deadlineMs === undefined || fleet.deleting) return undefined
   const isOld = ship.fleet === fleet.name && ship.blueprint.revision !== blueprint.revision
   if (!isOld || isFinished(ship.state) || ship.state === 'Stopping' || !isSpared(ship)) return undefined

@@ -69,8 +69,33 @@ export function promoted(fleet: Fleet, by: string): Fleet {
   if (rollout?.state !== 'canary' && rollout?.state !== 'watching') {
     throw new ArmadaError('conflict', `Fleet "${fleet.name}" has no canaries that others could follow.`)
   }
+  if (rollout.paused) {
+    throw new ArmadaError('conflict', `The rollout of fleet "${fleet.name}" is paused. Resume it first.`)
+  }
   const watched: Fleet = { ...fleet, rollout: { ...rollout, state: 'watching' } }
   return turned(watched, 'rolling', `by ${by}`)
+}
+
+/** The rollout stays as far as it is. Another one, or the way back, is not paused. */
+export function paused(fleet: Fleet, by: string): Fleet {
+  const rollout = underWay(fleet)
+  if (rollout.paused) return fleet
+  const since = new Date().toISOString()
+  return remembering({ ...fleet, rollout: { ...rollout, paused: { since, by } } }, 'paused', `by ${by}`)
+}
+
+/** The rollout goes on; canaries have to do well anew. */
+export function resumed(fleet: Fleet, by: string): Fleet {
+  const { paused, ...rollout } = underWay(fleet)
+  if (!paused) return fleet
+  const anew = rollout.state === 'watching' ? { since: new Date().toISOString() } : {}
+  return remembering({ ...fleet, rollout: { ...rollout, ...anew } }, 'resumed', `by ${by}`)
+}
+
+function underWay({ name, rollout }: Fleet): Rollout {
+  if (rollout && !isOver(rollout.state)) return rollout
+  const last = rollout ? `the last one is ${rollout.state}` : 'it had none'
+  throw new ArmadaError('conflict', `Fleet "${name}" has no rollout under way: ${last}.`)
 }
 
 /** The revision whose ships are known to do well, as far as anything is. */

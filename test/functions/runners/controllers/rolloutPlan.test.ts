@@ -4,6 +4,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { type Candidate, leastMissed } from '../../../../functions/runners/controllers/leastMissed.ts'
 import {
+  pausedNeed,
   type RolloutNeed,
   type RolloutPicture,
   rolloutNeed,
@@ -105,6 +106,36 @@ test('no step leaves fewer Ready ships than promised, or more ships than the sur
   )
 })
 
+test('while it is paused there are ever the replicas, no turns, and the surge is left alone', () => {
+  const anyState = fc.constantFrom('rolling' as const, 'rolling-back' as const, 'watching' as const)
+  const anyCounts = fc.record({
+    Ready: amount,
+    Allocated: fc.nat(5),
+    Starting: fc.nat(5),
+    Stopping: fc.nat(3),
+  })
+  fc.assert(
+    fc.property(
+      anyCounts,
+      anyStrategy,
+      anyState,
+      fc.nat(40),
+      anyNaming,
+      (ships, how, state, replicas, naming) => {
+        const about = { name: 'lobby', revision: '1', deleting: false, ships }
+        const need = pausedNeed({ ...picture({ state }, how, replicas, naming), ...about })
+        const live = ships.Ready + ships.Allocated + ships.Starting
+        assert.is(need.do === 'create', live < replicas)
+        if (need.do === 'create') assert.is('of' in need && need.of, state === 'rolling-back' ? 2 : 1)
+        if (need.do === 'stop')
+          assert.ok(live - need.count >= replicas && need.count <= ships.Ready + ships.Starting)
+        assert.not.ok(need.do === 'turn')
+      },
+    ),
+    { numRuns: 1_000 },
+  )
+})
+
 /** What becomes of the fleet by a step; ships that were on their way, or leaving, are there or gone before the next. */
 function after(seen: RolloutPicture, need: RolloutNeed): RolloutPicture {
   const updated = { ...seen.rollout.updated }
@@ -196,6 +227,9 @@ test('who is missed least: nobody yet, no players, empty the longest, an emptier
   const ships = [
     ship('usual'),
     ship('played', { sample: { players: 3 } }),
+    ship('played-more', { sample: { players: 9 } }),
+    ship('roomy', { counters: { rooms: { count: 1, capacity: 10 } } }),
+    ship('full-list', { lists: { players: { values: ['a', 'b'], capacity: 2 } } }),
     ship('long-empty', { stateSince: '2026-01-01T00:20:00.000Z', sample: { players: 0 } }),
     ship('on-emptier', { host: 'emptier' }),
     ship('older', { blueprint: { name: 'arena', revision: 1 } }),
@@ -211,8 +245,9 @@ test('who is missed least: nobody yet, no players, empty the longest, an emptier
     ]),
     nowMs: laterMs,
   }
-  const order = ['starting', 'long-empty', 'on-emptier', 'older', 'usual', 'played']
-  assert.equal(leastMissed(ships, { count: 9, ...choice }), order)
+  const least = ['starting', 'long-empty', 'on-emptier', 'older', 'usual']
+  const order = [...least, 'roomy', 'full-list', 'played', 'played-more']
+  assert.equal(leastMissed(ships, { count: 12, ...choice }), order)
   assert.equal(leastMissed(ships, { count: 2, ...choice }), order.slice(0, 2))
   const numbered = [ship('a', { name: 'lobby-9' }), ship('b', { name: 'lobby-2', state: 'Starting' })]
   const more = [
