@@ -2,10 +2,14 @@
 import assert from 'node:assert/strict'
 import { setMaxListeners } from 'node:events'
 import { suite } from 'uvu'
+import { gameServerOf } from '../../agent/sdk/gameServer.ts'
 import { keepFleets } from '../../functions/runners/controllers/fleets.ts'
+import { selfOf } from '../../functions/services/changes/words.ts'
+import type { Row } from '../../functions/stores/mirror/table.ts'
 import { answerOf, type Client } from '../../shared/api/client.ts'
 import { createLog } from '../../shared/log.ts'
 import { Bell, sleep } from '../../shared/loop.ts'
+import { Probe } from '../../shared/model/probe.ts'
 import { ordinalOf, type Ship } from '../../shared/model/ship.ts'
 import { isFinished } from '../../shared/model/shipState.ts'
 import { FleetCrew } from '../harness/fleetCrew.ts'
@@ -94,6 +98,12 @@ test('the lowest free names, never more than replicas; a name is free when its s
   await report(host, { ship: second, attempt: 1, state: 'Stopped', reason: 'asked', exit: null })
   const [next = ''] = await step('lobby', { create: 1 })
   assert.equal((await shipAt(servers.b, next)).name, 'lobby-2')
+  await servers.direct[0].stores.mirror.catchUp()
+  const row = servers.direct[0].stores.ships.table.get(next) as Row<Ship>
+  const { object_meta: about } = gameServerOf(selfOf(row), Probe.parse({ type: 'none' })) as {
+    object_meta: { name: string; labels: Record<string, string> }
+  }
+  assert.deepEqual([about.name, about.labels['armada.dev/name']], [next, 'lobby-2'])
   const list = (query: object) => answerOf(servers.b.admin.v1.ships.$get({ query: query as never }))
   const found = await list({ name: 'lobby-2', state: 'Queued' })
   assert.deepEqual(
