@@ -45,6 +45,7 @@ export const options = {
   policy: { type: 'string', about: 'file with all that `autoscale` takes, as JSON' },
   min: { type: 'string', about: 'fewest ships that `autoscale` leaves (0)' },
   max: { type: 'string', about: 'most ships that `autoscale` makes' },
+  gang: { type: 'boolean', about: '`create` places its ships together, all or none' },
   off: { type: 'boolean', about: 'people decide the replicas of the fleet again' },
   force: { type: 'boolean', about: 'removes a host with its ships' },
 } as const satisfies Record<string, { type: 'boolean' | 'string'; about: string }>

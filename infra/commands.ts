@@ -46,10 +46,10 @@ export const commands: Commands = {
   create: {
     takes: ['<blueprint>', '[count]'],
     about: 'make ships without a fleet',
-    async run(client, [blueprint = '', count = '1']) {
-      const data = await answerOf(
-        client.v1.ships.$post({ json: { blueprint, count: wholeNumber('count', count) }, header: {} }),
-      )
+    options: ['gang'],
+    async run(client, [blueprint = '', count = '1'], { gang }) {
+      const json = { blueprint, count: wholeNumber('count', count), ...(gang && { gang }) }
+      const data = await answerOf(client.v1.ships.$post({ json, header: {} }))
       return { text: shipTable(data.ships), data }
     },
   },

@@ -17,7 +17,7 @@ const readsInFlight = 64
 export function placementService(stores: Stores, meters: Meters) {
   const { ships, samples, epochs, blueprints, hostNodes } = stores
   return serviceApp().openapi(guarded(routes.reportPlacements), async (c) => {
-    const { epoch, placed, refused, waiting, assumed, figures } = c.req.valid('json')
+    const { epoch, placed, refused, waiting, assumed, missing, figures } = c.req.valid('json')
     tellTraces(c, [...placed, ...refused])
     const fence = await epochs.fence('scheduler', epoch)
     const stale = new Set<string>()
@@ -60,12 +60,16 @@ export function placementService(stores: Stores, meters: Meters) {
     await showWhereabouts([...elsewhere.values()])
 
     for (const id of waiting) if (!(await isQueued(id))) stale.add(id)
+    const excused: string[] = []
+    await each(missing, readsInFlight, async (id) => {
+      if (!(await isQueued(id))) excused.push(id)
+    })
     await samples.holdTickets(waiting)
     meters.scheduler.told({ placed, refused, figures })
     meters.placements('placed', placed.length)
     meters.placements('refused', refused.length)
     meters.placements('stale', stale.size)
-    return c.json({ stale: [...stale], gone }, 200)
+    return c.json({ stale: [...stale], gone, excused }, 200)
 
     function note(ship: Ship, attempt: number): void {
       if (isStale(ship, attempt)) stale.add(ship.id)

@@ -4,6 +4,7 @@ import type { Context } from 'hono'
 import * as routes from '../../shared/api/ships.ts'
 import { ArmadaError } from '../../shared/errors.ts'
 import type { Blueprint } from '../../shared/model/blueprint.ts'
+import { gangFor, shipsOfGang } from '../../shared/model/gang.ts'
 import { randomId, shipIdFor } from '../../shared/model/name.ts'
 import type { Ship, ShipView } from '../../shared/model/ship.ts'
 import { traced } from '../../shared/trace.ts'
@@ -194,14 +195,19 @@ function shipsOf(request: routes.ShipRequest, blueprint: Blueprint, c: Context<E
   // With the caller in it, so that two callers who choose the same key do not meet.
   const scope = `${caller.role}:${caller.name}\n${key}`
   const requestDigest = createHash('sha256').update(JSON.stringify(request)).digest('hex')
-  return Array.from({ length: count }, (_, index) =>
+  const gang = request.gang ? gangFor(blueprint.name, scope, count) : undefined
+  const ids = gang
+    ? shipsOfGang(gang)
+    : Array.from({ length: count }, (_, index) => shipIdFor(blueprint.name, scope, index))
+  return ids.map((id) =>
     newShip({
-      id: shipIdFor(blueprint.name, scope, index),
+      id,
       fleet: null,
       blueprint,
       labels,
       priority,
       requestDigest,
+      gang,
       createdBy: caller.token?.name,
       traceId: c.get('trace')?.id,
     }),

@@ -12,9 +12,10 @@ export async function queueTickets(ships: Iterable<Ship>, { blueprints, dispatch
     if (ship.state !== 'Queued') continue
     const blueprint = await blueprints.get(ship.blueprint.name, ship.blueprint.revision)
     if (!blueprint) continue // deleted while in use is refused, so this is a ship being deleted
-    const { id, attempt, priority, avoidHosts } = ship
+    const { id, attempt, priority, avoidHosts, gang } = ship
     const demand = demandOf(blueprint.spec, ship.fleet, ship.home)
-    const rest = { avoidHosts, notBeforeMs: notBeforeMs(ship), ...traced(ship) }
+    const together = gang && !gang.alone ? { gang: { id: gang.id, size: gang.size } } : {}
+    const rest = { avoidHosts, notBeforeMs: notBeforeMs(ship), ...traced(ship), ...together }
     tickets.push({ ship: id, attempt, priority, demand, ...rest })
   }
   await dispatch.queueTickets(tickets)

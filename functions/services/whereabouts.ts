@@ -34,10 +34,11 @@ export function whereaboutsService(stores: Stores) {
 
 /** Pure. */
 export function placementOf(ship: Ship): ShipPlacement {
-  const { placement, host, stateSince, state, reason } = ship
+  const { placement, host, stateSince, state, reason, gang } = ship
   const chosenAt = placement?.score ? placement.at : scheduledAt(ship)
   const shown = {
     ...{ ship: ship.id, state, attempt: ship.attempt, failedStarts: ship.failedStarts, host, reason },
+    ...(gang && { gang }),
     since: host !== null ? chosenAt : state === 'Queued' ? stateSince : null,
     refusals: refusalsOf(ship),
     hosts: placement
@@ -50,7 +51,8 @@ export function placementOf(ship: Ship): ShipPlacement {
 
 type Shown = Omit<ShipPlacement, 'summary'>
 
-function summaryOf({ host, since, hosts, score, reason, state, refusals }: Shown): string {
+function summaryOf({ host, since, hosts, score, reason, state, refusals, gang }: Shown): string {
+  const together = gang && !gang.alone ? ` with gang ${gang.id} of ${gang.size}` : ''
   const others = hosts?.ruledOut.map(({ rule, hosts: count }) => {
     return `${count} ${count === 1 ? 'other' : 'others'} ${phrases[rule]}`
   })
@@ -60,13 +62,13 @@ function summaryOf({ host, since, hosts, score, reason, state, refusals }: Shown
       hosts && sum !== null
         ? `, the best of ${hosts.feasible} hosts that could take it (score ${sum})`
         : '; why this one is not recorded'
-    const when = isFinished(state) ? `Was on ${host}` : `On ${host}`
+    const when = isFinished(state) ? `Was on ${host}` : `On ${host}${together}`
     return `${[`${when}${since ? ` since ${since}` : ''}${best}`, ...(others ?? [])].join('; ')}.`
   }
   if (state !== 'Queued') return `${state}, without a host${reason ? `: ${reason}` : ''}.`
   const told =
     refusals === 1 ? 'told once that none can take it' : `told ${refusals} times that none can take it`
-  return `Waits for a host since ${since}, ${refusals > 0 ? told : 'not refused so far'}${reason ? `: ${reason}` : ''}.`
+  return `Waits for a host${together} since ${since}, ${refusals > 0 ? told : 'not refused so far'}${reason ? `: ${reason}` : ''}.`
 }
 
 /** The most common first. */

@@ -60,6 +60,11 @@ export const PlacementReport = z.strictObject({
     .max(2_000)
     .default([])
     .describe('Ships that were placed a while ago and that no advice shows: are they there?'),
+  missing: z
+    .array(Name)
+    .max(10_000)
+    .default([])
+    .describe('Ships that gangs wait for, neither in the queue nor on a host: do they wait for one?'),
   figures: SchedulerFigures.optional(),
 })
 export type PlacementReport = z.infer<typeof PlacementReport>
@@ -77,6 +82,7 @@ export const reportPlacements = createRoute({
       z.strictObject({
         stale: z.array(Name).describe('Ships that have moved on: drop their tickets'),
         gone: z.array(Name).describe('Of `assumed`: this attempt is not on that host and will not be'),
+        excused: z.array(Name).describe('Of `missing`: has a host, or needs none any more'),
       }),
       'Recorded',
     ),

@@ -3,6 +3,7 @@ import { createRoute } from '@hono/zod-openapi'
 import { z } from 'zod'
 import { CounterAction, few, ListAction } from '../model/allocation.ts'
 import { fieldSelector } from '../model/fieldSelector.ts'
+import { mostInGang } from '../model/gang.ts'
 import { LabelSelector } from '../model/labelSelector.ts'
 import { Labels, Name, PrefixName } from '../model/name.ts'
 import { shipFields } from '../model/selectable.ts'
@@ -12,13 +13,25 @@ import { examples } from './examples.ts'
 import { IdempotencyKey, IfMatch, LabelPatch, NextCursor, Paging, Watch, watchAbout } from './fields.ts'
 import { answer, body, failures, operators, readers, streams } from './route.ts'
 
-export const ShipRequest = z.strictObject({
-  blueprint: PrefixName,
-  revision: z.int().min(1).optional().describe('Default: the latest'),
-  count: z.int().min(1).max(1_000).default(1).describe('Ships to make'),
-  labels: Labels.default({}).describe("Added to the blueprint's labels"),
-  priority: z.int().min(0).max(100).default(50).describe('Ships of higher priority are placed first'),
-})
+export const ShipRequest = z
+  .strictObject({
+    blueprint: PrefixName,
+    revision: z.int().min(1).optional().describe('Default: the latest'),
+    count: z.int().min(1).max(1_000).default(1).describe('Ships to make'),
+    labels: Labels.default({}).describe("Added to the blueprint's labels"),
+    priority: z.int().min(0).max(100).default(50).describe('Ships of higher priority are placed first'),
+    // Without a default: what a request without it made is found again by its digest.
+    gang: z
+      .boolean()
+      .optional()
+      .describe(
+        `The ships, 2 to ${mostInGang}, get their hosts in one decision, all or none. Default: each as soon as it fits`,
+      ),
+  })
+  .refine(({ gang, count }) => !gang || (count >= 2 && count <= mostInGang), {
+    path: ['count'],
+    message: `a gang has 2 to ${mostInGang} ships`,
+  })
 export type ShipRequest = z.infer<typeof ShipRequest>
 
 const tags = ['ships']
@@ -31,7 +44,7 @@ export const createShips = createRoute({
   'x-roles': operators,
   summary: 'Make one ship or many',
   description:
-    'The ships are recorded and queued before the answer. The same Idempotency-Key gives the same ships.',
+    'The ships are recorded and queued before the answer. The same Idempotency-Key gives the same ships. A gang is placed once: until there is room for all of its ships all wait, and what is queued again afterwards is placed by itself. One that is stopped while it waits is not waited for.',
   request: {
     headers: z.object({ 'idempotency-key': IdempotencyKey.optional() }),
     body: body(ShipRequest, examples.makeShips),

@@ -56,7 +56,7 @@ export const simulatePlacement = createRoute({
   'x-roles': readers,
   summary: 'Where so many ships of a blueprint would go, and how many more fit',
   description:
-    'A dry run on what the leading scheduler knows at this moment: nothing is made, and nothing is held free. `spec` in place of `blueprint` asks for one that is not published.',
+    'A dry run on what the leading scheduler knows at this moment: nothing is made, and nothing is held free. `spec` in place of `blueprint` asks for one that is not published. A gang of `count` ships would find its hosts if all of them are `fitting`.',
   request: { body: body(SimulationRequest, { blueprint: 'arena', count: 20 }) },
   responses: {
     200: answer(Simulation, 'Where they would go', examples.simulation),

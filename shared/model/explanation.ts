@@ -1,5 +1,6 @@
 // Explanation: why a ship stands where it stands, or why no host takes it, in numbers small enough for its record.
 import { z } from 'zod'
+import { ShipGang } from './gang.ts'
 import { Name } from './name.ts'
 import { ShipState } from './shipState.ts'
 
@@ -45,6 +46,7 @@ export const ShipPlacement = z
     state: ShipState,
     attempt: z.int().min(1),
     failedStarts: z.int().min(0).describe('Starts that failed so far'),
+    gang: ShipGang.optional().describe('The ships that it is placed with, all or none'),
     host: Name.nullable().describe('Where it was put; null while it waits for a host, or has none any more'),
     since: z.iso
       .datetime()

@@ -16,6 +16,7 @@ export const shipFields: Fields<Ship> = {
   attempt: { about: 'a number', of: (ship) => ship.attempt, is: 'number' },
   failedStarts: { about: 'a number', of: (ship) => ship.failedStarts, is: 'number' },
   priority: { about: 'a number', of: (ship) => ship.priority, is: 'number' },
+  gang: { about: 'id of its gang', of: (ship) => ship.gang?.id },
   moving: { about: 'true while it only leaves its host', of: (ship) => ship.moving, is: 'boolean' },
   inUse: { about: 'true of Allocated and Reserved', of: (ship) => isInUse(ship.state), is: 'boolean' },
 }

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { Allocations } from './allocation.ts'
 import { BlueprintRef } from './blueprint.ts'
 import { Explanation } from './explanation.ts'
+import { ShipGang } from './gang.ts'
 import { ShipHistory } from './history.ts'
 import { Labels, Name } from './name.ts'
 import { Port } from './port.ts'
@@ -77,6 +78,7 @@ export const Ship = z.strictObject({
   avoidHosts: z.array(Name).describe('Hosts that could not start it'),
   exit: ShipExit.nullable(),
   moving: z.boolean().optional().describe('It stops only to leave its host: then it is queued again'),
+  gang: ShipGang.optional().describe('Ships that are placed all or none; see `gang` of `POST /v1/ships`'),
   createdAt: z.iso.datetime(),
   createdBy: Name.optional().describe(
     'The token under whose quota it counts: that of who made it, or its fleet',

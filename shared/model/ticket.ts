@@ -4,6 +4,7 @@ import { traced } from '../trace.ts'
 
 import { type BlueprintSpec, keepsVolumes } from './blueprint.ts'
 
+import { Gang } from './gang.ts'
 import { Name } from './name.ts'
 import { OnceEach, standingAt } from './onceEach.ts'
 import { Placement } from './placement.ts'
@@ -38,6 +39,8 @@ export interface Ticket {
   avoidHosts: string[]
   /** Not to be placed before this time (ms since 1970); 0: at once. Starts that fail are tried ever later. */
   notBeforeMs: number
+  /** It is placed together with the ships of this gang. */
+  gang?: Gang
   /** Of the request that made the ship, or changed it last. */
   traceId?: string
 }
@@ -54,7 +57,7 @@ export function demandOf(spec: BlueprintSpec, fleet: string | null, home?: strin
 }
 
 // On the wire each different demand, and each trace, stands once and tickets point at it: a thousand equal ships
-// cost about 35 bytes each, and at most 45 more if each has a trace of its own.
+// cost about 35 bytes each, and at most 45 more if each has a trace of its own. A gang names the places of its tickets.
 const TicketBatch = z.strictObject({
   v: z.literal(1),
   demands: z.array(Demand),
@@ -65,6 +68,7 @@ const TicketBatch = z.strictObject({
       z.int().min(0).optional(),
     ]),
   ),
+  gangs: z.array(z.strictObject({ gang: Gang, tickets: z.array(z.int().min(0)).min(1) })).optional(),
 })
 type Row = z.infer<typeof TicketBatch>['tickets'][number]
 
@@ -76,15 +80,31 @@ export function encodeTickets(tickets: readonly Ticket[]): Buffer {
     return traceId === undefined ? [...row] : [...row, traces.at(traceId)]
   })
   const also = traces.all.length > 0 ? { traces: traces.all } : {}
-  return Buffer.from(JSON.stringify({ v: 1, demands: demands.all, ...also, tickets: rows }))
+  return Buffer.from(
+    JSON.stringify({ v: 1, demands: demands.all, ...also, tickets: rows, ...gangsOf(tickets) }),
+  )
+}
+
+function gangsOf(tickets: readonly Ticket[]): Pick<z.infer<typeof TicketBatch>, 'gangs'> {
+  const places = new Map<string, { gang: Gang; tickets: number[] }>()
+  for (const [place, { gang }] of tickets.entries()) {
+    if (!gang) continue
+    const known = places.get(gang.id)
+    if (known) known.tickets.push(place)
+    else places.set(gang.id, { gang, tickets: [place] })
+  }
+  return places.size > 0 ? { gangs: [...places.values()] } : {}
 }
 
 /** @throws when the bytes are not a batch of tickets. */
 export function decodeTickets(data: Buffer): Ticket[] {
-  const { demands, traces = [], tickets } = TicketBatch.parse(JSON.parse(data.toString()))
-  return tickets.map(([ship, attempt, priority, at, avoidHosts, notBeforeMs, trace]) => {
+  const { demands, traces = [], tickets, gangs = [] } = TicketBatch.parse(JSON.parse(data.toString()))
+  const gangAt = new Map(gangs.flatMap(({ gang, tickets }) => tickets.map((place) => [place, gang] as const)))
+  return tickets.map(([ship, attempt, priority, at, avoidHosts, notBeforeMs, trace], place) => {
     const demand = standingAt(demands, at, `the demand of ${ship}`)
     const traceId = trace === undefined ? undefined : standingAt(traces, trace, `the trace of ${ship}`)
-    return { ship, attempt, priority, demand, avoidHosts, notBeforeMs, ...traced({ traceId }) }
+    const gang = gangAt.get(place)
+    const ticket = { ship, attempt, priority, demand, avoidHosts, notBeforeMs, ...traced({ traceId }) }
+    return gang ? { ...ticket, gang } : ticket
   })
 }

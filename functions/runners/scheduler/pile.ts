@@ -1,4 +1,4 @@
-// Pile: the tickets at hand, by demand, each demand's in the order in which they are to be placed.
+// Pile: the tickets at hand, by demand, each demand's in the order in which they are to be placed. A gang stands by itself.
 //
 // INVARIANTS
 // - One entry a ship: that of its highest attempt. An older one is gone as soon as a newer one is added.
@@ -7,6 +7,7 @@
 import type { Explanation } from '../../../shared/model/explanation.ts'
 import type { Demand, Ticket } from '../../../shared/model/ticket.ts'
 import { Heap } from './heap.ts'
+import { type Muster, musterOf } from './muster.ts'
 
 const pointMs = 5_000
 /** Keeps those that came in one reading in the order in which they were written. */
@@ -24,11 +25,14 @@ export interface Entry {
   state: 'early' | 'waiting' | 'taken' | 'gone'
 }
 
-/** The entries of one equivalence class. */
+/** The entries of one equivalence class, or of a gang. */
 export interface Group {
   readonly key: string
+  /** Of all its entries; of a gang, that of the first one at hand. */
   readonly demand: Demand
   readonly entries: Heap<Entry>
+  /** Of a gang, whose entries are placed together. */
+  readonly muster: Muster | undefined
   /** Why none of them can be placed, as the full check found at `checkedAtMs`. */
   reason: string | undefined
   why: Explanation | undefined
@@ -108,6 +112,16 @@ export class Pile {
     if (!this.next(group)) this.#groups.delete(group.key)
   }
 
+  /** The entries of the group that are to be placed. */
+  waitingOf(group: Group): Entry[] {
+    return [...group.entries].filter((entry) => entry.state === 'waiting')
+  }
+
+  /** Takes all of a group's entries, to be placed. */
+  takeAll(group: Group): void {
+    while (this.next(group)) this.take(group)
+  }
+
   /** An entry that was taken could not be placed after all. */
   giveBack(entry: Entry): void {
     if (entry.state === 'taken') this.#wait(entry)
@@ -135,30 +149,38 @@ export class Pile {
     if (entry.state === 'gone') return
     entry.state = 'gone'
     if (this.#byShip.get(entry.ticket.ship) === entry) this.#byShip.delete(entry.ticket.ship)
-    const group = this.#groups.get(this.#keyOf(entry.ticket.demand))
+    const group = this.#groups.get(this.#keyOf(entry.ticket))
     if (group && !this.next(group)) this.#groups.delete(group.key)
     this.#onGone(entry)
   }
 
   #wait(entry: Entry): void {
     entry.state = 'waiting'
-    const group = this.#groupOf(entry.ticket.demand)
+    const group = this.#groupOf(entry.ticket)
     group.entries.push(entry)
     group.unsaid.push(entry)
   }
 
-  #groupOf(demand: Demand): Group {
-    const key = this.#keyOf(demand)
+  #groupOf(ticket: Ticket): Group {
+    const { demand, gang } = ticket
+    const key = this.#keyOf(ticket)
     const known = this.#groups.get(key)
     if (known) return known
     const entries = new Heap<Entry>((entry) => entry.order)
     const unchecked = { reason: undefined, why: undefined, checkedAtMs: Number.NEGATIVE_INFINITY }
-    const group: Group = { key, demand, entries, ...unchecked, saidReason: undefined, unsaid: [] }
+    const untold = { saidReason: undefined, unsaid: [] }
+    const muster = gang && musterOf(gang)
+    const group: Group = { key, demand, entries, muster, ...unchecked, ...untold }
     this.#groups.set(key, group)
     return group
   }
 
-  #keyOf(demand: Demand): string {
+  #keyOf({ demand, gang }: Ticket): string {
+    return gang ? `gang ${gang.id}` : this.demandKey(demand)
+  }
+
+  /** Equal for demands that are equal. */
+  demandKey(demand: Demand): string {
     const known = this.#keys.get(demand)
     if (known !== undefined) return known
     const key = JSON.stringify(demand)

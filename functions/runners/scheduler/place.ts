@@ -2,7 +2,7 @@
 import type { Explanation } from '../../../shared/model/explanation.ts'
 import type { PortChoice } from '../../../shared/model/port.ts'
 import type { Board } from './board.ts'
-import type { Rules } from './filters.ts'
+import type { DemandClass, DemandClasses } from './demandClasses.ts'
 import type { HostRow } from './hostRow.ts'
 import type { Entry } from './pile.ts'
 
@@ -10,14 +10,21 @@ export interface Placed {
   entry: Entry
   host: string
   ports: PortChoice
-  /** Not of ships that are placed together. */
-  why?: Explanation
+  why: Explanation
 }
 
-export function place(board: Board, rules: Rules, host: HostRow, entry: Entry, nowMs: number): Placed {
+export function place(
+  board: Board,
+  { explainer }: DemandClasses,
+  demandClass: DemandClass,
+  host: HostRow,
+  entry: Entry,
+  nowMs: number,
+): Placed {
+  const why = explainer.why(demandClass, host, nowMs)
   const { ship, attempt, demand } = entry.ticket
-  const { ports, numbers } = host.ports.choose(rules.ports)
+  const { ports, numbers } = host.ports.choose(demandClass.rules.ports)
   const { fleet, resources } = demand
   board.assume(host, { ship, attempt, fleet, resources, hostPorts: numbers }, nowMs)
-  return { entry, host: host.id, ports }
+  return { entry, host: host.id, ports, why }
 }

@@ -1,11 +1,13 @@
 // Refusal: the full check behind a "no room", host by host, and its result as one sentence for people.
 import type { Explanation } from '../../../shared/model/explanation.ts'
 import type { Board } from './board.ts'
-import type { Candidates } from './candidates.ts'
+import type { DemandClass } from './demandClasses.ts'
 import type { Rules } from './filters.ts'
 import type { HostRow } from './hostRow.ts'
 import { counted, type Survey, survey } from './survey.ts'
 
+/** A demand, or a gang, is checked so often at most. */
+export const checkEveryMs = 5_000
 /** As long as a refusal may be on the way to the ApiServer. */
 const longest = 1_000
 
@@ -13,7 +15,10 @@ const longest = 1_000
 export type Finding = { host: HostRow } | { reason: string; why: Explanation }
 
 /** Looks at every host, most common reason first. */
-export function fullCheck(board: Board, rules: Rules, candidates: Candidates): Finding {
+export function fullCheck(
+  board: Board,
+  { rules, candidates }: Pick<DemandClass, 'rules' | 'candidates'>,
+): Finding {
   const found = survey(board, rules, candidates)
   const [host] = found.feasible
   return host ? { host } : { reason: reasonOf(board, rules, found), why: counted(found) }
@@ -36,6 +41,6 @@ function numbered(rows: readonly HostRow[]): string {
   return rows.length === 1 ? '1 host' : `${rows.length} hosts`
 }
 
-function shorten(text: string): string {
+export function shorten(text: string): string {
   return text.length > longest ? `${text.slice(0, longest - 1)}…` : text
 }

@@ -3,7 +3,8 @@
 // INVARIANTS
 // - One report at a time; what is decided meanwhile goes into the next one. Nothing is dropped but what a
 //   newer decision on the same ship replaces, and what the ApiServer says is wrong.
-// - While tickets wait, all of them are named at least every `heldEveryMs`; with none, silence.
+// - While tickets wait, all of them are named at least every `heldEveryMs`; with none, silence. So are the ships
+//   that gangs still wait for.
 // - Whoever was assumed on a host for `trustedMs` is asked about, and again each `trustedMs`: what was freed and
 //   told to nobody comes back this way.
 // - A newer leader's epoch ends this leadership.
@@ -18,6 +19,7 @@ import { traced, traceHeaders, tracesField } from '../../../shared/trace.ts'
 import { ledLoop } from '../ledLoop.ts'
 import type { Board } from './board.ts'
 import type { Figures } from './figures.ts'
+import { missingShips } from './muster.ts'
 import type { Group, Pile } from './pile.ts'
 import type { Placed } from './place.ts'
 
@@ -33,6 +35,14 @@ type PlacedRow = PlacementReport['placed'][number]
 type RefusedRow = PlacementReport['refused'][number]
 type Assumed = { ship: string; attempt: number; host: string }
 
+interface Report {
+  placed: PlacedRow[]
+  refused: RefusedRow[]
+  waiting: string[]
+  assumed: Assumed[]
+  missing: string[]
+}
+
 export interface ReportsOptions {
   client: Client
   epoch: number
@@ -44,6 +54,8 @@ export interface ReportsOptions {
   onStale: (ship: string, attempt: number) => void
   /** The ship does not wait for a host. */
   onNeedless: (ship: string, attempt: number) => void
+  /** Gangs still miss ships: none of them need wait for these. */
+  onMissing: (excused: ReadonlySet<string>) => void
 }
 
 export class Reports {
@@ -113,6 +125,10 @@ export class Reports {
     for (let i = 0; i < held.length; i += namesInReport) {
       await this.#send({ waiting: held.slice(i, i + namesInReport) }, signal)
     }
+    const missing = missingShips(this.#options.pile)
+    for (let i = 0; i < missing.length; i += namesInReport) {
+      await this.#send({ missing: missing.slice(i, i + namesInReport) }, signal)
+    }
     this.#heldAtMs = performance.now()
   }
 
@@ -132,21 +148,16 @@ export class Reports {
   }
 
   async #send(
-    {
-      placed = [],
-      refused = [],
-      waiting = [],
-      assumed = [],
-    }: { placed?: PlacedRow[]; refused?: RefusedRow[]; waiting?: string[]; assumed?: Assumed[] },
+    { placed = [], refused = [], waiting = [], assumed = [], missing = [] }: Partial<Report>,
     signal: AbortSignal,
   ): Promise<void> {
-    const { client, epoch, pile, board, onStale, onNeedless, log } = this.#options
+    const { client, epoch, pile, board, onStale, onNeedless, onMissing, log } = this.#options
     const decided = new Map([...refused, ...placed].map(({ ship, attempt }) => [ship, attempt]))
     const held = new Map(waiting.map((ship) => [ship, pile.get(ship)?.ticket.attempt ?? 0]))
     try {
       const figures = this.#options.figures.take(performance.now())
-      const json = { epoch, placed, refused, waiting, assumed, figures }
-      const { stale, gone } = await answerOf(
+      const json = { epoch, placed, refused, waiting, assumed, missing, figures }
+      const { stale, gone, excused } = await answerOf(
         client.v1.placements.$post(
           { json },
           { init: { signal }, headers: traceHeaders([...placed, ...refused]) },
@@ -162,6 +173,7 @@ export class Reports {
         if (over.has(ship)) onStale(ship, attempt)
         else board.confirm(ship, attempt, performance.now())
       }
+      if (missing.length > 0) onMissing(new Set(excused))
     } catch (error) {
       const lasting = error instanceof ArmadaError && error.code === 'invalid_request'
       if (!lasting) throw error

@@ -20,10 +20,11 @@ import type { Leadership } from '../leadership.ts'
 import { together } from '../together.ts'
 import { Alarm } from './alarm.ts'
 import { Board } from './board.ts'
-import { checkEveryMs, decide } from './decide.ts'
+import { decide, lookAgainAtMs } from './decide.ts'
 import { DemandClasses } from './demandClasses.ts'
 import { writeJobs, writeTickets } from './dispatch.ts'
 import { Figures } from './figures.ts'
+import { excuse } from './muster.ts'
 import { Picture } from './picture.ts'
 import { type Entry, type Group, Pile } from './pile.ts'
 import type { Placed } from './place.ts'
@@ -69,6 +70,7 @@ export async function schedule(
     figures,
     onStale: moveOn,
     onNeedless: dropTicket,
+    onMissing: waitOnlyForOthers,
   })
   const picture = new Picture({ zk, board, boxes, log, onRecalled: reports.doubt, onChange: bell.ring })
   let pileChanged = true
@@ -125,6 +127,12 @@ export async function schedule(
     bell.ring()
   }
 
+  function waitOnlyForOthers(excused: ReadonlySet<string>): void {
+    for (const group of excuse(excused, pile)) refuse(group)
+    pileChanged = true
+    bell.ring()
+  }
+
   async function turnTheClock(signal: AbortSignal): Promise<void> {
     const alarm = new Alarm(bell, signal)
     await loop({ name: 'schedule', everyMs: idleTurnMs, signal, log, bell }, () => turn(signal, alarm))
@@ -147,8 +155,7 @@ export async function schedule(
     // What was placed may have opened a zone to those that were blocked before it.
     pileChanged = more || (placed.length > 0 && blocked.length > 0)
     if (pileChanged) bell.ring()
-    const unchecked = blocked.filter((group) => group.checkedAtMs < nowMs)
-    recheckAtMs = Math.min(...unchecked.map((group) => group.checkedAtMs + checkEveryMs))
+    recheckAtMs = Math.min(...blocked.map((group) => lookAgainAtMs(group, nowMs)))
     for (const group of blocked) refuse(group)
     if (placed.length > 0) await write(placed, signal)
   }

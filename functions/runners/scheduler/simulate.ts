@@ -92,9 +92,9 @@ class Trial {
     return this.#classes.of(JSON.stringify(demand), demand)
   }
 
-  find({ rules, candidates }: DemandClass): ReturnType<typeof fullCheck> {
-    const host = candidates.best([])
-    return host ? { host } : fullCheck(this.#board, rules, candidates)
+  find(demandClass: DemandClass): ReturnType<typeof fullCheck> {
+    const host = demandClass.candidates.best([])
+    return host ? { host } : fullCheck(this.#board, demandClass)
   }
 
   usedHost({ candidates }: DemandClass, except: readonly string[]): HostRow | undefined {

@@ -8,6 +8,7 @@ import {
   speaksSdk,
 } from '../../../shared/model/blueprint.ts'
 import type { Explanation } from '../../../shared/model/explanation.ts'
+import type { Gang } from '../../../shared/model/gang.ts'
 import { type ShipEntry, withEntry } from '../../../shared/model/history.ts'
 import type { Labels } from '../../../shared/model/name.ts'
 import { assignPorts, type Port, type PortChoice } from '../../../shared/model/port.ts'
@@ -87,6 +88,8 @@ export interface NewShip {
   labels: Record<string, string>
   priority: number
   requestDigest: string
+  /** The gang that it is placed with. */
+  gang?: Gang | undefined
   /** The token under whose quota it counts. */
   createdBy?: string | undefined
   /** Of the request that wants it. */
@@ -94,7 +97,7 @@ export interface NewShip {
 }
 
 export function newShip(wanted: NewShip): Ship {
-  const { id, fleet, blueprint, labels, priority, requestDigest, createdBy } = wanted
+  const { id, fleet, blueprint, labels, priority, requestDigest, gang, createdBy } = wanted
   const now = new Date().toISOString()
   return remembering({
     id,
@@ -114,6 +117,7 @@ export function newShip(wanted: NewShip): Ship {
     ...dataOf(blueprint.spec),
     avoidHosts: [],
     exit: null,
+    ...(gang && { gang }),
     createdAt: now,
     ...(createdBy !== undefined && { createdBy }),
     ...traced(wanted),
@@ -191,6 +195,8 @@ export function requeue(ship: Ship, by: Mover, reason: string, change: Partial<S
     readyAt: null,
     moving: false,
     ...(ship.crashes && { crashes: crashesOf(ship) }),
+    // While it is Queued no host has it: its gang goes on waiting for it.
+    ...(ship.gang && ship.state !== 'Queued' && { gang: { ...ship.gang, alone: true } }),
     ...change,
   })
 }

@@ -14,6 +14,8 @@ export class Recorder {
   readonly stale = new Set<string>()
   /** Ships that are not where they were put. */
   readonly gone = new Set<string>()
+  /** Ships that no gang need wait for. */
+  readonly excused = new Set<string>()
   /** Epochs below it are refused. */
   leastEpoch = 0
   /** Answer 503 so many times. */
@@ -36,7 +38,8 @@ export class Recorder {
       const named = [...report.placed, ...report.refused].map(({ ship }) => ship)
       const stale = [...named, ...report.waiting].filter((ship) => this.stale.has(ship))
       const gone = report.assumed.map(({ ship }) => ship).filter((ship) => this.gone.has(ship))
-      return c.json({ stale, gone }, 200)
+      const excused = report.missing.filter((ship) => this.excused.has(ship))
+      return c.json({ stale, gone, excused }, 200)
     })
     this.#server = serve({ fetch: app.fetch, port: 0, hostname: '127.0.0.1' }) as Server
     await once(this.#server, 'listening')
