@@ -38,13 +38,13 @@ export function decide(question: Question): Decisions {
   const placed: Placed[] = []
   const blocked: Group[] = []
   const open = new Heap<Group>((group) => pile.next(group)?.order ?? Number.POSITIVE_INFINITY)
-  let waitingGangs = 0
+  const gangDemands = new Set<string>()
   for (const group of pile.groups) {
     if (group.muster && !isComplete(group.muster, pile, board)) continue
-    if (group.muster) waitingGangs++
+    if (group.muster) gangDemands.add(pile.demandKey(group.demand))
     open.push(group)
   }
-  const gangs = new GangTurn(question, waitingGangs)
+  const gangs = new GangTurn(question, gangDemands.size)
   while (placed.length < limit) {
     const group = open.first
     const entry = group && pile.next(group)

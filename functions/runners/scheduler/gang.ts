@@ -13,7 +13,7 @@ import { type Placed, place } from './place.ts'
 import { checkEveryMs, fullCheck, shorten } from './refusal.ts'
 import { amountOf } from './score.ts'
 
-/** A ship takes some 10 us to be placed and taken back; after it nothing is tried for twenty times as long. */
+/** A ship takes some 10 us to be placed and taken back; its demand then rests for twenty times as long. */
 const restMsEachShip = 0.2
 
 /** A ship of a gang, with the key of its demand. */
@@ -59,17 +59,17 @@ export function placeGang(question: GangQuestion): { placed: Placed[] } | GangRe
 /** The gangs of one turn, and what their trials have shown so far. */
 export class GangTurn {
   readonly #question: { board: Board; pile: Pile; classes: DemandClasses; nowMs: number }
-  readonly #waiting: number
-  /** By demand: the room that the last refused gang of such ships had. It only becomes less within a turn. */
-  readonly #refused = new Map<string, Required<GangRefusal>>()
+  readonly #demands: number
+  /** By demand: the last refused gang of such ships. The room that it had only becomes less within a turn. */
+  readonly #refused = new Map<string, GangRefusal & { restsUntilMs: number }>()
 
-  /** @param waiting gangs that are to be placed. */
+  /** @param demands of the gangs that are to be placed. */
   constructor(
     question: { board: Board; pile: Pile; classes: DemandClasses; nowMs: number },
-    waiting: number,
+    demands: number,
   ) {
     this.#question = question
-    this.#waiting = waiting
+    this.#demands = demands
   }
 
   /** Takes and places all of the gang that wait; undefined leaves them waiting, and the group says why. */
@@ -85,6 +85,7 @@ export class GangTurn {
     const before = alike && this.#refused.get(alike.key)
     if (before && before.room < members.length && (before.check || !mayCheck)) {
       if (mayCheck) this.#tell(group, before, members.length)
+      muster.restsUntilMs = before.restsUntilMs
       return undefined
     }
     const result = placeGang({ board, classes, members, nowMs, mayCheck })
@@ -93,10 +94,11 @@ export class GangTurn {
       pile.takeAll(group)
       return result.placed
     }
-    const restMs = restMsEachShip * (result.room + 1) * this.#waiting
-    muster.restsUntilMs = nowMs + Math.min(checkEveryMs, restMs)
+    const restMs = restMsEachShip * (result.room + 1) * this.#demands
+    const restsUntilMs = nowMs + Math.min(checkEveryMs, restMs)
+    muster.restsUntilMs = restsUntilMs
     this.#tell(group, result, members.length)
-    if (alike) this.#refused.set(alike.key, result)
+    if (alike) this.#refused.set(alike.key, { ...result, restsUntilMs })
     return undefined
   }
 

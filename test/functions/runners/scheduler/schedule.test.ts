@@ -4,6 +4,7 @@ import * as assert from 'uvu/assert'
 import { takeOffice } from '../../../../functions/runners/leadership.ts'
 import { schedule } from '../../../../functions/runners/scheduler/schedule.ts'
 import { connect } from '../../../../shared/api/client.ts'
+import { gangFor, shipsOfGang } from '../../../../shared/model/gang.ts'
 import { encodeJobs } from '../../../../shared/model/job.ts'
 import { ZooKeeper } from '../../../../shared/zookeeper/client.ts'
 import { stand } from '../../../../shared/zookeeper/election.ts'
@@ -199,6 +200,68 @@ scheduler(
     await until(async () => (await tree.queued()).length === 0)
     const numbers = recorder.placed.map(({ ports }) => ports.game)
     assert.not.ok(numbers.includes(7_001), 'the port of one that was still there')
+  },
+)
+
+scheduler(
+  'a gang waits for room for all of it, says why once, and goes in one report when a host comes',
+  async () => {
+    const { tree, recorder, begin } = await scene()
+    const fitsTwo = { capacity: { cpuMillis: 64_000, memoryMiB: 1_024 } }
+    await tree.join(hostNamed('one', fitsTwo))
+    void begin()
+    const gang = gangFor('duel', 'a', 5)
+    const ships = shipsOfGang(gang)
+    await tree.queue(ships.slice(0, 2).map((ship) => ticket(ship, { gang })))
+    await tree.queue([ticket('alone')])
+    await until(() => recorder.placed.some(({ ship }) => ship === 'alone'))
+    await tree.queue(ships.slice(2).map((ship) => ticket(ship, { gang })))
+    await until(() => recorder.refused.length === 5)
+    const reason =
+      'room for 1 of 5 ships that go together; 1 host: not enough memory (wants 512 MiB, best has 0)'
+    assert.equal([...new Set(recorder.refused.map((row) => row.reason))], [reason])
+    await tree.join(hostNamed('two', fitsTwo))
+    await new Promise((resolve) => setTimeout(resolve, 500))
+    assert.is(recorder.placed.length, 1)
+    await tree.join(hostNamed('three', fitsTwo))
+    await until(() => recorder.placed.length === 6)
+    await until(async () => (await tree.queued()).length === 0)
+    const jobs = await tree.jobs(['one', 'two', 'three'])
+    assert.equal(jobs.map(({ ship }) => ship).sort(), ['alone', ...ships].sort())
+    const together = recorder.reports.filter(({ placed }) => placed.length === 5)
+    assert.is(together.length, 1)
+  },
+)
+
+scheduler(
+  'the next leader places the rest of a gang of which some are in boxes, or were placed once',
+  async () => {
+    const { tree, recorder, begin } = await scene()
+    const gang = gangFor('duel', 'b', 6)
+    const ships = shipsOfGang(gang)
+    const [inBox, seen, over, ...rest] = ships as [string, string, string, ...string[]]
+    await tree.join(hostNamed('one', { capacity: { cpuMillis: 64_000, memoryMiB: 5 * 512 } }))
+    const resources = { cpuMillis: 500, memoryMiB: 512 }
+    const job = {
+      kind: 'start',
+      ship: inBox,
+      attempt: 1,
+      fleet: null,
+      resources,
+      ports: { game: 7_000 },
+    } as const
+    await tree.zk.set(paths.workerQueue('one'), encodeJobs([job]))
+    await tree.advise('one', [{ ship: seen, attempt: 1, fleet: null, resources, hostPorts: [7_001] }])
+    recorder.excused.add(over)
+    // Died after the jobs, before the node was tidied: one ticket of a ship that has its job still stands in it.
+    await tree.queue([inBox, ...rest].map((ship) => ticket(ship, { gang })))
+    void begin()
+    await until(() => recorder.placed.length === 3, 40_000)
+    assert.equal(recorder.placed.map(({ ship }) => ship).sort(), rest.sort())
+    assert.equal([...new Set(recorder.reports.flatMap((report) => report.missing))], [over])
+    await until(async () => (await tree.queued()).length === 0)
+    const jobs = (await tree.jobs(['one'])).map(({ ship }) => ship)
+    assert.equal(jobs.sort(), [inBox, ...rest].sort())
   },
 )
 
