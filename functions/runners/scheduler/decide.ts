@@ -11,10 +11,10 @@ import type { DemandClass, DemandClasses } from './demandClasses.ts'
 import { GangTurn } from './gang.ts'
 import { Heap } from './heap.ts'
 import type { HostRow } from './hostRow.ts'
-import { isComplete } from './muster.ts'
 import type { Group, Pile } from './pile.ts'
 import { type Placed, place } from './place.ts'
 import { checkEveryMs, fullCheck } from './refusal.ts'
+import { isComplete } from './rollCall.ts'
 
 export interface Decisions {
   placed: Placed[]

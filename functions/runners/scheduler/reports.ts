@@ -19,9 +19,9 @@ import { traced, traceHeaders, tracesField } from '../../../shared/trace.ts'
 import { ledLoop } from '../ledLoop.ts'
 import type { Board } from './board.ts'
 import type { Figures } from './figures.ts'
-import { missingShips } from './muster.ts'
 import type { Group, Pile } from './pile.ts'
 import type { Placed } from './place.ts'
+import { missingShips } from './rollCall.ts'
 
 const heldEveryMs = 10_000
 /** By then the agent has claimed the ship, or it never will. */

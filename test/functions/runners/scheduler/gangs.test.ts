@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { excuse, missingShips } from '../../../../functions/runners/scheduler/muster.ts'
+import { excuse, missingShips } from '../../../../functions/runners/scheduler/rollCall.ts'
 import { type Gang, gangFor, shipsOfGang } from '../../../../shared/model/gang.ts'
 import { decodeTickets, encodeTickets, type Ticket } from '../../../../shared/model/ticket.ts'
 import { demand, hostNamed, ticket } from '../tree.ts'
