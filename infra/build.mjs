@@ -70,7 +70,8 @@ export async function build() {
   }
   const { agent, ...others } = Object.fromEntries(entries)
   await bundle({ ...common, entryPoints: others, packages: 'external' })
-  if (agent) await bundle({ ...common, ...wholeAgent(agent) })
+  if (agent) await bundle({ ...common, ...wholeAgent({ agent }) })
+  if (agent) await bundle({ ...common, ...wholeAgent({ games: 'gamedig' }), outExtension: { '.js': '.mjs' } })
   for (const [name] of entries) chmodSync(join(root, 'dist', `${name}.js`), 0o755)
   const wanted = new Set(entries.flatMap(([name]) => [`${name}.js`, `${name}.js.map`]))
   mkdirSync(join(root, 'dist'), { recursive: true })
@@ -81,20 +82,46 @@ export async function build() {
   return entries.map(([name]) => name)
 }
 
-/** With all packages in it but one: the compiled part of the ZooKeeper client lies beside it. */
-function wholeAgent(source) {
+/** What the agent has in place of packages, or of parts of them: a megabyte of source is one or two of memory, read or not. */
+const inPlaceOf = {
+  'node-gyp-build': "module.exports = () => require(__dirname + '/zookeeper.node')",
+  // The engine is spoken to over a socket of this host, never over SSH.
+  ssh2: '',
+  // Its index loads all that it can do.
+  undici: `exports.Agent = require('undici/lib/dispatcher/agent.js')
+exports.fetch = require('undici/lib/web/fetch/index.js').fetch
+exports.Headers = require('undici/lib/web/fetch/headers.js').Headers
+exports.Response = require('undici/lib/web/fetch/response.js').Response`,
+  // Node's own come with a second undici, which takes 12 MB.
+  globals: "export { Headers, Response } from 'undici'",
+  // Messages of zod's in fifty languages; the English ones are loaded apart.
+  '../locales/index.js': 'export {}',
+}
+
+/**
+ * With all packages in it but two: the compiled part of the ZooKeeper client lies beside it, and so does the library of
+ * games' queries, which is loaded by the first ship that needs it. Names stay as they are, for the sake of stack traces.
+ */
+function wholeAgent(entryPoints) {
   const client = join(root, 'node_modules', 'zookeeper', 'build', 'Release', 'zookeeper.node')
   copyFileSync(client, join(root, 'dist', 'zookeeper.node'))
   const parts = {
     name: 'parts',
     setup({ onResolve, onLoad }) {
-      onResolve({ filter: /^node-gyp-build$/ }, () => ({ path: 'client', namespace: 'parts' }))
-      // The engine is spoken to over a socket of this host, never over SSH.
-      onResolve({ filter: /^ssh2$/ }, () => ({ path: 'nothing', namespace: 'parts' }))
-      onLoad({ filter: /^client$/, namespace: 'parts' }, () => ({
-        contents: "module.exports = () => require(__dirname + '/zookeeper.node')",
+      onResolve(
+        { filter: /^(node-gyp-build|ssh2|undici|globals|\.\.\/locales\/index\.js)$/ },
+        ({ path }) => ({
+          path,
+          namespace: 'parts',
+        }),
+      )
+      onLoad({ filter: /./, namespace: 'parts' }, ({ path }) => ({
+        contents: inPlaceOf[path],
+        resolveDir: root,
       }))
-      onLoad({ filter: /^nothing$/, namespace: 'parts' }, () => ({ contents: '' }))
+      onResolve({ filter: /^gamedig$/ }, ({ kind }) =>
+        kind === 'dynamic-import' ? { path: './games.mjs', external: true } : undefined,
+      )
     },
   }
   // What CommonJS packages find around them, under names that no source has.
@@ -106,7 +133,8 @@ function wholeAgent(source) {
     'const __filename = $fileURLToPath(import.meta.url)',
     'const __dirname = $dirname(__filename)',
   ]
-  return { entryPoints: { agent: source }, plugins: [parts], banner: { js: banner.join('\n') } }
+  const smaller = { minifyWhitespace: true, minifySyntax: true, lineLimit: 200 }
+  return { entryPoints, plugins: [parts], banner: { js: banner.join('\n') }, inject: ['globals'], ...smaller }
 }
 
 /** The types of `armada/client`, into dist/types: some seconds, so only when a package is made. */
@@ -125,7 +153,8 @@ function packAgent() {
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder)
   copyFileSync(join(root, 'dist', 'agent.js'), join(folder, 'agent.mjs'))
-  copyFileSync(join(root, 'dist', 'zookeeper.node'), join(folder, 'zookeeper.node'))
+  for (const beside of ['games.mjs', 'zookeeper.node'])
+    copyFileSync(join(root, 'dist', beside), join(folder, beside))
   for (const file of ['infra/install-agent.sh', 'LICENSE'])
     copyFileSync(join(root, file), join(folder, basename(file)))
   writeFileSync(join(folder, 'package.json'), `${JSON.stringify({ name: 'armada-agent', version })}\n`)

@@ -1,8 +1,8 @@
 #!/bin/sh
 # Makes this machine a host: installs Armada's agent as a systemd service, upgrades it in place, takes it away again.
 #
-# It lies beside agent.mjs and zookeeper.node, as `npm run pack:agent` puts them into one archive. Debian and Ubuntu,
-# as root. Ships run on while the agent is installed over, upgraded or taken away.
+# It lies beside agent.mjs, games.mjs and zookeeper.node, as `npm run pack:agent` puts them into one archive. Debian
+# and Ubuntu, as root. Ships run on while the agent is installed over, upgraded or taken away.
 set -eu
 
 usage() {
@@ -98,8 +98,8 @@ if [ -n "$uninstall" ]; then
   exit 0
 fi
 
-[ -f "$here/agent.mjs" ] && [ -f "$here/zookeeper.node" ] ||
-  fail 'agent.mjs and zookeeper.node are not beside this script.' \
+[ -f "$here/agent.mjs" ] && [ -f "$here/games.mjs" ] && [ -f "$here/zookeeper.node" ] ||
+  fail 'agent.mjs, games.mjs and zookeeper.node are not beside this script.' \
     'Unpack the whole archive that npm run pack:agent made, and run the script there.'
 
 # Node
@@ -165,7 +165,7 @@ version=$(sed -n 's/.*"version": *"\([^"]*\)".*/\1/p' "$here/package.json" 2>/de
 version=${version:-unknown}-$(cksum <"$here/agent.mjs" | cut -d ' ' -f 1)
 before=$(readlink "$home/current" 2>/dev/null || true)
 mkdir -p "$home/$version"
-cp "$here/agent.mjs" "$here/zookeeper.node" "$home/$version/"
+cp "$here/agent.mjs" "$here/games.mjs" "$here/zookeeper.node" "$home/$version/"
 point() {
   ln -sfn "$1" "$home/current.new"
   mv -T "$home/current.new" "$home/current"

@@ -57,7 +57,7 @@ export function startRunner(
 export function startAgent(
   settings: Partial<Settings<'agent'>> & { api: string; hostId: string },
   adminToken: string,
-  launch: Launch & { graceMs?: number },
+  launch: Launch & { graceMs?: number; nodeArgs?: readonly string[] },
 ): Promise<Server> {
   const api = connect({ url: settings.api, token: adminToken, limitMs: 2_000 })
   // An agent reports every 5 s: one left over from a killed run is known by its last report.
@@ -66,7 +66,7 @@ export function startAgent(
     ...launched(`agent-${settings.hostId}`, launch),
     address: '',
     // A smaller young generation: 5 MB less for the agent of 100 ships, at no cost that shows.
-    args: ['--max-semi-space-size=2', join(launch.dist, 'agent.js')],
+    args: ['--max-semi-space-size=2', ...(launch.nodeArgs ?? []), join(launch.dist, 'agent.js')],
     env: environmentFor('agent', settings),
     answers: async () => {
       const host = await answerOf(api.v1.hosts[':host'].$get({ param: { host: settings.hostId } }))

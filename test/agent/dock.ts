@@ -169,7 +169,8 @@ const commands = [
   'tail',
 ]
 
-async function importBusybox(docker: Dockerd, scratch: Scratch): Promise<void> {
+/** Imports `image`. */
+export async function importBusybox(docker: Dockerd, scratch: Scratch): Promise<void> {
   const tree = join(scratch.dir, 'busybox')
   for (const folder of ['bin', 'www', 'tmp']) mkdirSync(join(tree, folder), { recursive: true })
   copyFileSync('/bin/busybox', join(tree, 'bin/busybox'))

@@ -44,7 +44,7 @@ function unpack(): string {
 function programIn(name: string, archive: string): string {
   const folder = join(scratch.dir, name)
   mkdirSync(folder)
-  copyFileSync(join(archive, 'zookeeper.node'), join(folder, 'zookeeper.node'))
+  for (const file of ['games.mjs', 'zookeeper.node']) copyFileSync(join(archive, file), join(folder, file))
   cpSync(join(archive, 'agent.mjs'), join(folder, 'agent.js'))
   writeFileSync(join(folder, 'package.json'), '{"type":"module"}')
   return folder
@@ -55,11 +55,12 @@ const containers = async () => {
   return lines.map(({ Id, Labels }) => `${Id} ${Labels['armada.attempt']}`).sort()
 }
 
-test('the archive holds the program, its one compiled part, the installer and the licence', () => {
+test('the archive holds the program, what it loads when needed, its one compiled part, the installer and the licence', () => {
   const archive = unpack()
   assert.deepEqual(readdirSync(archive).sort(), [
     'LICENSE',
     'agent.mjs',
+    'games.mjs',
     'install-agent.sh',
     'package.json',
     'zookeeper.node',

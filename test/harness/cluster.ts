@@ -14,7 +14,10 @@ import { answerOf, type Client, connect } from '../../shared/api/client.ts'
 import { createLog } from '../../shared/log.ts'
 import { sleep } from '../../shared/loop.ts'
 import type { ShipView } from '../../shared/model/ship.ts'
+import type { Settings } from '../../shared/settings.ts'
 import { adminToken, runnerToken } from './apiServer.ts'
+
+type LogLevel = Settings<'agent'>['logLevel']
 
 const root = join(import.meta.dirname, '..', '..')
 export const sessionMs = 4_000
@@ -29,6 +32,17 @@ export interface HostOptions {
   credentialMs?: number
   /** The folder with its agent.js; default: as it was built here. */
   dist?: string
+  /** Socket of its engine; default: that of the cluster. */
+  docker?: string
+  /** For Node itself. */
+  nodeArgs?: readonly string[]
+}
+
+export interface ClusterOptions {
+  forgetMs?: number
+  unclaimedMs?: number
+  /** Of all processes. Default: debug. */
+  logLevel?: LogLevel
 }
 
 export class Cluster {
@@ -44,16 +58,18 @@ export class Cluster {
   readonly #disk: Scratch
   readonly #log = createLog('cluster', process.env.ARMADA_LOG ?? 'silent')
   readonly #others: Server[] = []
+  readonly #logLevel: LogLevel
   #hosts = 0
 
   private constructor(
-    parts: { stack: Stack; docker: Dockerd; url: string },
+    parts: { stack: Stack; docker: Dockerd; url: string; logLevel: LogLevel },
     scratch: Scratch,
     disk: Scratch,
   ) {
     this.stack = parts.stack
     this.docker = parts.docker
     this.url = parts.url
+    this.#logLevel = parts.logLevel
     this.client = connect({ url: parts.url, token: adminToken })
     this.#scratch = scratch
     this.#disk = disk
@@ -62,7 +78,7 @@ export class Cluster {
   /** Starts everything but agents, and makes the images of the games. */
   static async start(
     games: readonly Game[],
-    runner: { forgetMs?: number; unclaimedMs?: number } = {},
+    { logLevel = 'debug', ...runner }: ClusterOptions = {},
   ): Promise<Cluster> {
     const log = createLog('cluster', process.env.ARMADA_LOG ?? 'silent')
     const [scratch, disk] = await Promise.all([scratchDir(), scratchDir('disk')])
@@ -72,7 +88,7 @@ export class Cluster {
       freePort(),
     ])
     const url = `http://127.0.0.1:${port}`
-    const cluster = new Cluster({ stack, docker, url }, scratch, disk)
+    const cluster = new Cluster({ stack, docker, url, logLevel }, scratch, disk)
     const cacheDir = join(root, '.armada', 'cache')
     for (const game of games) await buildQuickstartImage({ docker: docker.engine, game, cacheDir })
     const shared = cluster.#shared()
@@ -103,7 +119,7 @@ export class Cluster {
         hostId,
         joinToken: token,
         stateDir: join(this.#disk.dir, hostId),
-        docker: this.docker.engine.socketPath,
+        docker: options.docker ?? this.docker.engine.socketPath,
         hostAddress: '127.0.0.1',
         portRange: options.portRange ?? `${from}-${from + 199}`,
         memoryMiB: options.memoryMiB ?? 8_192,
@@ -112,7 +128,11 @@ export class Cluster {
         ...(options.credentialMs && { credentialMs: options.credentialMs }),
       },
       adminToken,
-      { ...this.#launch(), ...(options.dist && { dist: options.dist }) },
+      {
+        ...this.#launch(),
+        ...(options.dist && { dist: options.dist }),
+        ...(options.nodeArgs && { nodeArgs: options.nodeArgs }),
+      },
     )
     this.agents.set(hostId, agent)
     return agent
@@ -192,7 +212,7 @@ export class Cluster {
       zookeeper: this.stack.zookeeper.address,
       zookeeperSecret,
       sessionMs,
-      logLevel: 'debug' as const,
+      logLevel: this.#logLevel,
     }
   }
 

@@ -1,0 +1,132 @@
+// Measures how fast one host starts ships, beside plain calls of Docker's API: `npm run bench:starts [-- ships rounds]`.
+//
+// The same containers on the same engine, on the host's network; plain calls with several numbers of them in flight,
+// the best of which counts. All are measured in turn, so that what else the machine does meets them alike, and all
+// by Docker's own events of containers that have started.
+import { loadavg } from 'node:os'
+import Dockerode from 'dockerode'
+import { containerOptions } from '../../../agent/docker/options.ts'
+import { Lanes } from '../../../agent/lanes.ts'
+import { scratchDir } from '../../../infra/stack/scratch.ts'
+import { sleep } from '../../../shared/loop.ts'
+import { BlueprintSpec } from '../../../shared/model/blueprint.ts'
+import { image, importBusybox } from '../../agent/dock.ts'
+import { Cluster } from '../../harness/cluster.ts'
+import { until } from '../../harness/until.ts'
+import { median } from './measured.ts'
+import { end, post, putBlueprint, ready } from './ships.ts'
+
+const [count = 30, rounds = 7] = process.argv.slice(2, 4).map(Number)
+const inFlight = [2, 4, 8]
+const leastPercent = 90
+const limitMs = 120_000
+
+const spec = BlueprintSpec.parse({
+  ...{ image, command: ['sleep', '1000000'], network: 'host' },
+  resources: { cpuMillis: 50, memoryMiB: 32 },
+  probe: { type: 'none' },
+  lifecycle: { graceMs: 0 },
+})
+
+/** Milliseconds from the call of `begin` until so many containers have started. */
+async function timed(docker: Dockerode, begin: () => Promise<unknown>): Promise<number> {
+  const events = await docker.getEvents({ filters: JSON.stringify({ event: ['start'] }) } as object)
+  let started = 0
+  let lastMs = 0
+  events.on('data', (chunk) => {
+    started += String(chunk).split('\n').filter(Boolean).length
+    lastMs = performance.now()
+  })
+  const beginMs = performance.now()
+  try {
+    await begin()
+    await until(() => started >= count, limitMs)
+    return lastMs - beginMs
+  } finally {
+    ;(events as unknown as { destroy(): void }).destroy()
+  }
+}
+
+async function plain(docker: Dockerode, lanes: number, round: number): Promise<number> {
+  const at = new Lanes(lanes)
+  const berth = { host: 'plain', address: '127.0.0.1', boot: 'bench', secretsDir: '/run/armada/plain' }
+  const ids: string[] = []
+  const one = async (i: number) => {
+    const grant = {
+      ...{
+        ship: `plain-${i}`,
+        attempt: round,
+        state: 'Starting' as const,
+        fleet: null,
+        labels: {},
+        ports: [],
+      },
+      ...{ blueprint: { name: 'tiny', revision: 1 }, spec },
+    }
+    const container = await docker.createContainer(containerOptions(grant, berth))
+    ids.push(container.id)
+    await container.start()
+  }
+  const all = () => Promise.all(Array.from({ length: count }, (_, i) => at.run(() => one(i))))
+  const tookMs = await timed(docker, all)
+  await Promise.all(ids.map((id) => at.run(() => docker.getContainer(id).remove({ force: true }))))
+  return tookMs
+}
+
+interface Took {
+  runningMs: number
+  readyMs: number
+}
+
+async function ships(cluster: Cluster, docker: Dockerode): Promise<Took> {
+  let ids: string[] = []
+  const beginMs = Date.now()
+  const runningMs = await timed(docker, async () => {
+    ids = await post(cluster, 'tiny', count)
+  })
+  const views = await ready(cluster, ids, limitMs)
+  const readyMs = Math.max(...views.map(({ readyAt }) => Date.parse(readyAt ?? ''))) - beginMs
+  await end(cluster, ids, limitMs)
+  await until(async () => (await docker.listContainers({ all: true })).length === 0, limitMs)
+  return { runningMs, readyMs }
+}
+
+const rate = (tookMs: number) => (1_000 * count) / tookMs
+
+const [cluster, scratch] = await Promise.all([Cluster.start([], { logLevel: 'info' }), scratchDir('disk')])
+try {
+  const docker = new Dockerode(cluster.docker.engine)
+  await importBusybox(cluster.docker, scratch)
+  await putBlueprint(cluster, 'tiny', spec)
+  await cluster.addHost('alpha')
+  await plain(docker, 4, 1)
+  await ships(cluster, docker)
+  const plains = new Map(inFlight.map((lanes) => [lanes, [] as number[]]))
+  const took: Took[] = []
+  for (let round = 2; round < rounds + 2; round++) {
+    for (const [lanes, all] of plains) all.push(await plain(docker, lanes, round))
+    await sleep(500)
+    took.push(await ships(cluster, docker))
+    await sleep(500)
+    const figures = [...plains].map(
+      ([lanes, all]) => `${lanes} in flight ${rate(all.at(-1) ?? 0).toFixed(1)}/s`,
+    )
+    const { runningMs, readyMs } = took.at(-1) as Took
+    const mine = `ships running ${rate(runningMs).toFixed(1)}/s, Ready ${rate(readyMs).toFixed(1)}/s`
+    process.stdout.write(`plain: ${figures.join(', ')};   ${mine};   load ${loadavg()[0]?.toFixed(1)}\n`)
+  }
+  const best = Math.max(...[...plains.values()].map((all) => rate(median(all))))
+  const running = rate(median(took.map(({ runningMs }) => runningMs)))
+  const readied = rate(median(took.map(({ readyMs }) => readyMs)))
+  const percent = (100 * running) / best
+  const met = percent >= leastPercent
+  process.stdout.write(
+    `medians of ${rounds} rounds of ${count}: plain at its best ${best.toFixed(1)}/s, ships running ${running.toFixed(1)}/s, Ready ${readied.toFixed(1)}/s\n` +
+      `from POST to running ${percent.toFixed(0)} % of plain; at least ${leastPercent} %: ${met ? 'met' : 'NOT met'}\n`,
+  )
+  if (!met) process.exitCode = 1
+} finally {
+  await cluster.stop()
+  await scratch.remove()
+}
+process.exit()
