@@ -50,7 +50,7 @@ export interface Aboard {
 
 export type RosterListener = (now: Aboard | undefined, before: Aboard | undefined) => void
 
-const rememberedEnds = 10_000
+const rememberedEnds = 5_000
 
 export class Roster {
   readonly #ships = new Map<string, Aboard>()

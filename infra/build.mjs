@@ -70,7 +70,7 @@ export async function build() {
   }
   const { agent, ...others } = Object.fromEntries(entries)
   await bundle({ ...common, entryPoints: others, packages: 'external' })
-  if (agent) await bundle({ ...common, ...wholeAgent({ agent }) })
+  if (agent) await bundle({ ...common, ...wholeAgent({ agent }), inject: ['globals'] })
   if (agent) await bundle({ ...common, ...wholeAgent({ games: 'gamedig' }), outExtension: { '.js': '.mjs' } })
   for (const [name] of entries) chmodSync(join(root, 'dist', `${name}.js`), 0o755)
   const wanted = new Set(entries.flatMap(([name]) => [`${name}.js`, `${name}.js.map`]))
@@ -104,7 +104,10 @@ exports.Response = require('undici/lib/web/fetch/response.js').Response`,
  */
 function wholeAgent(entryPoints) {
   const client = join(root, 'node_modules', 'zookeeper', 'build', 'Release', 'zookeeper.node')
-  copyFileSync(client, join(root, 'dist', 'zookeeper.node'))
+  const beside = join(root, 'dist', 'zookeeper.node')
+  // A new file: agents that run have the old one in their memory, and would fall with it.
+  rmSync(beside, { force: true })
+  copyFileSync(client, beside)
   const parts = {
     name: 'parts',
     setup({ onResolve, onLoad }) {
@@ -134,7 +137,7 @@ function wholeAgent(entryPoints) {
     'const __dirname = $dirname(__filename)',
   ]
   const smaller = { minifyWhitespace: true, minifySyntax: true, lineLimit: 200 }
-  return { entryPoints, plugins: [parts], banner: { js: banner.join('\n') }, inject: ['globals'], ...smaller }
+  return { entryPoints, plugins: [parts], banner: { js: banner.join('\n') }, ...smaller }
 }
 
 /** The types of `armada/client`, into dist/types: some seconds, so only when a package is made. */

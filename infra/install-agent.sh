@@ -180,6 +180,7 @@ Wants=network-online.target docker.service
 StartLimitIntervalSec=0
 
 [Service]
+Environment=MALLOC_TRIM_THRESHOLD_=131072
 EnvironmentFile=$settings
 ExecStart=$node --max-semi-space-size=2 $home/current/agent.mjs
 Restart=always

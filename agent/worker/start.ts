@@ -36,7 +36,8 @@ export async function startShip(crew: Crew, grant: Grant): Promise<void> {
     try {
       if (roster.at(grant)?.ending) return abandon(crew, grant)
       if (!(await hasImage(crew, grant)) || !(await hasSecrets(crew, grant))) return abandon(crew, grant)
-      const entry = await starts.run(() => launch(crew, grant))
+      const id = await starts.run(() => launch(crew, grant))
+      const entry = id === undefined ? undefined : await aboard(crew, grant, id)
       if (!entry) return abandon(crew, grant)
       log.info({ ...about(grant), tookMs: Math.round(performance.now() - beginMs) }, 'ship started')
       if (entry.ending) crew.hands.run('end a ship', () => carryOut(crew, entry))
@@ -60,8 +61,8 @@ async function hasImage({ images, roster }: Crew, grant: Grant): Promise<boolean
   return false
 }
 
-/** Undefined when an ending was decided before there was anything to end. */
-async function launch(crew: Crew, grant: Grant): Promise<Aboard | undefined> {
+/** @returns the container's id; undefined when an ending was decided before there was anything to end. */
+async function launch(crew: Crew, grant: Grant): Promise<string | undefined> {
   const { engine, roster } = crew
   if (roster.at(grant)?.ending) return undefined
   const container = await make(crew, grant)
@@ -77,8 +78,14 @@ async function launch(crew: Crew, grant: Grant): Promise<Aboard | undefined> {
       throw error
     }
   }
-  const details = await engine.details(container.id)
-  if (details?.state === 'created') await engine.remove(container.id)
+  return container.id
+}
+
+/** The ship with what is known of its container. Another one starts meanwhile. */
+async function aboard(crew: Crew, grant: Grant, id: string): Promise<Aboard | undefined> {
+  const { engine, roster } = crew
+  const details = await engine.details(id)
+  if (details?.state === 'created') await engine.remove(id)
   if (!details || details.state === 'created') return undefined
   // It may have ended before anybody watched it.
   if (details.state === 'ended') crew.look.ring()

@@ -32,6 +32,8 @@ export interface HostOptions {
   credentialMs?: number
   /** The folder with its agent.js; default: as it was built here. */
   dist?: string
+  /** As portRange, for the SDK of ships on the host's network. */
+  sdkPorts?: string
   /** Socket of its engine; default: that of the cluster. */
   docker?: string
   /** For Node itself. */
@@ -125,6 +127,7 @@ export class Cluster {
         memoryMiB: options.memoryMiB ?? 8_192,
         cpuMillis: options.cpuMillis ?? 64_000,
         onStop: options.onStop ?? 'keep',
+        ...(options.sdkPorts && { sdkPorts: options.sdkPorts }),
         ...(options.credentialMs && { credentialMs: options.credentialMs }),
       },
       adminToken,

@@ -85,6 +85,8 @@ try {
     const engine = await startSimulatedEngine(docker)
     const agent = await cluster.addHost('beta', {
       docker,
+      // A port rests for a while after its ship.
+      sdkPorts: '10000-19999',
       nodeArgs: [`--inspect=127.0.0.1:${inspectPort}`],
     })
     const isEmpty = async () => engine.size === 0

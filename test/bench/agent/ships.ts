@@ -48,11 +48,13 @@ export async function post({ client }: Cluster, blueprint: string, count: number
 /** Resolves with the ships when all of them are Ready. @throws when one of them ended, or it took too long. */
 export async function ready(cluster: Cluster, ids: readonly string[], limitMs: number): Promise<ShipView[]> {
   const wanted = new Set(ids)
-  return await cluster.until(`${ids.length} ships Ready`, limitMs, async () => {
-    const ships = await live(cluster)
-    const mine = ships.filter(({ id, state }) => wanted.has(id) && state === 'Ready')
-    return mine.length === ids.length && mine
+  const seen = await cluster.until(`${ids.length} ships Ready`, limitMs, async () => {
+    const mine = (await live(cluster)).filter(({ id }) => wanted.has(id))
+    const isSettled = mine.length < ids.length || mine.every(({ state }) => state === 'Ready')
+    return isSettled && mine
   })
+  if (seen.length < ids.length) throw new Error(`${ids.length - seen.length} ships ended before they were Ready`)
+  return seen
 }
 
 /** Stops them as a person would, and resolves when the records of all have ended. */

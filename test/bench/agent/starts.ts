@@ -8,7 +8,6 @@ import Dockerode from 'dockerode'
 import { containerOptions } from '../../../agent/docker/options.ts'
 import { Lanes } from '../../../agent/lanes.ts'
 import { scratchDir } from '../../../infra/stack/scratch.ts'
-import { sleep } from '../../../shared/loop.ts'
 import { BlueprintSpec } from '../../../shared/model/blueprint.ts'
 import { image, importBusybox } from '../../agent/dock.ts'
 import { Cluster } from '../../harness/cluster.ts'
@@ -28,26 +27,34 @@ const spec = BlueprintSpec.parse({
   lifecycle: { graceMs: 0 },
 })
 
-/** Milliseconds from the call of `begin` until so many containers have started. */
-async function timed(docker: Dockerode, begin: () => Promise<unknown>): Promise<number> {
+interface Took {
+  /** Until the first container had started. */
+  firstMs: number
+  /** Until all had. */
+  runningMs: number
+}
+
+/** From the call of `begin` until so many containers have started. */
+async function timed(docker: Dockerode, begin: () => Promise<unknown>): Promise<Took> {
   const events = await docker.getEvents({ filters: JSON.stringify({ event: ['start'] }) } as object)
   let started = 0
-  let lastMs = 0
+  let [firstMs, lastMs] = [0, 0]
   events.on('data', (chunk) => {
     started += String(chunk).split('\n').filter(Boolean).length
     lastMs = performance.now()
+    firstMs ||= lastMs
   })
   const beginMs = performance.now()
   try {
     await begin()
     await until(() => started >= count, limitMs)
-    return lastMs - beginMs
+    return { firstMs: firstMs - beginMs, runningMs: lastMs - beginMs }
   } finally {
     ;(events as unknown as { destroy(): void }).destroy()
   }
 }
 
-async function plain(docker: Dockerode, lanes: number, round: number): Promise<number> {
+async function plain(docker: Dockerode, lanes: number, round: number): Promise<Took> {
   const at = new Lanes(lanes)
   const berth = { host: 'plain', address: '127.0.0.1', boot: 'bench', secretsDir: '/run/armada/plain' }
   const ids: string[] = []
@@ -68,27 +75,27 @@ async function plain(docker: Dockerode, lanes: number, round: number): Promise<n
     await container.start()
   }
   const all = () => Promise.all(Array.from({ length: count }, (_, i) => at.run(() => one(i))))
-  const tookMs = await timed(docker, all)
+  const took = await timed(docker, all)
   await Promise.all(ids.map((id) => at.run(() => docker.getContainer(id).remove({ force: true }))))
-  return tookMs
+  return took
 }
 
-interface Took {
-  runningMs: number
-  readyMs: number
-}
-
-async function ships(cluster: Cluster, docker: Dockerode): Promise<Took> {
+async function ships(cluster: Cluster, docker: Dockerode): Promise<Took & { readyMs: number }> {
   let ids: string[] = []
   const beginMs = Date.now()
-  const runningMs = await timed(docker, async () => {
+  const took = await timed(docker, async () => {
     ids = await post(cluster, 'tiny', count)
   })
   const views = await ready(cluster, ids, limitMs)
   const readyMs = Math.max(...views.map(({ readyAt }) => Date.parse(readyAt ?? ''))) - beginMs
   await end(cluster, ids, limitMs)
   await until(async () => (await docker.listContainers({ all: true })).length === 0, limitMs)
-  return { runningMs, readyMs }
+  return { ...took, readyMs }
+}
+
+function show(name: string, { firstMs, runningMs }: Took, more = ''): void {
+  const figures = `first after ${firstMs.toFixed(0)} ms, running ${rate(runningMs).toFixed(1)}/s${more}`
+  process.stdout.write(`${name.padEnd(20)}${figures.padEnd(60)}load ${loadavg()[0]?.toFixed(1)}\n`)
 }
 
 const rate = (tookMs: number) => (1_000 * count) / tookMs
@@ -101,21 +108,20 @@ try {
   await cluster.addHost('alpha')
   await plain(docker, 4, 1)
   await ships(cluster, docker)
-  const plains = new Map(inFlight.map((lanes) => [lanes, [] as number[]]))
-  const took: Took[] = []
+  const plains = new Map(inFlight.map((lanes) => [lanes, [] as Took[]]))
+  const took: (Took & { readyMs: number })[] = []
   for (let round = 2; round < rounds + 2; round++) {
-    for (const [lanes, all] of plains) all.push(await plain(docker, lanes, round))
-    await sleep(500)
+    for (const [lanes, all] of plains) {
+      all.push(await plain(docker, lanes, round))
+      show(`plain, ${lanes} in flight`, all.at(-1) as Took)
+    }
     took.push(await ships(cluster, docker))
-    await sleep(500)
-    const figures = [...plains].map(
-      ([lanes, all]) => `${lanes} in flight ${rate(all.at(-1) ?? 0).toFixed(1)}/s`,
-    )
-    const { runningMs, readyMs } = took.at(-1) as Took
-    const mine = `ships running ${rate(runningMs).toFixed(1)}/s, Ready ${rate(readyMs).toFixed(1)}/s`
-    process.stdout.write(`plain: ${figures.join(', ')};   ${mine};   load ${loadavg()[0]?.toFixed(1)}\n`)
+    const { readyMs } = took.at(-1) as { readyMs: number }
+    show('ships', took.at(-1) as Took, `, Ready ${rate(readyMs).toFixed(1)}/s`)
   }
-  const best = Math.max(...[...plains.values()].map((all) => rate(median(all))))
+  const best = Math.max(
+    ...[...plains.values()].map((all) => rate(median(all.map(({ runningMs }) => runningMs)))),
+  )
   const running = rate(median(took.map(({ runningMs }) => runningMs)))
   const readied = rate(median(took.map(({ readyMs }) => readyMs)))
   const percent = (100 * running) / best
