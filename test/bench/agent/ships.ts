@@ -53,7 +53,8 @@ export async function ready(cluster: Cluster, ids: readonly string[], limitMs: n
     const isSettled = mine.length < ids.length || mine.every(({ state }) => state === 'Ready')
     return isSettled && mine
   })
-  if (seen.length < ids.length) throw new Error(`${ids.length - seen.length} ships ended before they were Ready`)
+  if (seen.length < ids.length)
+    throw new Error(`${ids.length - seen.length} ships ended before they were Ready`)
   return seen
 }
 
