@@ -40,8 +40,16 @@ export type Order = Pick<StartJob, 'kind' | 'ship' | 'attempt' | 'ports' | 'trac
 /** A stop that nobody has read by then is learned by the agent's next hello. */
 const stopKeptMs = 600_000
 
-export function isOldStop(job: Job): boolean {
-  return job.kind === 'stop' && Math.abs(Date.now() - job.atMs) > stopKeptMs
+/** By then the agent has read it, unless it is out of ZooKeeper's sight: then it says hello. */
+const stopReadMs = 15_000
+
+export function isOldStop(job: Job, keptMs = stopKeptMs): boolean {
+  return job.kind === 'stop' && Math.abs(Date.now() - job.atMs) > keptMs
+}
+
+/** Makes room in a box that is full: three thousand ships ended on one host within minutes fill it. */
+export function isReadStop(job: Job): boolean {
+  return isOldStop(job, stopReadMs)
 }
 
 export function jobKey({ kind, ship, attempt }: Job): string {

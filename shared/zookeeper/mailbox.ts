@@ -29,6 +29,8 @@ export interface MailboxesOptions<T> extends Format<T> {
   pathOf: (id: string) => string
   /** Whether an item that is there is still of use. */
   keep: (item: T, id: string) => boolean
+  /** Whether an item that is of use may go all the same, to make room. Default: none. */
+  spare?: (item: T) => boolean
   /** Most bytes in one mailbox; past them posts are refused with `queue_full`. */
   maxBytes?: number
   /** Longest wait of a post for its being durable. */
@@ -59,7 +61,13 @@ export class Mailboxes<T> {
 
   constructor(zk: ZooKeeper, options: MailboxesOptions<T>) {
     this.#zk = zk
-    this.#options = { maxBytes: 200 * 1024, limitMs: 5_000, remembered: 100_000, ...options }
+    this.#options = {
+      maxBytes: 200 * 1024,
+      limitMs: 5_000,
+      remembered: 100_000,
+      spare: () => false,
+      ...options,
+    }
   }
 
   /**
@@ -113,7 +121,7 @@ export class Mailboxes<T> {
   }
 
   async #send(id: string, { items }: Letter<T>, signal: AbortSignal | undefined): Promise<void> {
-    const { pathOf, encode, keyOf, keep, maxBytes, limitMs } = this.#options
+    const { pathOf, encode, keyOf, keep, spare, maxBytes, limitMs } = this.#options
     const path = pathOf(id)
     const endMs = performance.now() + limitMs
     const keys = new Set(items.map(keyOf))
@@ -123,8 +131,13 @@ export class Mailboxes<T> {
       const known = this.#known.get(id)
       if (!known) throw new KeeperError('no_node', false, `post ${path}`)
       if (unsure && areIn(items, known.items)) return
-      const next = [...known.items.filter((item) => !keys.has(keyOf(item)) && keep(item, id)), ...items]
-      const data = encode(next)
+      const kept = known.items.filter((item) => !keys.has(keyOf(item)) && keep(item, id))
+      let next = [...kept, ...items]
+      let data = encode(next)
+      if (data.length > maxBytes) {
+        next = [...kept.filter((item) => !spare(item)), ...items]
+        data = encode(next)
+      }
       if (data.length > maxBytes) throw full(path, data.length, maxBytes)
       signal?.throwIfAborted()
       this.#known.delete(id)

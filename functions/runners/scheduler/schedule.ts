@@ -10,7 +10,7 @@ import type { Client } from '../../../shared/api/client.ts'
 import { ArmadaError } from '../../../shared/errors.ts'
 import type { Log } from '../../../shared/log.ts'
 import { Bell, loop } from '../../../shared/loop.ts'
-import { decodeJobs, encodeJobs, isOldStop, type Job, jobKey } from '../../../shared/model/job.ts'
+import { decodeJobs, encodeJobs, isOldStop, isReadStop, type Job, jobKey } from '../../../shared/model/job.ts'
 import { decodeTickets, type Ticket } from '../../../shared/model/ticket.ts'
 import type { ZooKeeper } from '../../../shared/zookeeper/client.ts'
 import { Mailboxes } from '../../../shared/zookeeper/mailbox.ts'
@@ -60,6 +60,7 @@ export async function schedule(
     ...{ encode: encodeJobs, decode: decodeJobs, keyOf: jobKey, log },
     // A start job stays as long as no advice shows its ship: a new leader learns from it that the room is taken.
     keep: (job, host) => (job.kind === 'stop' ? !isOldStop(job) : board.assumes(host, job.ship, job.attempt)),
+    spare: isReadStop,
   })
   const reports = new Reports({
     client,

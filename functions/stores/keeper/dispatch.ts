@@ -2,7 +2,7 @@
 import { ArmadaError, messageOf } from '../../../shared/errors.ts'
 import type { Log } from '../../../shared/log.ts'
 import { within } from '../../../shared/loop.ts'
-import { decodeJobs, encodeJobs, isOldStop, type Job, jobKey } from '../../../shared/model/job.ts'
+import { decodeJobs, encodeJobs, isOldStop, isReadStop, type Job, jobKey } from '../../../shared/model/job.ts'
 import { encodeTickets, type Ticket } from '../../../shared/model/ticket.ts'
 import { traced } from '../../../shared/trace.ts'
 import type { ZooKeeper } from '../../../shared/zookeeper/client.ts'
@@ -38,6 +38,7 @@ export class Dispatch {
       ...{ encode: encodeJobs, decode: decodeJobs, keyOf: jobKey, log },
       // Start jobs are the scheduler's.
       keep: (job) => !isOldStop(job),
+      spare: isReadStop,
     })
   }
 

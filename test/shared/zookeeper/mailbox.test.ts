@@ -146,6 +146,18 @@ test('refused: past the bound, for a mailbox that is not there, and when ZooKeep
   assert.ok(late instanceof ArmadaError && late.code === 'unavailable', String(late))
 })
 
+test('a full mailbox makes room by what may be spared, and by nothing else', async () => {
+  const zk = await open()
+  const id = await freshBox(zk)
+  const writer = writerOn(zk, { maxBytes: 100, spare: (item) => item.startsWith('old') })
+  await writer.post(id, [`old${'x'.repeat(30)}`, `new${'x'.repeat(30)}`])
+  await writer.post(id, ['small'])
+  assert.is((await itemsIn(zk, id)).length, 3)
+  await writer.post(id, ['y'.repeat(30)])
+  assert.equal(await itemsIn(zk, id), [`new${'x'.repeat(30)}`, 'small', 'y'.repeat(30)])
+  assert.match(String(await reasonOf(writer.post(id, ['z'.repeat(60)]))), 'would take')
+})
+
 test('a reader that begins anew gets all that is there; poison is passed over and written over', async () => {
   const zk = await open()
   const id = await freshBox(zk)
