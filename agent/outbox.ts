@@ -74,5 +74,5 @@ export class Outbox {
 }
 
 export function isFinal(report: ShipReport): boolean {
-  return report.state !== 'Ready' && report.state !== 'Unhealthy'
+  return report.state !== 'Starting' && report.state !== 'Ready' && report.state !== 'Unhealthy'
 }

@@ -5,7 +5,7 @@ import type { Log } from '../../shared/log.ts'
 import { within } from '../../shared/loop.ts'
 import type { Engine } from './engine.ts'
 import { EngineError, hasStatus, isAway } from './engineError.ts'
-import { type PullEvent, PullProgress } from './pullProgress.ts'
+import { type PullEvent, PullProgress, type PullState } from './pullProgress.ts'
 import { authFor } from './registries.ts'
 
 const toldEveryMs = 5_000
@@ -23,6 +23,7 @@ export class Images {
   readonly #limitMs: number
   /** One a wanted image, for all who wait for it. */
   readonly #searches = new Map<string, Promise<void>>()
+  readonly #pulls = new Map<string, PullProgress>()
 
   constructor(engine: Engine, log: Log, { authFile, limitMs = 300_000 }: ImageOptions = {}) {
     this.#engine = engine
@@ -41,6 +42,11 @@ export class Images {
     await search
   }
 
+  /** How far the pull of an image is, in steps of some seconds; null when there is none, or it has only begun. */
+  pulling(image: string): PullState | null {
+    return this.#pulls.get(image)?.told ?? null
+  }
+
   async #search(image: string): Promise<void> {
     if (!(await this.#isHere(image))) await this.#pull(image)
   }
@@ -56,15 +62,14 @@ export class Images {
   }
 
   /** Logs now and then how far the pull is. */
-  #teller(image: string): (event: PullEvent) => void {
-    const progress = new PullProgress()
+  #teller(progress: PullProgress): (event: PullEvent) => void {
     let toldAtMs = performance.now()
     return (event) => {
       progress.note(event)
       const nowMs = performance.now()
       if (nowMs - toldAtMs < toldEveryMs) return
       toldAtMs = nowMs
-      this.#log.info({ image, percent: progress.percent }, 'image is being pulled')
+      this.#log.info({ ...progress.state }, 'image is being pulled')
     }
   }
 
@@ -72,13 +77,15 @@ export class Images {
     const { docker } = this.#engine
     const over = new AbortController()
     const beginMs = performance.now()
+    const progress = new PullProgress(image)
+    this.#pulls.set(image, progress)
     try {
       const reference = /[:@][^/]*$/.test(image) ? image : `${image}:latest`
       const pulled = (async () => {
         const authconfig = await authFor(image, this.#authFile)
         const options = { abortSignal: over.signal, ...(authconfig && { authconfig }) }
         const stream = await docker.pull(reference, options)
-        const tell = this.#teller(image)
+        const tell = this.#teller(progress)
         await new Promise<void>((resolve, reject) => {
           docker.modem.followProgress(stream, (error) => (error ? reject(error) : resolve()), tell)
           ;(stream as Readable).once('close', () => reject(new EngineError(null, 'the pull broke off')))
@@ -95,6 +102,8 @@ export class Images {
         `image ${image} is not on this host and cannot be pulled: ${why.trim()}; check the name, that the registry can be reached, and its credentials`,
         { cause: error },
       )
+    } finally {
+      this.#pulls.delete(image)
     }
   }
 }

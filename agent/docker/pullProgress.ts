@@ -1,4 +1,5 @@
-// How far a pull is, from what Docker tells of each layer. A layer that is there already counts as whole.
+// How far a pull is, from what Docker tells of each layer, and what is said of it now and then. A layer that is there
+// already counts as whole.
 
 /** One line of a pull, as the engine sends it. */
 export interface PullEvent {
@@ -7,8 +8,29 @@ export interface PullEvent {
   progressDetail?: { current?: number; total?: number }
 }
 
+/** A pull as it is shown to people and programs. */
+export interface PullState {
+  image: string
+  /** Whole per cent of the bytes known so far; null when none are. */
+  percent: number | null
+  /** Of the layers whose size is known so far. */
+  totalMiB: number | null
+}
+
+const MiB = 1024 * 1024
+/** Most pulls of what is nearby are over by then, and nobody needs to hear of them. */
+const quietMs = 1_000
+const everyMs = 5_000
+
 export class PullProgress {
+  readonly #image: string
   readonly #layers = new Map<string, { current: number; total: number }>()
+  #dueAtMs = performance.now() + quietMs
+  #told: PullState | null = null
+
+  constructor(image: string) {
+    this.#image = image
+  }
 
   note({ id, status, progressDetail }: PullEvent): void {
     if (id === undefined) return
@@ -20,14 +42,33 @@ export class PullProgress {
       this.#layers.set(id, { ...before, current: before.total })
   }
 
-  /** Whole per cent of the bytes known so far; null when none are. */
-  get percent(): number | null {
+  get state(): PullState {
     let current = 0
     let total = 0
     for (const layer of this.#layers.values()) {
       current += layer.current
       total += layer.total
     }
-    return total === 0 ? null : Math.floor((current / total) * 100)
+    const known = total > 0
+    return {
+      image: this.#image,
+      percent: known ? Math.floor((current / total) * 100) : null,
+      totalMiB: known ? Math.ceil(total / MiB) : null,
+    }
   }
+
+  /** As it was told last: the same for all who ask within some seconds. Null for the first second. */
+  get told(): PullState | null {
+    const nowMs = performance.now()
+    if (nowMs >= this.#dueAtMs) {
+      this.#dueAtMs = nowMs + everyMs
+      this.#told = this.state
+    }
+    return this.#told
+  }
+}
+
+/** Such as `pulling game:1, 45 % of 120 MiB`. */
+export function pullText({ image, percent, totalMiB }: PullState): string {
+  return `pulling ${image}${percent === null ? '' : `, ${percent} % of ${totalMiB} MiB`}`
 }

@@ -12,11 +12,9 @@ import type { Grant } from '../../shared/model/grant.ts'
 import type { Details } from '../docker/engine.ts'
 import { hasStatus, isAway } from '../docker/engineError.ts'
 import { containerName, containerOptions } from '../docker/options.ts'
-
+import { pullText } from '../docker/pullProgress.ts'
 import { giveVolumes } from '../docker/volumes.ts'
-
 import { type Aboard, about } from '../roster.ts'
-
 import type { Crew } from './crew.ts'
 import { carryOut } from './end.ts'
 import { type BusyPort, busyPort } from './hostPort.ts'
@@ -51,12 +49,27 @@ export async function startShip(crew: Crew, grant: Grant): Promise<void> {
   }
 }
 
-/** False when an ending was decided before the image was there: a pull can take minutes. */
-async function hasImage({ images, roster }: Crew, grant: Grant): Promise<boolean> {
-  const found = images.ensure(grant.spec.image).then(() => true)
+/**
+ * False when an ending was decided before the image was there: a pull can take minutes. Meanwhile the record says
+ * how far it is.
+ */
+async function hasImage({ images, roster, outbox }: Crew, grant: Grant): Promise<boolean> {
+  const { image } = grant.spec
+  const found = images.ensure(image).then(() => true)
   found.catch(() => undefined)
+  let told: string | null = null
+  const tell = (reason: string | null) => {
+    if (reason === told) return
+    told = reason
+    outbox.put({ ...about(grant), state: 'Starting', reason })
+  }
   while (!roster.at(grant)?.ending) {
-    if (await Promise.race([found, sleep(250).then(() => false)])) return true
+    if (await Promise.race([found, sleep(250).then(() => false)])) {
+      tell(null)
+      return true
+    }
+    const pull = images.pulling(image)
+    if (pull) tell(pullText(pull))
   }
   return false
 }

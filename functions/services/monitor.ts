@@ -18,7 +18,7 @@ import type { Stores } from '../stores/stores.ts'
 import type { AgentStreams } from './agentStreams.ts'
 import { confirm } from './changes/allocating.ts'
 import { crash } from './changes/crash.ts'
-import { claim, end, giveBack, ready, unhealthy } from './changes/lifecycle.ts'
+import { claim, end, giveBack, ready, starting, unhealthy } from './changes/lifecycle.ts'
 import { noSuchHost } from './hosts.ts'
 import { leftovers } from './leftovers.ts'
 import { serviceApp } from './serviceApp.ts'
@@ -245,6 +245,8 @@ function belongsAboard(ship: Ship): boolean {
 
 function next(ship: Ship, change: routes.ShipReport, spec: BlueprintSpec | undefined): Ship | undefined {
   switch (change.state) {
+    case 'Starting':
+      return starting(ship, change.reason)
     case 'Ready':
       return ready(ship)
     case 'Unhealthy':
@@ -259,7 +261,7 @@ function next(ship: Ship, change: routes.ShipReport, spec: BlueprintSpec | undef
 }
 
 function isFinal({ state }: routes.ShipReport): boolean {
-  return state !== 'Ready' && state !== 'Unhealthy'
+  return state !== 'Starting' && state !== 'Ready' && state !== 'Unhealthy'
 }
 
 /** The scheduler, from whose job the record was made, counts the ship just so. */

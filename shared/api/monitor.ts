@@ -106,6 +106,10 @@ const Change = ShipAttempt.extend({
 })
 
 export const ShipReport = z.discriminatedUnion('state', [
+  Change.extend({
+    state: z.literal('Starting'),
+    reason: z.string().max(1_000).nullable().describe('How far its image is pulled; null: it is here'),
+  }),
   Change.extend({ state: z.literal('Ready') }),
   Change.extend({ state: z.literal('Unhealthy'), reason: z.string().max(1_000) }),
   Change.extend({

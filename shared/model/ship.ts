@@ -51,7 +51,10 @@ export const Ship = z.strictObject({
   attempt: z.int().min(1).describe('Raised each time the ship is queued again; fences everything older'),
   failedStarts: z.int().min(0).describe('Starts that failed so far; see lifecycle.startAttempts'),
   crashes: z.int().min(0).optional().describe('Crashes in a row after it was Ready; see lifecycle.restart'),
-  reason: z.string().nullable().describe('Why it is in this state, or why it cannot be placed yet'),
+  reason: z
+    .string()
+    .nullable()
+    .describe('Why it is in this state, why it cannot be placed yet, or how far its image is pulled'),
   host: Name.nullable(),
   address: z.string().nullable().describe("The host's address for players"),
   ports: z.array(Port),

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { PullProgress } from '../../agent/docker/pullProgress.ts'
+import { PullProgress, pullText } from '../../agent/docker/pullProgress.ts'
 import { authFor, registryOf } from '../../agent/docker/registries.ts'
 import { type Dock, openDock } from './dock.ts'
 import { type Registry, startRegistry } from './registry.ts'
@@ -52,12 +52,34 @@ test('wrong credentials are named as a cause; changed in the file, they count at
 })
 
 test('by digest: exactly that image', async () => {
-  await start('exact', `${registry.address}/team/exact@${registry.digest}`)
+  await start('exact', `${registry.address}/team/exact@${registry.digest('team/exact')}`)
   await dock.monitor.heard('exact', 'Ready', 30_000)
   const other = `sha256:${'0'.repeat(64)}`
   await start('other', `${registry.address}/team/exact@${other}`)
   const report = await dock.monitor.heard('other', 'Returned', 30_000)
   assert.ok(report.state === 'Returned' && report.fault)
+})
+
+test('while an image is pulled, the record says how far it is, and no oftener than it should', async () => {
+  const slow = `${registry.address}/team/slow:1`
+  registry.layerMs = 9_000
+  await start('waits-1', slow)
+  await start('waits-2', slow)
+  for (const ship of ['waits-1', 'waits-2']) {
+    await dock.monitor.heard(ship, 'Ready', 60_000)
+    const told = dock.monitor.changes.filter(({ report }) => report.ship === ship)
+    const reasons = told.map(({ report }) => (report.state === 'Starting' ? report.reason : report.state))
+    assert.match(String(reasons[0]), new RegExp(`^pulling ${slow}(, \\d+ % of \\d MiB)?$`))
+    assert.ok(
+      reasons.some((reason) => / [1-9]\d? % of \d MiB$/.test(String(reason))),
+      reasons.join(' | '),
+    )
+    assert.equal(reasons.at(-1), 'Ready')
+    const lastMs = told.findLast(({ report }) => report.state === 'Starting')?.atMs ?? 0
+    const most = 3 + Math.ceil((lastMs - (told[0]?.atMs ?? 0)) / 5_000)
+    assert.ok(told.length <= most, `${told.length} reports`)
+  }
+  registry.layerMs = 0
 })
 
 test('which registry an image is of, and what the file may hold', async () => {
@@ -93,19 +115,23 @@ test('which registry an image is of, and what the file may hold', async () => {
 })
 
 test('how far a pull is', () => {
-  const progress = new PullProgress()
-  assert.is(progress.percent, null)
+  const progress = new PullProgress('game:1')
+  assert.equal(progress.state, { image: 'game:1', percent: null, totalMiB: null })
+  assert.is(pullText(progress.state), 'pulling game:1')
   const down = (id: string, current: number, total: number) =>
     progress.note({ id, status: 'Downloading', progressDetail: { current, total } })
-  down('a', 10, 100)
-  down('b', 0, 100)
-  assert.is(progress.percent, 5)
+  const MiB = 1024 * 1024
+  down('a', 10 * MiB, 100 * MiB)
+  down('b', 0, 100 * MiB)
+  assert.is(progress.state.percent, 5)
   progress.note({ id: 'a', status: 'Download complete' })
   progress.note({ status: 'Digest: sha256:0' })
   progress.note({ id: 'c', status: 'Already exists' })
-  assert.is(progress.percent, 50)
-  down('b', 100, 100)
-  assert.is(progress.percent, 100)
+  assert.is(pullText(progress.state), 'pulling game:1, 50 % of 200 MiB')
+  down('b', 100 * MiB, 100 * MiB)
+  assert.is(progress.state.percent, 100)
+  // Nothing is said in the first second.
+  assert.is(progress.told, null)
 })
 
 test.run()

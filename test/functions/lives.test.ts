@@ -57,6 +57,29 @@ test('by default a ship that crashes is Failed, and its record keeps the last li
   assert.deepEqual(failed.exit, exit)
 })
 
+test('a ship whose image is pulled says how far that is, and no more once it is Ready', async () => {
+  await publish(servers.a, 'large', { ports: [] })
+  const made = servers.a.admin.v1.ships.$post({ json: { blueprint: 'large' }, header: {} })
+  const ship = (await answerOf(made)).ships[0]?.id as string
+  await claim(host, [{ ship, attempt: 1 }])
+  const before = await shipAt(servers.a, ship)
+  const pulling = (percent: number) =>
+    report(host, { ship, attempt: 1, state: 'Starting', reason: `pulling game:1, ${percent} % of 120 MiB` })
+  await pulling(45)
+  const during = await shipAt(servers.b, ship)
+  assert.deepEqual(
+    [during.state, during.stateSince, during.reason],
+    ['Starting', before.stateSince, 'pulling game:1, 45 % of 120 MiB'],
+  )
+  // The same again changes nothing, nor does what comes late.
+  await pulling(45)
+  assert.equal((await shipAt(servers.a, ship)).revision, during.revision)
+  await report(host, { ship, attempt: 1, state: 'Ready' })
+  await pulling(50)
+  const after = await shipAt(servers.b, ship)
+  assert.deepEqual([after.state, after.reason], ['Ready', null])
+})
+
 test('elsewhere: queued again with the next attempt, its host avoided, until it has crashed too often', async () => {
   const ship = await aboard('phoenix', { policy: 'elsewhere', most: 3 })
   for (const attempt of [1, 2]) {

@@ -243,6 +243,11 @@ export function giveBack(
   )
 }
 
+/** Its host says how far it is. Not in its history: it is over soon. */
+export function starting(ship: Ship, reason: string | null): Ship | undefined {
+  return ship.state === 'Starting' && ship.reason !== reason ? { ...ship, reason } : undefined
+}
+
 export function ready(ship: Ship): Ship | undefined {
   if (ship.state !== 'Starting' && ship.state !== 'Unhealthy' && ship.state !== 'Lost') return undefined
   // A match that goes on must not be given to somebody else.
