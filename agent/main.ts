@@ -13,9 +13,11 @@ import { Contact } from './contact.ts'
 import { Credential } from './credential.ts'
 import { describeHost, thisMachine } from './describe.ts'
 import { Engine } from './docker/engine.ts'
+import { Images } from './docker/images.ts'
 import { LastSamples } from './lastSamples.ts'
 import { bootId, lockHost, placeOf } from './lock.ts'
 import { Outbox } from './outbox.ts'
+import { PullBook } from './pullBook.ts'
 import { Roster } from './roster.ts'
 import { Sdk } from './sdk/sdk.ts'
 import { SdkPortBook } from './sdkPorts.ts'
@@ -41,11 +43,13 @@ async function main(): Promise<void> {
   await credential.assertKnown()
   const api = connect({ url, token: () => credential.token })
   const engine = new Engine(docker)
+  const images = new Images(engine, log, { authFile: settings.registryAuth })
+  const pulls = new PullBook()
   const roster = new Roster()
   const outbox = new Outbox()
   const contact = new Contact()
   const lastSamples = new LastSamples(roster)
-  const shared = { api, engine, roster, outbox, contact, lastSamples, log }
+  const shared = { api, engine, images, pulls, roster, outbox, contact, lastSamples, log }
   const sessions = new Sessions({ ...shared, url, credential })
   const openZooKeeper = (signal: AbortSignal): Promise<ZooKeeper> =>
     ZooKeeper.connect(
@@ -67,7 +71,6 @@ async function main(): Promise<void> {
       host,
       boot: bootId(),
       secretsDir: join(settings.secretsDir, hostId),
-      registryAuth: settings.registryAuth,
       url,
       credential,
       openZooKeeper,

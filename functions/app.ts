@@ -37,6 +37,7 @@ import { eventService } from './services/events.ts'
 import { fleetStepService } from './services/fleetSteps.ts'
 import { fleetService } from './services/fleets.ts'
 import { hostService } from './services/hosts.ts'
+import { imagePullService } from './services/imagePulls.ts'
 import { logService } from './services/logs.ts'
 import { metricsService } from './services/metrics.ts'
 import { monitorService } from './services/monitor.ts'
@@ -166,6 +167,7 @@ export function createApp({
     fleetService(stores, watch, guard),
     hostOrderService(stores),
     hostService(stores, watch),
+    imagePullService(stores),
     logService(stores, streams, readers),
     metricsService(meters.registry),
     monitorService(stores, streams),

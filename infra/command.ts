@@ -17,7 +17,10 @@ export const options = {
   selector: { type: 'string', about: 'narrows `ships`, `fleets`, `hosts` by labels: region=eu,!old' },
   where: { type: 'string', about: 'narrows them by fields: state=Ready,host!=fra-07,attempt>1' },
   reason: { type: 'string', about: 'why a host is cordoned or drained' },
-  deadline: { type: 'string', about: 'seconds that ships in use get at a drain (3600)' },
+  deadline: {
+    type: 'string',
+    about: 'seconds that ships in use get at a drain (3600), and hosts at `prepull` (1800)',
+  },
   role: { type: 'string', about: 'of a new token: viewer, allocator, operator or admin (viewer)' },
   fleets: { type: 'string', about: "all that a new token sees, or a new webhook tells of: 'lobby-*,duel'" },
   ttl: { type: 'string', about: 'seconds that a new token is good for; without it: for ever' },
@@ -47,6 +50,9 @@ export const options = {
   max: { type: 'string', about: 'most ships that `autoscale` makes' },
   gang: { type: 'boolean', about: '`create` places its ships together, all or none' },
   off: { type: 'boolean', about: 'people decide the replicas of the fleet again' },
+  revision: { type: 'string', about: 'of the blueprint whose image `prepull` has pulled (the latest)' },
+  hosts: { type: 'string', about: 'narrows the hosts of `prepull` by labels: region=eu,!old' },
+  parallel: { type: 'string', about: 'hosts that pull at a time at `prepull` (10)' },
   force: { type: 'boolean', about: 'removes a host with its ships' },
 } as const satisfies Record<string, { type: 'boolean' | 'string'; about: string }>
 

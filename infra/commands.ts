@@ -12,6 +12,7 @@ import { type Commands, wholeNumber } from './command.ts'
 import { consoleCommands } from './consoleCommands.ts'
 import { eventCommands } from './eventCommands.ts'
 import { hostCommands } from './hostCommands.ts'
+import { imageCommands } from './imageCommands.ts'
 import { labelChanges, labelText, selected } from './labels.ts'
 import { placementCommands } from './placementCommands.ts'
 import { quotaCommands } from './quotaCommands.ts'
@@ -121,6 +122,7 @@ export const commands: Commands = {
   ...consoleCommands,
   ...blueprintCommands,
   ...hostCommands,
+  ...imageCommands,
   ...placementCommands,
   ...tokenCommands,
   ...quotaCommands,

@@ -4,8 +4,10 @@ import type { Log } from '../../shared/log.ts'
 import { sleep } from '../../shared/loop.ts'
 import type { Contact } from '../contact.ts'
 import type { Engine } from '../docker/engine.ts'
+import type { Images } from '../docker/images.ts'
 import type { LastSamples } from '../lastSamples.ts'
 import type { Outbox } from '../outbox.ts'
+import type { PullBook } from '../pullBook.ts'
 import type { Roster } from '../roster.ts'
 import { HostMeter } from './hostMeter.ts'
 import { Prober, type ProberOptions } from './prober.ts'
@@ -15,6 +17,8 @@ import { ShipMeter } from './shipMeter.ts'
 export interface AdvisorOptions {
   api: Client
   engine: Engine
+  images: Images
+  pulls: PullBook
   roster: Roster
   outbox: Outbox
   contact: Contact
@@ -32,9 +36,9 @@ export interface Advisor {
 }
 
 export function startAdvisor(options: AdvisorOptions): Advisor {
-  const { engine, roster, outbox, lastSamples, log } = options
+  const { engine, images, roster, outbox, lastSamples, log } = options
   const over = new AbortController()
-  const host = new HostMeter(engine)
+  const host = new HostMeter(engine, images)
   const prober = new Prober({ ...options, signal: over.signal })
   const ships = new ShipMeter(roster, prober.playersOf, lastSamples)
   const reporter = new Reporter({

@@ -3,16 +3,19 @@ import { readFile, statfs } from 'node:fs/promises'
 import { loadavg } from 'node:os'
 import type { HostSample } from '../../shared/model/host.ts'
 import type { Engine } from '../docker/engine.ts'
+import type { Images } from '../docker/images.ts'
 
 const MiB = 1024 * 1024
 
 export class HostMeter {
   readonly #engine: Engine
+  readonly #images: Images
   #last: { busyMs: number; atMs: number } | undefined
   #dataDir: string | undefined
 
-  constructor(engine: Engine) {
+  constructor(engine: Engine, images: Images) {
     this.#engine = engine
+    this.#images = images
   }
 
   async sample(): Promise<HostSample> {
@@ -22,7 +25,8 @@ export class HostMeter {
       this.#diskFreeMiB(),
     ])
     const degraded = this.#engine.away?.slice(0, 512) ?? null
-    return { cpuMillis, memoryMiB, load1: loadavg()[0] ?? 0, diskFreeMiB, degraded }
+    const pulls = this.#images.pulls().slice(0, 32)
+    return { cpuMillis, memoryMiB, load1: loadavg()[0] ?? 0, diskFreeMiB, degraded, pulls }
   }
 
   /** Since the last sample; 0 at the first. */

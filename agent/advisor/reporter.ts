@@ -5,6 +5,7 @@
 // - A change is sent again until it was acknowledged. Measurements are not: the next ones are better.
 // - A report stays far below the ApiServer's limit on bodies. Refused, it is made smaller, down to one change:
 //   that one is dropped when it can never be taken, else it is kept and lets the others go first.
+// - What became of pulls is sent again until it was recorded.
 // - Holdings are sent when they, or whether the host is well, changed, and until they were taken; with them the
 //   ships that have left, whose room is free.
 import { answerOf, type Client } from '../../shared/api/client.ts'
@@ -18,6 +19,7 @@ import { hostPortsOf, type ShipSample } from '../../shared/model/ship.ts'
 import { traceHeaders } from '../../shared/trace.ts'
 import type { Contact } from '../contact.ts'
 import type { Outbox } from '../outbox.ts'
+import type { PullBook } from '../pullBook.ts'
 import type { Aboard, Roster, ShipAttempt } from '../roster.ts'
 
 const sampleEveryMs = 5_000
@@ -39,6 +41,7 @@ export interface ReporterOptions {
   api: Client
   roster: Roster
   outbox: Outbox
+  pulls: PullBook
   contact: Contact
   sampleHost: () => Promise<HostSample>
   sampleShips: () => ShipSample[]
@@ -63,8 +66,9 @@ export class Reporter {
 
   constructor(options: ReporterOptions) {
     this.#options = options
-    const { outbox, roster } = options
+    const { outbox, roster, pulls } = options
     outbox.onPut(this.#bell.ring)
+    pulls.onEnd(this.#bell.ring)
     roster.onChange((now, before) => {
       if (!now && before) this.#left.push({ ship: before.grant.ship, attempt: before.grant.attempt })
       if (this.#left.length > mostLeft) this.#left.shift()
@@ -86,14 +90,15 @@ export class Reporter {
 
   /** One report, if there is anything to say. @throws ArmadaError when it was not taken. */
   async send(): Promise<void> {
-    const { api, roster, outbox, contact, degraded, onStale } = this.#options
+    const { api, roster, outbox, pulls, contact, degraded, onStale } = this.#options
     const changes = outbox.peek(this.#most, mostBytes)
     const state = `${roster.version} ${degraded() ?? ''}`
     // A ship that found no room here: what the scheduler believes of this host is wrong.
     const news = state !== this.#told || changes.some((change) => change.state === 'Returned' && change.fault)
     // With ZooKeeper away these reports are all that says that this host is alive.
     const due = !contact.connected || performance.now() - this.#sampledAtMs >= sampleEveryMs
-    if (changes.length === 0 && !news && !due) return
+    const ends = pulls.untold()
+    if (changes.length === 0 && ends.length === 0 && !news && !due) return
     const sample = due || news ? await this.#options.sampleHost() : null
     const left = news ? this.#left : []
     const anew = this.#anew
@@ -108,14 +113,16 @@ export class Reporter {
       holdings: news ? roster.list().map(holdingOf) : null,
       host: sample,
       ships: due ? this.#options.sampleShips() : [],
+      pulls: ends,
     }
     const sentAtMs = performance.now()
-    const { stale, resendHoldings } = await answerOf(
+    const answer = await answerOf(
       api.v1.monitor.reports.$post({ json }, { headers: traceHeaders(changes) }),
     ).catch((error) => {
       this.#sayAgain(left, anew)
       return this.#refused(error, changes)
     })
+    const { stale, resendHoldings } = answer
     if (resendHoldings) this.#sayAgain(left, true)
     if (due) this.#sampledAtMs = sentAtMs
     if (news) this.#told = state
@@ -124,6 +131,9 @@ export class Reporter {
     this.#refusals = 0
     contact.heard(sentAtMs)
     outbox.acknowledge(changes)
+    if (!answer.resendPulls) pulls.told(ends)
+    // An older ApiServer gives no orders.
+    pulls.order(answer.pulls ?? [])
     if (stale.length > 0) onStale(stale)
     if (outbox.size > 0) this.#bell.ring()
   }

@@ -3,9 +3,10 @@ import type { Readable } from 'node:stream'
 import { messageOf } from '../../shared/errors.ts'
 import type { Log } from '../../shared/log.ts'
 import { within } from '../../shared/loop.ts'
+import type { PullState } from '../../shared/model/image.ts'
 import type { Engine } from './engine.ts'
 import { EngineError, hasStatus, isAway } from './engineError.ts'
-import { type PullEvent, PullProgress, type PullState } from './pullProgress.ts'
+import { type PullEvent, PullProgress } from './pullProgress.ts'
 import { authFor } from './registries.ts'
 
 const toldEveryMs = 5_000
@@ -32,11 +33,14 @@ export class Images {
     this.#limitMs = limitMs
   }
 
-  /** @throws Error that says what to do about the image; EngineError when the engine is away. */
-  async ensure(image: string): Promise<void> {
+  /**
+   * @param limitMs time for a pull, unless there is one already.
+   * @throws Error that says what to do about the image; EngineError when the engine is away.
+   */
+  async ensure(image: string, limitMs = this.#limitMs): Promise<void> {
     let search = this.#searches.get(image)
     if (!search) {
-      search = this.#search(image).finally(() => this.#searches.delete(image))
+      search = this.#search(image, limitMs).finally(() => this.#searches.delete(image))
       this.#searches.set(image, search)
     }
     await search
@@ -47,8 +51,13 @@ export class Images {
     return this.#pulls.get(image)?.told ?? null
   }
 
-  async #search(image: string): Promise<void> {
-    if (!(await this.#isHere(image))) await this.#pull(image)
+  /** All that are under way. */
+  pulls(): PullState[] {
+    return [...this.#pulls.values()].map(({ state }) => state)
+  }
+
+  async #search(image: string, limitMs: number): Promise<void> {
+    if (!(await this.#isHere(image))) await this.#pull(image, limitMs)
   }
 
   async #isHere(image: string): Promise<boolean> {
@@ -73,7 +82,7 @@ export class Images {
     }
   }
 
-  async #pull(image: string): Promise<void> {
+  async #pull(image: string, limitMs: number): Promise<void> {
     const { docker } = this.#engine
     const over = new AbortController()
     const beginMs = performance.now()
@@ -91,7 +100,7 @@ export class Images {
           ;(stream as Readable).once('close', () => reject(new EngineError(null, 'the pull broke off')))
         })
       })()
-      await within(pulled, this.#limitMs, () => new Error(`not pulled within ${this.#limitMs / 1000} s`))
+      await within(pulled, limitMs, () => new Error(`not pulled within ${Math.round(limitMs / 1_000)} s`))
       this.#log.info({ image, tookMs: Math.round(performance.now() - beginMs) }, 'image pulled')
     } catch (error) {
       over.abort()

@@ -1,20 +1,12 @@
 // How far a pull is, from what Docker tells of each layer, and what is said of it now and then. A layer that is there
 // already counts as whole.
+import { type PullState, pullShare } from '../../shared/model/image.ts'
 
 /** One line of a pull, as the engine sends it. */
 export interface PullEvent {
   id?: string
   status?: string
   progressDetail?: { current?: number; total?: number }
-}
-
-/** A pull as it is shown to people and programs. */
-export interface PullState {
-  image: string
-  /** Whole per cent of the bytes known so far; null when none are. */
-  percent: number | null
-  /** Of the layers whose size is known so far. */
-  totalMiB: number | null
 }
 
 const MiB = 1024 * 1024
@@ -69,6 +61,6 @@ export class PullProgress {
 }
 
 /** Such as `pulling game:1, 45 % of 120 MiB`. */
-export function pullText({ image, percent, totalMiB }: PullState): string {
-  return `pulling ${image}${percent === null ? '' : `, ${percent} % of ${totalMiB} MiB`}`
+export function pullText(state: PullState): string {
+  return [`pulling ${state.image}`, pullShare(state)].filter(Boolean).join(', ')
 }

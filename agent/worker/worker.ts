@@ -5,11 +5,12 @@ import { Bell, sleep } from '../../shared/loop.ts'
 import type { HostDescription } from '../../shared/model/host.ts'
 import type { Contact } from '../contact.ts'
 import type { Engine } from '../docker/engine.ts'
-import { Images } from '../docker/images.ts'
+import type { Images } from '../docker/images.ts'
 import { SecretFiles } from '../docker/secretFiles.ts'
 import { Lanes } from '../lanes.ts'
 import type { LastSamples } from '../lastSamples.ts'
 import type { Outbox } from '../outbox.ts'
+import type { PullBook } from '../pullBook.ts'
 import type { Roster, ShipAttempt } from '../roster.ts'
 import type { SdkPortBook } from '../sdkPorts.ts'
 import type { Crew } from './crew.ts'
@@ -20,6 +21,7 @@ import { Hands } from './hands.ts'
 import { keepHouse } from './housekeeping.ts'
 import { giveAllBack } from './leave.ts'
 import { keepLookout, listen, lookOnce } from './lookout.ts'
+import { pullAhead } from './pullAhead.ts'
 import { type HelloOptions, reconcile } from './reconcile.ts'
 import { type RegisterOptions, register } from './register.ts'
 import { followStream, type StreamOptions } from './stream.ts'
@@ -30,10 +32,10 @@ export interface WorkerOptions extends RegisterOptions, HelloOptions, StreamOpti
   boot: string
   /** On a file system in memory, and of this host alone. */
   secretsDir: string
-  /** File with the credentials of registries. */
-  registryAuth: string | undefined
   api: Client
   engine: Engine
+  images: Images
+  pulls: PullBook
   roster: Roster
   outbox: Outbox
   contact: Contact
@@ -58,12 +60,12 @@ export interface Worker {
 }
 
 export function startWorker(options: WorkerOptions): Worker {
-  const { host, boot, secretsDir, api, engine, roster, outbox, contact, lastSamples, sdkPorts, log } = options
+  const { host, boot, secretsDir, api, engine, images, roster, outbox, contact, lastSamples, sdkPorts, log } =
+    options
   const over = new AbortController()
   const leaving = new AbortController()
   const crew: Crew = {
-    ...{ host, boot, api, engine, roster, outbox, contact, lastSamples, sdkPorts, log },
-    images: new Images(engine, log, { authFile: options.registryAuth }),
+    ...{ host, boot, api, engine, images, roster, outbox, contact, lastSamples, sdkPorts, log },
     secretsDir,
     secretFiles: new SecretFiles(secretsDir),
     present: new Gate(),
@@ -79,6 +81,7 @@ export function startWorker(options: WorkerOptions): Worker {
   const takingPart: Crew = { ...crew, signal: AbortSignal.any([over.signal, leaving.signal]) }
   const desk = new Desk(takingPart)
   outbox.onAcknowledged(crew.look.ring)
+  pullAhead(takingPart, options.pulls)
   const registered = register(takingPart, desk, options)
   const loops = [
     registered,

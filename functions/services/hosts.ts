@@ -3,6 +3,7 @@ import * as routes from '../../shared/api/hosts.ts'
 import { ArmadaError } from '../../shared/errors.ts'
 import { promisedMs } from '../../shared/model/doneBy.ts'
 import { allocatableOf, type Host, type HostView, ordersOf } from '../../shared/model/host.ts'
+import type { Labels } from '../../shared/model/name.ts'
 import type { Ship } from '../../shared/model/ship.ts'
 import { isAboard, isInUse } from '../../shared/model/shipState.ts'
 import { guarded } from '../middleware/authenticate.ts'
@@ -93,7 +94,7 @@ function view({ value: host, revision }: Row<Host>, report: HostReport | null, {
   return {
     ...shown,
     revision: String(revision),
-    labels: { ...host.labels, ...labels },
+    labels: labelsOf(host),
     ownLabels: labels,
     allocatable: allocatableOf(host),
     cordon,
@@ -121,6 +122,11 @@ function promisesOf(inUse: readonly Ship[]): Pick<Promises, 'expectedEnd' | 'uns
   }
 }
 
+/** The agent's, and over them those that people gave. */
+export function labelsOf(host: Host): Labels {
+  return { ...host.labels, ...ordersOf(host).labels }
+}
+
 function drainState(deadline: string, left: number): 'Draining' | 'Overdue' | 'Drained' {
   if (left === 0) return 'Drained'
   return isOver(deadline) ? 'Overdue' : 'Draining'
@@ -131,7 +137,11 @@ export function isOver(deadline: string): boolean {
   return Date.parse(deadline) <= Date.now()
 }
 
+export function isSilent(report: HostReport | null): boolean {
+  return !report || Date.now() - Date.parse(report.at) > silentMs
+}
+
 function stateOf(report: HostReport | null): HostView['state'] {
-  if (!report || Date.now() - Date.parse(report.at) > silentMs) return 'Silent'
-  return report.sample?.degraded ? 'Degraded' : 'Online'
+  if (isSilent(report)) return 'Silent'
+  return report?.sample?.degraded ? 'Degraded' : 'Online'
 }

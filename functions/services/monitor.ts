@@ -21,6 +21,7 @@ import { crash } from './changes/crash.ts'
 import { claim, end, giveBack, ready, starting, unhealthy } from './changes/lifecycle.ts'
 import { noSuchHost } from './hosts.ts'
 import { leftovers } from './leftovers.ts'
+import { PullOrders } from './pullOrders.ts'
 import { serviceApp } from './serviceApp.ts'
 import { shipWords } from './shipWords.ts'
 import { queueTickets } from './tickets.ts'
@@ -32,6 +33,7 @@ const largeShips = 10
 
 export function monitorService(stores: Stores, streams: AgentStreams) {
   const { ships, hosts, berths, samples, hostNodes, blueprints, sessions, mirror } = stores
+  const pullOrders = new PullOrders(stores)
   sessions.onCall((host, call) => streams.tell(host, 'session', call))
   return serviceApp()
     .openapi(guarded(routes.join), async (c) => {
@@ -98,7 +100,7 @@ export function monitorService(stores: Stores, streams: AgentStreams) {
     })
     .openapi(guarded(routes.report), async (c) => {
       const me = c.get('caller').name
-      const { changes, holdings, left, anew, host, ships: measured } = c.req.valid('json')
+      const { changes, holdings, left, anew, host, ships: measured, pulls: ended } = c.req.valid('json')
       tellTraces(c, changes)
       const mine = measured.filter(({ ship }) => ships.table.get(ship)?.value.host === me)
       const stale = await applyChanges(me, changes)
@@ -113,7 +115,12 @@ export function monitorService(stores: Stores, streams: AgentStreams) {
         ...{ holdings, anew: anew && holdings !== null },
         asPlaced: (holding) => isAsRecorded(me, holding, ships.table.get(holding.ship)?.value),
       })
-      return c.json({ stale, resendHoldings: !advised }, 200)
+      // A host counts as alive also while etcd is away: what cannot be recorded comes again.
+      const pulls = await pullOrders.exchange(me, ended).catch(() => undefined)
+      return c.json(
+        { stale, resendHoldings: !advised, resendPulls: pulls === undefined, pulls: pulls ?? [] },
+        200,
+      )
     })
     .route('/', shipWords(stores))
     .route('/', leftovers(stores))

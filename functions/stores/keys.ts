@@ -29,6 +29,11 @@ export const etcdKeys = {
   quotaGuard: (quota: string) => `/armada/quota-guards/quota/${quota}`,
   tokenGuard: (token: string) => `/armada/quota-guards/token/${token}`,
   secrets: '/armada/secrets/',
+  imagePulls: '/armada/image-pulls/',
+  /** Hosts that pull at the moment, by pull. */
+  imagePullHolders: '/armada/image-pull-holders/',
+  /** What became of it; below it `{pull}/{host}`. */
+  imagePullOutcomes: '/armada/image-pull-outcomes/',
   webhooks: '/armada/webhooks/',
   /** How far the deliveries of each webhook are. */
   webhookProgress: '/armada/webhook-progress/',

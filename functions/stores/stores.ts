@@ -17,6 +17,7 @@ import { timedKv } from './etcd/timedKv.ts'
 import { FleetStore } from './fleets.ts'
 import { HostStore } from './hosts.ts'
 import { Identities } from './identities.ts'
+import { ImagePullStore } from './imagePulls.ts'
 import { Dispatch } from './keeper/dispatch.ts'
 import { type LeaderOf, leadersIn } from './keeper/elections.ts'
 import { HostNodes } from './keeper/hostNodes.ts'
@@ -64,6 +65,7 @@ export interface Stores {
   allocations: AllocationStore
   apiServers: ApiServers
   waiters: WaiterStore
+  imagePulls: ImagePullStore
 }
 
 export interface StoreSettings {
@@ -135,8 +137,10 @@ export async function openStores(
   const answers = new AnswerStore(kv)
   const apiServers = new ApiServers(kv, log)
   const waiters = new WaiterStore(kv)
+  const imagePulls = new ImagePullStore(kv, theMirror)
   const told = [webhooks.table, webhooks.progress, deadLetters.table]
-  mirror = new Mirror(kv, [...tables, ...told, apiServers.table, waiters.table], log, eventLog)
+  const pulls = [imagePulls.table, imagePulls.holders, imagePulls.outcomes]
+  mirror = new Mirror(kv, [...tables, ...told, ...pulls, apiServers.table, waiters.table], log, eventLog)
   const [zk] = await Promise.all([connectZooKeeper(settings, log, signal, watch), mirror.open(signal)])
   leaders = leadersIn(zk)
   const closed = new AbortController()
@@ -163,6 +167,7 @@ export async function openStores(
     allocations: new AllocationStore(kv, answers),
     apiServers,
     waiters,
+    imagePulls,
     tokens,
     identities: new Identities(kv, hosts, tokens),
     audit,

@@ -13,6 +13,7 @@ import type * as drains from './drains.ts'
 import type * as events from './events.ts'
 import type * as fleets from './fleets.ts'
 import type * as hosts from './hosts.ts'
+import type * as imagePulls from './imagePulls.ts'
 import type * as logs from './logs.ts'
 import type * as monitor from './monitor.ts'
 import type * as moves from './moves.ts'
@@ -51,6 +52,7 @@ type Routes =
   | RoutesOf<typeof events>
   | RoutesOf<typeof fleets>
   | RoutesOf<typeof hosts>
+  | RoutesOf<typeof imagePulls>
   | RoutesOf<typeof logs>
   | RoutesOf<typeof monitor>
   | RoutesOf<typeof moves>

@@ -7,6 +7,7 @@ import type { ArmadaEvent } from '../model/event.ts'
 import type { ShipPlacement } from '../model/explanation.ts'
 import type { FleetView } from '../model/fleet.ts'
 import type { HostView } from '../model/host.ts'
+import type { HostPullView, ImagePullView } from '../model/imagePull.ts'
 import type { FleetQuotaView } from '../model/quota.ts'
 import type { ShipView } from '../model/ship.ts'
 import type { Quota, TokenRequest, TokenView } from '../model/token.ts'
@@ -325,6 +326,20 @@ const quota: FleetQuotaView = {
   revision: '4702',
 }
 
+const imagePull: ImagePullView = {
+  ...{ id: 'pull-x7k2p9w4', image: 'registry.example/arena:1.5', blueprint: { name: 'arena', revision: 3 } },
+  ...{ labelSelector: 'region=eu', parallelism: 10, createdBy: 'ci', state: 'Running' },
+  createdAt: '2026-11-02T18:04:06.950Z',
+  deadline: '2026-11-02T18:34:06.950Z',
+  keptUntil: '2026-11-03T18:34:06.950Z',
+  hosts: { pending: 21, pulling: 10, pulled: 8, failed: 1 },
+}
+
+const hostPull: HostPullView = {
+  ...{ host: 'fra-07', state: 'Pulling', percent: 45, totalMiB: 120, reason: null, tookMs: null },
+  at: '2026-11-02T18:04:08.015Z',
+}
+
 export const examples = {
   allocation,
   allocate,
@@ -341,6 +356,9 @@ export const examples = {
   token,
   caller,
   auditEntry,
+  imagePull,
+  hostPull,
+  pullImage: { blueprint: 'arena', revision: 3, labelSelector: 'region=eu' },
   quota,
   putQuota,
   event,

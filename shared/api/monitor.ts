@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { Grant } from '../model/grant.ts'
 import { Holding } from '../model/holding.ts'
 import { HostDescription, HostSample } from '../model/host.ts'
+import { PullEnd, PullOrder } from '../model/imagePull.ts'
 import { Name } from '../model/name.ts'
 import { PortChoice } from '../model/port.ts'
 import { Chunk, ChunkAnswer, SessionId } from '../model/session.ts'
@@ -161,6 +162,11 @@ export const report = createRoute({
           ),
         host: HostSample.nullable(),
         ships: z.array(ShipSample).max(5_000),
+        pulls: z
+          .array(PullEnd)
+          .max(100)
+          .optional()
+          .describe('What became of images it was told to pull; left out by agents that do not pull ahead'),
       }),
     ),
   },
@@ -171,6 +177,8 @@ export const report = createRoute({
         resendHoldings: z
           .boolean()
           .describe('The holdings could not be passed on: send them with the next report'),
+        resendPulls: z.boolean().describe('What became of pulls could not be recorded: send it again'),
+        pulls: z.array(PullOrder).describe('Images to pull ahead of ships, until their ends are reported'),
       }),
       'Recorded',
     ),

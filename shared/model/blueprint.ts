@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import { Capability, Limits, Tmpfs, Volume } from './container.ts'
+import { ImageReference } from './image.ts'
 import { Lifecycle } from './lifecycle.ts'
 import { Labels, Name } from './name.ts'
 import { Placement } from './placement.ts'
@@ -25,9 +26,7 @@ const Request = z.strictObject({
 
 export const BlueprintSpec = z
   .strictObject({
-    image: z
-      .string()
-      .regex(/^[a-zA-Z0-9][a-zA-Z0-9._:/@-]{0,254}$/, 'must be an image reference such as "repo/game:1.4"'),
+    image: ImageReference,
     command: z
       .array(z.string().max(4_096))
       .max(64)

@@ -1,6 +1,7 @@
 // Host: a machine that carries ships, as its agent describes it and as the cluster sees it.
 import { z } from 'zod'
 import { Address } from './address.ts'
+import { PullState } from './image.ts'
 import { Labels, Name } from './name.ts'
 import { Taint } from './placement.ts'
 import { PortRange } from './port.ts'
@@ -48,6 +49,7 @@ export const HostSample = z.strictObject({
   load1: z.number().min(0),
   diskFreeMiB: z.number().min(0).nullable().describe('Free space where Docker keeps its data'),
   degraded: z.string().max(512).nullable().describe('Why the host takes no new ships; null when it is well'),
+  pulls: z.array(PullState).max(32).optional().describe('Images that are being pulled'),
 })
 /** What the Advisor measures every few seconds. */
 export type HostSample = z.infer<typeof HostSample>

@@ -11,6 +11,7 @@ import { BlueprintSpec } from '../../shared/model/blueprint.ts'
 import type { Grant } from '../../shared/model/grant.ts'
 import type { Holding } from '../../shared/model/holding.ts'
 import type { HostDescription, HostSample } from '../../shared/model/host.ts'
+import type { PullEnd, PullOrder } from '../../shared/model/imagePull.ts'
 import { assignPorts, type PortChoice } from '../../shared/model/port.ts'
 import type { ShipSample } from '../../shared/model/ship.ts'
 import type { ShipState } from '../../shared/model/shipState.ts'
@@ -42,6 +43,9 @@ export interface FakeMonitor {
   left: { host: string; ship: string; attempt: number }[]
   samples: { host: string; sample: HostSample; ships: ShipSample[] }[]
   claims: { host: string; ship: string; attempt: number }[]
+  /** What each host is told to pull, until it has said what became of it. */
+  orders: Map<string, PullOrder[]>
+  pulls: (PullEnd & { host: string })[]
   /** Name -> value. */
   secrets: Map<string, string>
   /** Answers nothing but 503 while true. */
@@ -67,6 +71,8 @@ export async function startFakeMonitor(): Promise<FakeMonitor> {
     left: [],
     samples: [],
     claims: [],
+    orders: new Map(),
+    pulls: [],
     secrets: new Map(),
     away: false,
     refuse: () => undefined,
@@ -145,7 +151,7 @@ export async function startFakeMonitor(): Promise<FakeMonitor> {
   })
   app.openapi(routes.report, (c) => {
     const host = me(c.req.header('authorization'))
-    const { changes, holdings, left, host: sample, ships } = c.req.valid('json')
+    const { changes, holdings, left, host: sample, ships, pulls } = c.req.valid('json')
     const code = monitor.refuse(changes, Number(c.req.header('content-length') ?? 0))
     if (code) return c.json({ code, detail: 'refused' }, problems[code].status) as never
     const stale: { ship: string; attempt: number }[] = []
@@ -158,7 +164,10 @@ export async function startFakeMonitor(): Promise<FakeMonitor> {
     if (holdings) monitor.holdings.set(host, holdings)
     for (const of of left) monitor.left.push({ host, ...of })
     if (sample) monitor.samples.push({ host, sample, ships })
-    return c.json({ stale, resendHoldings: false }, 200)
+    for (const end of pulls ?? []) monitor.pulls.push({ host, ...end })
+    const ended = new Set(monitor.pulls.map((end) => end.pull))
+    const orders = (monitor.orders.get(host) ?? []).filter((order) => !ended.has(order.pull))
+    return c.json({ stale, resendHoldings: false, resendPulls: false, pulls: orders }, 200)
   })
   app.openapi(handOver, (c) => {
     const { ship } = c.req.valid('param')

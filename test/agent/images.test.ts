@@ -6,6 +6,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { PullProgress, pullText } from '../../agent/docker/pullProgress.ts'
 import { authFor, registryOf } from '../../agent/docker/registries.ts'
+import { until } from '../harness/until.ts'
 import { type Dock, openDock } from './dock.ts'
 import { type Registry, startRegistry } from './registry.ts'
 
@@ -80,6 +81,35 @@ test('while an image is pulled, the record says how far it is, and no oftener th
     assert.ok(told.length <= most, `${told.length} reports`)
   }
   registry.layerMs = 0
+})
+
+test('pulled ahead of ships: what became of it is told once, and how far it is with the measurements', async () => {
+  const { orders, pulls, samples } = dock.monitor
+  const ahead = `${registry.address}/team/ahead:1`
+  registry.missing.add('team/none')
+  registry.layerMs = 7_000
+  orders.set(host, [
+    { pull: 'good', image: ahead, limitMs: 60_000 },
+    { pull: 'none', image: `${registry.address}/team/none:1`, limitMs: 60_000 },
+  ])
+  await until(() => pulls.length === 2, 60_000)
+  registry.layerMs = 0
+  const ended = (pull: string) => pulls.filter((end) => end.pull === pull)
+  assert.equal([ended('good').length, ended('none').length], [1, 1])
+  assert.is(ended('good')[0]?.state, 'Pulled')
+  assert.is(ended('good')[0]?.reason, null)
+  assert.is(ended('none')[0]?.state, 'Failed')
+  assert.match(String(ended('none')[0]?.reason), /team\/none:1 is not on this host and cannot be pulled/)
+  assert.ok(samples.some(({ sample }) => sample.pulls?.some(({ image }) => image === ahead)))
+  // Given again, it is answered again; another order for the same image finds it there.
+  pulls.length = 0
+  orders.set(host, [{ pull: 'again', image: ahead, limitMs: 60_000 }, ...(orders.get(host) ?? [])])
+  const served = registry.served.length
+  await until(() => pulls.length >= 3, 30_000)
+  assert.is(ended('again')[0]?.state, 'Pulled')
+  assert.is(ended('good')[0]?.state, 'Pulled')
+  assert.is(registry.served.length, served)
+  orders.clear()
 })
 
 test('which registry an image is of, and what the file may hold', async () => {

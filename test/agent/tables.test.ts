@@ -7,6 +7,7 @@ import { describeHost } from '../../agent/describe.ts'
 import { clip } from '../../agent/docker/log.ts'
 import { Lanes } from '../../agent/lanes.ts'
 import { Outbox } from '../../agent/outbox.ts'
+import { PullBook } from '../../agent/pullBook.ts'
 import { Roster } from '../../agent/roster.ts'
 import { connect } from '../../shared/api/client.ts'
 import type { ShipReport } from '../../shared/api/monitor.ts'
@@ -72,6 +73,7 @@ async function report(changes: readonly ShipReport[], turns: number): Promise<Ou
   for (const change of changes) outbox.put(change)
   const sampleHost = async () => ({ cpuMillis: 1, memoryMiB: 1, load1: 0, diskFreeMiB: null, degraded: null })
   const reporter = new Reporter({
+    pulls: new PullBook(),
     ...{ outbox, sampleHost, roster: new Roster(), contact: new Contact(), log: createLog('test', 'silent') },
     ...{ sampleShips: () => [], degraded: () => null, onStale: () => undefined },
     api: connect({ url: monitor.url, token: 'credential-of-h1' }),

@@ -131,7 +131,7 @@ test('a claim is granted once: to the host that asks first, and to it again', as
       json: { changes: [{ ship, attempt: 1, state: 'Ready' }], holdings: [], host: null, ships: [] },
     }),
   )
-  assert.deepEqual(ready, { stale: [], resendHoldings: false })
+  assert.deepEqual(ready, { stale: [], resendHoldings: false, resendPulls: false, pulls: [] })
   const found = await answerOf(a.admin.v1.ships[':ship'].$get({ param: { ship } }))
   assert.equal(found.state, 'Ready')
   assert.equal(found.address, '127.0.0.1')
