@@ -13,6 +13,7 @@ import { Contact } from './contact.ts'
 import { Credential } from './credential.ts'
 import { describeHost, thisMachine } from './describe.ts'
 import { Engine } from './docker/engine.ts'
+import { ImageLog } from './docker/imageLog.ts'
 import { Images } from './docker/images.ts'
 import { LastSamples } from './lastSamples.ts'
 import { bootId, lockHost, placeOf } from './lock.ts'
@@ -43,7 +44,10 @@ async function main(): Promise<void> {
   await credential.assertKnown()
   const api = connect({ url, token: () => credential.token })
   const engine = new Engine(docker)
-  const images = new Images(engine, log, { authFile: settings.registryAuth })
+  const images = new Images(engine, log, {
+    images: await ImageLog.open(join(stateDir, 'images.json')),
+    authFile: settings.registryAuth,
+  })
   const pulls = new PullBook()
   const roster = new Roster()
   const outbox = new Outbox()
@@ -75,6 +79,11 @@ async function main(): Promise<void> {
       credential,
       openZooKeeper,
       sessionMs,
+      cleaning: {
+        highPercent: settings.imageHighPercent,
+        lowPercent: settings.imageLowPercent,
+        minAgeMs: settings.imageMinAgeMs,
+      },
     },
     place: placeOf(stateDir),
     sdkPorts: new SdkPortBook(settings.sdkPorts, () =>

@@ -277,6 +277,24 @@ export const settings = {
     z.string().optional(),
     "File with the credentials of registries, in the format of Docker's config.json",
   ),
+  imageHighPercent: setting(
+    'ARMADA_IMAGE_HIGH_PERCENT',
+    ['agent'],
+    z.coerce.number().min(0).max(100).default(85),
+    "Use of Docker's disk past which images that Armada pulled and nobody needs are removed; 100: never",
+  ),
+  imageLowPercent: setting(
+    'ARMADA_IMAGE_LOW_PERCENT',
+    ['agent'],
+    z.coerce.number().min(0).max(100).default(80),
+    'Use of the disk down to which they are removed',
+  ),
+  imageMinAgeMs: setting(
+    'ARMADA_IMAGE_MIN_AGE_MS',
+    ['agent'],
+    z.coerce.number().int().min(0).default(120_000),
+    'How long an image must not have been used before it is removed',
+  ),
   credentialMs: setting(
     'ARMADA_CREDENTIAL_MS',
     ['agent'],

@@ -25,8 +25,9 @@ export class HostMeter {
       this.#diskFreeMiB(),
     ])
     const degraded = this.#engine.away?.slice(0, 512) ?? null
+    const images = this.#images.log.size
     const pulls = this.#images.pulls().slice(0, 32)
-    return { cpuMillis, memoryMiB, load1: loadavg()[0] ?? 0, diskFreeMiB, degraded, pulls }
+    return { cpuMillis, memoryMiB, load1: loadavg()[0] ?? 0, diskFreeMiB, degraded, images, pulls }
   }
 
   /** Since the last sample; 0 at the first. */

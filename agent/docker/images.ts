@@ -3,32 +3,39 @@ import type { Readable } from 'node:stream'
 import { messageOf } from '../../shared/errors.ts'
 import type { Log } from '../../shared/log.ts'
 import { within } from '../../shared/loop.ts'
-import type { PullState } from '../../shared/model/image.ts'
+import { type PullState, wholeReference } from '../../shared/model/image.ts'
 import type { Engine } from './engine.ts'
 import { EngineError, hasStatus, isAway } from './engineError.ts'
+import type { ImageLog } from './imageLog.ts'
+import { removeImage } from './localImages.ts'
 import { type PullEvent, PullProgress } from './pullProgress.ts'
 import { authFor } from './registries.ts'
 
 const toldEveryMs = 5_000
 
 export interface ImageOptions {
+  /** Of what is pulled here. */
+  images: ImageLog
   /** Credentials of registries, as Docker's config.json has them. */
   authFile?: string | undefined
   limitMs?: number
 }
 
 export class Images {
+  readonly log: ImageLog
   readonly #engine: Engine
-  readonly #log: Log
+  readonly #logger: Log
   readonly #authFile: string | undefined
   readonly #limitMs: number
   /** One a wanted image, for all who wait for it. */
   readonly #searches = new Map<string, Promise<void>>()
   readonly #pulls = new Map<string, PullProgress>()
+  #removal: Promise<unknown> = Promise.resolve()
 
-  constructor(engine: Engine, log: Log, { authFile, limitMs = 300_000 }: ImageOptions = {}) {
+  constructor(engine: Engine, log: Log, { images, authFile, limitMs = 300_000 }: ImageOptions) {
+    this.log = images
     this.#engine = engine
-    this.#log = log
+    this.#logger = log
     this.#authFile = authFile
     this.#limitMs = limitMs
   }
@@ -38,12 +45,36 @@ export class Images {
    * @throws Error that says what to do about the image; EngineError when the engine is away.
    */
   async ensure(image: string, limitMs = this.#limitMs): Promise<void> {
+    this.log.used(image)
     let search = this.#searches.get(image)
     if (!search) {
       search = this.#search(image, limitMs).finally(() => this.#searches.delete(image))
       this.#searches.set(image, search)
     }
     await search
+  }
+
+  /**
+   * Removes an image that goes by these names, unless it was wanted within that time, or has a container.
+   * @returns whether it is gone.
+   */
+  async remove(names: readonly string[], unusedMs: number): Promise<boolean> {
+    const searched = [...this.#searches.keys()].map(wholeReference)
+    const sinceMs = Date.now() - unusedMs
+    const isBusy = (name: string) =>
+      searched.includes(name) || (this.log.entries().get(name)?.usedAtMs ?? 0) > sinceMs
+    if (names.some(isBusy)) return false
+    const removal = (async () => {
+      for (const name of names) {
+        if (!(await removeImage(this.#engine, name))) return false
+        this.log.forget(name)
+      }
+      await this.log.save()
+      return true
+    })()
+    // Whoever wants it meanwhile finds it gone, and pulls it.
+    this.#removal = removal.catch(() => undefined)
+    return removal
   }
 
   /** How far the pull of an image is, in steps of some seconds; null when there is none, or it has only begun. */
@@ -57,15 +88,20 @@ export class Images {
   }
 
   async #search(image: string, limitMs: number): Promise<void> {
-    if (!(await this.#isHere(image))) await this.#pull(image, limitMs)
+    await this.#removal
+    if (await this.#idOf(image)) return
+    await this.#pull(image, limitMs)
+    const id = await this.#idOf(image)
+    if (id) await this.log.pulled(image, id)
   }
 
-  async #isHere(image: string): Promise<boolean> {
+  /** Undefined when it is not here. */
+  async #idOf(image: string): Promise<string | undefined> {
     try {
-      await this.#engine.ask('inspect image', 10_000, () => this.#engine.docker.getImage(image).inspect())
-      return true
+      const asked = () => this.#engine.docker.getImage(image).inspect()
+      return (await this.#engine.ask('inspect image', 10_000, asked)).Id
     } catch (error) {
-      if (hasStatus(error, 404)) return false
+      if (hasStatus(error, 404)) return undefined
       throw error
     }
   }
@@ -78,7 +114,7 @@ export class Images {
       const nowMs = performance.now()
       if (nowMs - toldAtMs < toldEveryMs) return
       toldAtMs = nowMs
-      this.#log.info({ ...progress.state }, 'image is being pulled')
+      this.#logger.info({ ...progress.state }, 'image is being pulled')
     }
   }
 
@@ -101,7 +137,7 @@ export class Images {
         })
       })()
       await within(pulled, limitMs, () => new Error(`not pulled within ${Math.round(limitMs / 1_000)} s`))
-      this.#log.info({ image, tookMs: Math.round(performance.now() - beginMs) }, 'image pulled')
+      this.#logger.info({ image, tookMs: Math.round(performance.now() - beginMs) }, 'image pulled')
     } catch (error) {
       over.abort()
       if (isAway(error) || !(await this.#engine.ping())) throw EngineError.from(error, 'pulling an image')

@@ -19,6 +19,7 @@ import { discard, endShip } from './end.ts'
 import { Gate } from './gate.ts'
 import { Hands } from './hands.ts'
 import { keepHouse } from './housekeeping.ts'
+import { type CleaningOptions, cleanImages } from './imageCleaner.ts'
 import { giveAllBack } from './leave.ts'
 import { keepLookout, listen, lookOnce } from './lookout.ts'
 import { pullAhead } from './pullAhead.ts'
@@ -32,6 +33,7 @@ export interface WorkerOptions extends RegisterOptions, HelloOptions, StreamOpti
   boot: string
   /** On a file system in memory, and of this host alone. */
   secretsDir: string
+  cleaning: CleaningOptions
   api: Client
   engine: Engine
   images: Images
@@ -89,6 +91,7 @@ export function startWorker(options: WorkerOptions): Worker {
     followStream(takingPart, options),
     keepLookout(crew),
     keepHouse(crew),
+    cleanImages(crew, options.cleaning),
     listen(crew),
     keepWatch(crew, options.sessionMs),
   ]

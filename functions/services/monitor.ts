@@ -20,6 +20,7 @@ import { confirm } from './changes/allocating.ts'
 import { crash } from './changes/crash.ts'
 import { claim, end, giveBack, ready, starting, unhealthy } from './changes/lifecycle.ts'
 import { noSuchHost } from './hosts.ts'
+import { imagesNeeded } from './imagesNeeded.ts'
 import { leftovers } from './leftovers.ts'
 import { PullOrders } from './pullOrders.ts'
 import { serviceApp } from './serviceApp.ts'
@@ -124,6 +125,7 @@ export function monitorService(stores: Stores, streams: AgentStreams) {
     })
     .route('/', shipWords(stores))
     .route('/', leftovers(stores))
+    .route('/', imagesNeeded(stores))
     .openapi(guarded(routes.stream), (c) => {
       const me = c.get('caller').name
       return streamSSE(c, async (stream) => {

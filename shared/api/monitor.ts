@@ -16,6 +16,8 @@ import { answer, anyone, body, failures, hosts } from './route.ts'
 
 const tags = ['monitor']
 const attempt = z.int().min(1)
+/** With registry and tag or digest, as Docker lists it: longer than what a blueprint says. */
+const WholeReference = z.string().min(1).max(512)
 const ShipAttempt = z.strictObject({ ship: Name, attempt })
 
 export const join = createRoute({
@@ -229,6 +231,24 @@ export const leftovers = createRoute({
     200: answer(
       z.strictObject({ over: z.array(Name).describe('Ended or forgotten, or at home on another host') }),
       'Those that need nothing here',
+    ),
+    ...failures(),
+  },
+})
+
+export const images = createRoute({
+  method: 'post',
+  path: '/v1/monitor/images',
+  tags,
+  'x-roles': hosts,
+  summary: 'Ask which images have to stay on this host',
+  description:
+    'Before some are removed to make room: those of ships that have not ended, of fleets and of image pulls stay.',
+  request: { body: body(z.strictObject({ images: z.array(WholeReference).max(1_000) })) },
+  responses: {
+    200: answer(
+      z.strictObject({ needed: z.array(WholeReference).describe('Of those that were asked for') }),
+      'Those that are needed',
     ),
     ...failures(),
   },

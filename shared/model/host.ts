@@ -49,6 +49,7 @@ export const HostSample = z.strictObject({
   load1: z.number().min(0),
   diskFreeMiB: z.number().min(0).nullable().describe('Free space where Docker keeps its data'),
   degraded: z.string().max(512).nullable().describe('Why the host takes no new ships; null when it is well'),
+  images: z.int().min(0).optional().describe('Images that Armada pulled here and has not removed'),
   pulls: z.array(PullState).max(32).optional().describe('Images that are being pulled'),
 })
 /** What the Advisor measures every few seconds. */

@@ -17,3 +17,24 @@ export type PullState = z.infer<typeof PullState>
 export function pullShare({ percent, totalMiB }: Pick<PullState, 'percent' | 'totalMiB'>): string {
   return percent === null ? '' : `${percent} % of ${totalMiB} MiB`
 }
+
+/**
+ * The one way to write a reference, as Docker reads it: `game` and `docker.io/library/game:latest` are the same.
+ * What has a digest needs no tag.
+ */
+export function wholeReference(image: string): string {
+  const [name = '', digest] = image.split('@')
+  const [path = '', tag = 'latest'] = name.split(/:(?=[^/]*$)/)
+  const [first = '', ...rest] = path.split('/')
+  const hasRegistry = rest.length > 0 && (/[.:]/.test(first) || first === 'localhost')
+  const within = hasRegistry ? path : `docker.io/${rest.length > 0 ? path : `library/${path}`}`
+  const whole = within.replace(/^index\.docker\.io\//, 'docker.io/')
+  return digest === undefined ? `${whole}:${tag}` : `${whole}@${digest}`
+}
+
+/** Its reference without tag and digest. */
+export function repositoryOf(image: string): string {
+  return wholeReference(image)
+    .replace(/@.*$/, '')
+    .replace(/:[^/:]*$/, '')
+}

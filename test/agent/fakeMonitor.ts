@@ -46,6 +46,7 @@ export interface FakeMonitor {
   /** What each host is told to pull, until it has said what became of it. */
   orders: Map<string, PullOrder[]>
   pulls: (PullEnd & { host: string })[]
+  neededImages: Set<string>
   /** Name -> value. */
   secrets: Map<string, string>
   /** Answers nothing but 503 while true. */
@@ -73,6 +74,7 @@ export async function startFakeMonitor(): Promise<FakeMonitor> {
     claims: [],
     orders: new Map(),
     pulls: [],
+    neededImages: new Set(),
     secrets: new Map(),
     away: false,
     refuse: () => undefined,
@@ -185,6 +187,10 @@ export async function startFakeMonitor(): Promise<FakeMonitor> {
     const isOver = (id: string) => ['Stopped', 'Failed'].includes(monitor.ships.get(id)?.state ?? 'Stopped')
     const over = c.req.valid('json').ships.filter((keeper) => !names.has(keeper) && isOver(keeper))
     return c.json({ over }, 200)
+  })
+  app.openapi(routes.images, (c) => {
+    const needed = c.req.valid('json').images.filter((image) => monitor.neededImages.has(image))
+    return c.json({ needed }, 200)
   })
   app.openapi(
     routes.stream,

@@ -160,6 +160,29 @@ test('an agent that is too old is told nothing; hosts on which it is not there b
   await refused(show(pull.id), 'not_found')
 })
 
+test('a host that asks learns which images have to stay: of ships, fleets and pulls, however they are written', async () => {
+  const whole = (name: string) => `docker.io/library/${name}`
+  await publish(servers.a, 'old', { image: 'lobby:1' })
+  const json = { name: 'lobby', blueprint: 'old', replicas: 0 }
+  await answerOf(servers.a.admin.v1.fleets.$post({ json }))
+  await publish(servers.a, 'old', { image: 'lobby:2' })
+  await publish(servers.a, 'single', { image: 'single' })
+  await answerOf(servers.b.admin.v1.ships.$post({ json: { blueprint: 'single' }, header: {} }))
+  const pull = await begin({ image: 'ahead:1' })
+  const needed = async () => {
+    const images = ['lobby:1', 'lobby:2', 'lobby:3', 'single:latest', 'ahead:1', 'game:1'].map(whole)
+    const client = hosts.get('host-1') as Client
+    return (await answerOf(client.v1.monitor.images.$post({ json: { images } }))).needed
+  }
+  assert.deepEqual(await needed(), ['lobby:1', 'lobby:2', 'single:latest', 'ahead:1'].map(whole))
+  const fleet = { param: { fleet: 'lobby' }, header: {} }
+  await answerOf(servers.a.admin.v1.fleets[':fleet'].$patch({ ...fleet, json: { revision: 2 } }))
+  await remove(pull.id)
+  // The one that it may be brought back to stays.
+  assert.deepEqual(await needed(), ['lobby:1', 'lobby:2', 'single:latest'].map(whole))
+  await refused(answerOf(servers.a.admin.v1.monitor.images.$post({ json: { images: [] } })), 'forbidden')
+})
+
 test('what cannot be is refused, and changes nothing', async () => {
   await refused(begin({ blueprint: 'none' }), 'not_found')
   await refused(begin({ blueprint: 'arena', revision: 9 }), 'not_found')
