@@ -3,6 +3,7 @@ import { statfsSync } from 'node:fs'
 import { availableParallelism, networkInterfaces, totalmem } from 'node:os'
 import { ArmadaError } from '../shared/errors.ts'
 import { HostDescription } from '../shared/model/host.ts'
+import { defaultRange, overlap, type PortRange } from '../shared/model/port.ts'
 import { isField } from '../shared/model/resources.ts'
 import type { Settings } from '../shared/settings.ts'
 
@@ -36,7 +37,7 @@ export function describeHost(
   machine: Machine,
   agentVersion: string,
 ): HostDescription {
-  const [from, to] = settings.portRange.split('-').map(Number)
+  const { from, to } = rangeOf(settings.portRange)
   const reservedMiB = Math.max(512, Math.ceil(machine.memoryMiB / 10))
   const capacity = {
     cpuMillis: settings.cpuMillis ?? machine.cores * 1_000,
@@ -52,6 +53,7 @@ export function describeHost(
     overcommit: numbersOf(settings.overcommit),
     reserved: reservedOf(settings.reserved, capacity),
     ports: { from, to },
+    portRanges: rangesOf(settings.portRanges, { from, to }),
     labels: Object.fromEntries(pairsOf(settings.hostLabels)),
     taints: pairsOf(settings.hostTaints).map(([key, value]) => ({ key, value })),
     agentVersion,
@@ -103,6 +105,28 @@ function reservedOf(text: string, capacity: Capacity) {
 
 function numbersOf(text: string): Record<string, number> {
   return Object.fromEntries(pairsOf(text).map(([name, value]) => [name, numberOf(value)]))
+}
+
+function rangeOf(text: string): PortRange {
+  const [from = Number.NaN, to = Number.NaN] = text.split('-').map(Number)
+  return { from, to }
+}
+
+/** @throws ArmadaError when two overlap, and a number would be of both. */
+function rangesOf(text: string, ports: PortRange): Record<string, PortRange> {
+  const named: [string, PortRange][] = [[defaultRange, ports]]
+  for (const pair of text.split(',').filter(Boolean)) {
+    const [name = '', range = ''] = pair.split(':')
+    const next = rangeOf(range)
+    const other = named.find(([taken, one]) => taken === name || overlap(one, next))
+    if (other)
+      throw new ArmadaError(
+        'invalid_request',
+        `This host cannot be described: its port ranges "${name}" and "${other[0]}" overlap, or have one name. The range "${defaultRange}" is that of ARMADA_PORTS, the others are those of ARMADA_PORT_RANGES.`,
+      )
+    named.push([name, next])
+  }
+  return Object.fromEntries(named.slice(1))
 }
 
 /** NaN, which no schema takes, for what is no number. */

@@ -352,6 +352,18 @@ export const settings = {
       .default('7000-8000'),
     'Host ports for ships',
   ),
+  portRanges: setting(
+    'ARMADA_PORT_RANGES',
+    ['agent'],
+    z
+      .string()
+      .regex(
+        /^([a-z0-9-]+:\d+-\d+(,[a-z0-9-]+:\d+-\d+)*)?$/,
+        'must look like game:9000-9499,query:27000-27999',
+      )
+      .default(''),
+    'Further ranges of host ports by name, for ports of blueprints that name theirs',
+  ),
   sdkPorts: setting(
     'ARMADA_SDK_PORTS',
     ['agent'],

@@ -4,7 +4,7 @@ import { Address } from './address.ts'
 import { PullState } from './image.ts'
 import { Labels, Name } from './name.ts'
 import { Taint } from './placement.ts'
-import { PortRange } from './port.ts'
+import { PortRange, PortRanges } from './port.ts'
 import { amountOf, mapped, ResourceName, Resources } from './resources.ts'
 
 export const Overcommit = z
@@ -22,6 +22,9 @@ export const HostDescription = z
     ),
     reserved: Resources.optional().describe('Kept from ships, after the overcommit. Default: nothing'),
     ports: PortRange,
+    portRanges: PortRanges.optional().describe(
+      'Further ranges by name, for ports that name theirs. One that overlaps another before it is not used',
+    ),
     labels: Labels.default({}),
     taints: z.array(Taint).max(16).default([]),
     agentVersion: z.string().max(64),

@@ -14,10 +14,17 @@ export const PortRequest = z
       .enum(['dynamic', 'static', 'passthrough', 'none'])
       .default('dynamic')
       .describe(
-        'dynamic: any port of the host range; static: exactly hostPort; passthrough: any port of the range, the same number inside; none: reachable on the container network only',
+        'dynamic: any port of a range of the host; static: exactly hostPort; passthrough: any port of the range, the same number inside; none: reachable on the container network only',
       ),
     containerPort: PortNumber.optional().describe('Port the game listens on; not with passthrough'),
     hostPort: PortNumber.optional().describe('Only with policy static'),
+    range: Name.optional().describe(
+      'Range of the host that dynamic and passthrough ports are of. Default: `default`, which every host has',
+    ),
+  })
+  .refine(({ range, policy }) => range === undefined || policy === 'dynamic' || policy === 'passthrough', {
+    path: ['range'],
+    message: 'only ports with policy "dynamic" or "passthrough" are of a range',
   })
   .refine((port) => (port.policy === 'static') === (port.hostPort !== undefined), {
     path: ['hostPort'],
@@ -39,6 +46,19 @@ export const PortRange = z
   .strictObject({ from: PortNumber, to: PortNumber })
   .refine((range) => range.from <= range.to, 'from must not be above to')
 export type PortRange = z.infer<typeof PortRange>
+
+/** What the range of `ARMADA_PORTS` is called. */
+export const defaultRange = 'default'
+
+export const PortRanges = z
+  .record(Name, PortRange)
+  .refine((ranges) => Object.keys(ranges).length <= 16, 'at most 16 ranges')
+  .refine((ranges) => !Object.hasOwn(ranges, defaultRange), 'the range "default" is that of `ports`')
+export type PortRanges = z.infer<typeof PortRanges>
+
+export function overlap(a: PortRange, b: PortRange): boolean {
+  return a.from <= b.to && b.from <= a.to
+}
 
 export const Port = z.strictObject({
   name: Name,

@@ -167,6 +167,17 @@ test('describe: the machine less what it reserves, or what the settings say', ()
   assert.is(told.capacity.memoryMiB, 100)
   const wrong = readSettings('agent', { ...base, ARMADA_PORTS: '9010-9000' })
   assert.throws(() => describeHost(wrong, machine, '1'), /from must not be above to/)
+  const ranged = (ranges: string) =>
+    describeHost(readSettings('agent', { ...env, ARMADA_PORT_RANGES: ranges }), machine, '1').portRanges
+  assert.equal(ranged(''), {})
+  assert.equal(ranged('game:9011-9020,query:27000-27999'), {
+    game: { from: 9_011, to: 9_020 },
+    query: { from: 27_000, to: 27_999 },
+  })
+  for (const ranges of ['game:9010-9020', 'a:1-2,b:2-3', 'a:1-2,a:3-4', 'default:1-2'])
+    assert.throws(() => ranged(ranges), /overlap, or have one name/)
+  assert.throws(() => ranged('game:9020-9011'), /from must not be above to/)
+  assert.throws(() => ranged('game'), /must look like game:9000-9499/)
 })
 
 test('describe: disk, named resources, overcommit and what is kept from ships', () => {

@@ -76,6 +76,7 @@ function likenessOf({ demand, ports }: Rules): string {
     mates,
     ports.fixedNumbers,
     ports.any.length,
+    [...ports.named].map(([range, { length }]) => [range, length]).sort(),
     ports.clash,
     home,
   ])

@@ -132,6 +132,14 @@ function roomFilters({ resources, placement, fleet }: Demand, ports: PortPlan): 
         `not enough free ports (wants ${ports.any.length}, best has ${best(rows, (row) => row.ports.freeInRange)})`,
     })
   }
+  for (const [range, { length }] of ports.named) {
+    filters.push({
+      rule: 'ports',
+      admits: (row) => row.ports.hasEnoughIn(range, ports),
+      phrase: (rows) =>
+        `not enough free ports of the range "${range}" (wants ${length}, best has ${best(rows, (row) => row.ports.freeIn(range))})`,
+    })
+  }
   if (placement.antiAffinity === 'required' && fleet !== null) {
     filters.push({
       rule: 'mates',

@@ -18,7 +18,8 @@ export class Gauge {
   readonly #memoryMiB: number
   readonly #others: readonly { column: Column; amount: number }[]
   readonly #ports: number
-  readonly #fixedPorts: boolean
+  /** Its ports are not those that the table counts alone. */
+  readonly #otherPorts: boolean
   readonly #apart: 'none' | 'preferred' | 'required'
   readonly #packed: boolean
   readonly #appetite: Appetite
@@ -35,7 +36,7 @@ export class Gauge {
       amount,
     }))
     this.#ports = rules.ports.any.length
-    this.#fixedPorts = rules.ports.fixedNumbers.length > 0
+    this.#otherPorts = rules.ports.fixedNumbers.length > 0 || rules.ports.named.size > 0
     this.#apart = fleet === null ? 'none' : placement.antiAffinity
     this.#packed = placement.strategy === 'packed'
     this.#appetite = appetiteOf(resources)
@@ -50,7 +51,7 @@ export class Gauge {
     for (const { column, amount } of this.#others) if ((column.left[slot] ?? 0) < amount) return -1
     if (this.#ports > 0 && (table[at + cell.freePorts] as number) < this.#ports) return -1
     if (this.#apart === 'required' && mates.has(slot)) return -1
-    if (this.#fixedPorts) {
+    if (this.#otherPorts) {
       const row = this.#board.rows[slot]
       if (!row || !passes(this.#rules.room, row)) return -1
     }

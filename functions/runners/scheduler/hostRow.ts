@@ -28,7 +28,7 @@ export class HostRow {
     this.id = description.id
     this.description = description
     this.degraded = degraded
-    this.ports = new PortBook(description.ports, seed)
+    this.ports = new PortBook(description.ports, seed, description.portRanges)
     this.#stock = stock
     this.#kind = stock.kinds.enter(description, degraded !== null)
     stock.put(slot, this.#kind, allocatableOf(description), this.ports.freeInRange, degraded === null)

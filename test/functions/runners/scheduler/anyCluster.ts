@@ -23,6 +23,7 @@ const anyHost = fc.record({
   spot: seldom(fc.constant(true)),
   degraded: seldom(fc.constant(true)),
   width: fc.integer({ min: 0, max: 16 }),
+  queryWidth: fc.option(fc.integer({ min: 0, max: 6 }), { nil: undefined }),
   diskMiB: fc.option(fc.integer({ min: 0, max: 2_000 }), { nil: undefined }),
   gpu: seldom(fc.integer({ min: 0, max: 3 })),
 })
@@ -38,6 +39,8 @@ const anyPort = fc.constantFrom(
   { policy: 'dynamic', containerPort: 1 },
   { policy: 'passthrough', protocol: 'tcp+udp' },
   { policy: 'static', hostPort: 7_002, containerPort: 1 },
+  { policy: 'static', hostPort: 27_001, containerPort: 1 },
+  { policy: 'dynamic', containerPort: 1, range: 'query' },
   { policy: 'none', containerPort: 1 },
 )
 const anyDemand = fc.record({
@@ -87,10 +90,13 @@ export interface Living {
 
 export function play({ hosts, demands, rounds, leaves, turns }: Cluster) {
   const scene = new Scene([])
-  const descriptions = hosts.map(({ zone, disk, spot, width, degraded: _, gpu, ...plain }, i) =>
+  const descriptions = hosts.map(({ zone, disk, spot, width, queryWidth, degraded: _, gpu, ...plain }, i) =>
     hostNamed(`host-${i}`, {
       capacity: { ...plain, ...(gpu !== undefined && { extra: { gpu } }) },
       ports: { from: 7_000, to: 7_000 + width },
+      ...(queryWidth !== undefined && {
+        portRanges: { query: { from: 27_000, to: 27_000 + queryWidth } },
+      }),
       labels: { ...(zone && { zone }), ...(disk && { disk }) },
       taints: spot ? [{ key: 'spot', value: '' }] : [],
     }),

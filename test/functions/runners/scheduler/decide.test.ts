@@ -276,6 +276,36 @@ engine('a demand that does not fit does not hold back another', () => {
   assert.equal(ships, ['fits'])
 })
 
+engine(
+  'ports of a named range come from it; a host without it, or with none left there, is named with the range',
+  () => {
+    const query = { from: 27_000, to: 27_001 }
+    const ranges = { ports: { from: 7_000, to: 7_099 }, portRanges: { query } }
+    const ports = [
+      PortRequest.parse({ name: 'game', policy: 'passthrough' }),
+      PortRequest.parse({ name: 'query', containerPort: 1, range: 'query' }),
+    ]
+    const scene = new Scene([hostNamed('a', ranges), hostNamed('old')])
+    const fixed = { name: 'query', policy: 'static', hostPort: 1, containerPort: 1, range: 'query' }
+    assert.not(PortRequest.safeParse(fixed).success)
+    const { placed, hosts, reasons } = scene.decide(tickets(3, { demand: demand({ ports }) }))
+    assert.equal(hosts, ['a', 'a'])
+    assert.equal(placed.map(({ ports }) => ports.query).sort(), [27_000, 27_001])
+    assert.ok(placed.every(({ ports }) => (ports.game ?? 0) >= 7_000 && (ports.game ?? 0) < 7_100))
+    assert.equal(reasons, ['2 hosts: not enough free ports of the range "query" (wants 1, best has 0)'])
+    // Freed, a number is given again; the default range was never short.
+    scene.board.drop(placed[0]?.entry.ticket.ship ?? '')
+    assert.equal(scene.decide([]).hosts, ['a'])
+    // An agent refuses such ranges; from elsewhere they count as if they were not there.
+    const overlapping = {
+      ports: { from: 7_000, to: 7_099 },
+      portRanges: { query: { from: 7_050, to: 7_150 } },
+    }
+    const wrong = new Scene([hostNamed('b', overlapping)]).decide(tickets(1, { demand: demand({ ports }) }))
+    assert.equal(wrong.hosts, [])
+  },
+)
+
 engine('ports: a number just freed is not given again at once; static is exactly that; none is none', () => {
   const scene = new Scene([hostNamed('a', { ports: { from: 7_000, to: 7_003 } })])
   const first = scene.decide([ticket('x')]).placed[0]?.ports.game

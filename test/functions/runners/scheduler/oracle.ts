@@ -2,6 +2,7 @@
 import type { HostRow } from '../../../../functions/runners/scheduler/hostRow.ts'
 import { planPorts } from '../../../../functions/runners/scheduler/portBook.ts'
 import { matches } from '../../../../functions/runners/scheduler/selector.ts'
+import type { PortRequest } from '../../../../shared/model/port.ts'
 import { amountOf, othersIn } from '../../../../shared/model/resources.ts'
 import type { Demand } from '../../../../shared/model/ticket.ts'
 import type { Living } from './anyCluster.ts'
@@ -24,18 +25,22 @@ export function hasRoom(demand: Demand, { id, description }: HostRow, living: re
   const on = living.filter(({ placed }) => placed.host === id).map(({ holding }) => holding)
   const left = (name: string) =>
     on.reduce((sum, { resources }) => sum - amountOf(resources, name), amountOf(description.capacity, name))
-  const { ports: range } = description
   const numbers = new Set(on.flatMap(({ hostPorts }) => hostPorts))
   const fixed = new Set(demand.ports.flatMap((port) => (port.policy === 'static' ? [port.hostPort] : [])))
   for (const number of fixed) if (numbers.has(number as number)) return false
   for (const number of fixed) numbers.add(number as number)
-  const wanted = demand.ports.filter(({ policy }) => policy === 'dynamic' || policy === 'passthrough').length
-  let free = 0
-  for (let number = range.from; number <= range.to; number++) if (!numbers.has(number)) free++
+  const enoughIn = (name: string | undefined, range: { from: number; to: number } | undefined) => {
+    const anyOf = ({ policy, range: of }: PortRequest) =>
+      (policy === 'dynamic' || policy === 'passthrough') && of === name
+    let left = -demand.ports.filter(anyOf).length
+    for (let number = range?.from ?? 1; number <= (range?.to ?? 0); number++) if (!numbers.has(number)) left++
+    return left >= 0
+  }
   const mates = on.filter(({ fleet }) => fleet !== null && fleet === demand.fleet).length
   return (
     ['cpu', 'memory', 'disk', 'gpu'].every((name) => left(name) >= amountOf(demand.resources, name)) &&
-    wanted <= free &&
+    enoughIn(undefined, description.ports) &&
+    enoughIn('query', description.portRanges?.query) &&
     (demand.placement.antiAffinity !== 'required' || mates === 0)
   )
 }
@@ -48,11 +53,14 @@ export function howMany(demand: Demand, rows: readonly (HostRow | undefined)[]):
   const mostOn = (row: HostRow) => {
     const onlyOne = plan.fixed.length > 0 || (placement.antiAffinity === 'required' && fleet !== null)
     if (plan.fixedNumbers.some((number) => !row.ports.isFree(number)) || !row.ports.hasEnough(plan)) return 0
+    const query = plan.named.get('query')?.length ?? 0
+    if (query > 0 && !row.ports.hasEnoughIn('query', plan)) return 0
     if (placement.antiAffinity === 'required' && row.mates(fleet) > 0) return 0
     return Math.min(
       Math.floor(row.freeCpuMillis / resources.cpuMillis),
       Math.floor(row.freeMemoryMiB / resources.memoryMiB),
       plan.any.length > 0 ? Math.floor(row.ports.freeInRange / plan.any.length) : Number.POSITIVE_INFINITY,
+      query > 0 ? Math.floor(row.ports.freeIn('query') / query) : Number.POSITIVE_INFINITY,
       ...othersIn(resources).map(([name, amount]) =>
         amount > 0 ? Math.floor(row.free(name) / amount) : Number.POSITIVE_INFINITY,
       ),

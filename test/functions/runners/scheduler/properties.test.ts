@@ -49,7 +49,7 @@ holds('every placement keeps the constraints that held when it was made', ({ his
     const { placement, fleet, ports } = wanted
     const row = hostOf(placed.host)
     assert.ok(row && row.degraded === null)
-    const { labels, taints, ports: range } = row.description
+    const { labels, taints, ports: usual, portRanges } = row.description
     for (const one of placement.require) assert.ok(matches(one, labels))
     for (const { key } of taints) assert.ok(placement.tolerations.includes(key))
     if (placement.host !== undefined) assert.is(placed.host, placement.host)
@@ -57,6 +57,7 @@ holds('every placement keeps the constraints that held when it was made', ({ his
     if (placement.antiAffinity === 'required') assert.not(mates.some(({ host }) => host === placed.host))
     for (const port of ports) {
       const number = placed.ports[port.name]
+      const range = port.range === undefined ? usual : (portRanges?.[port.range] ?? { from: 0, to: -1 })
       if (port.policy === 'none') assert.is(number, undefined)
       else if (port.policy === 'static') assert.is(number, port.hostPort)
       else assert.ok(number !== undefined && number >= range.from && number <= range.to)
