@@ -53,7 +53,7 @@ export function describeHost(
     overcommit: numbersOf(settings.overcommit),
     reserved: reservedOf(settings.reserved, capacity),
     ports: { from, to },
-    portRanges: rangesOf(settings.portRanges, { from, to }),
+    portRanges: rangesOf(settings.portRanges, { from, to }, rangeOf(settings.sdkPorts)),
     labels: Object.fromEntries(pairsOf(settings.hostLabels)),
     taints: pairsOf(settings.hostTaints).map(([key, value]) => ({ key, value })),
     agentVersion,
@@ -113,8 +113,12 @@ function rangeOf(text: string): PortRange {
 }
 
 /** @throws ArmadaError when two overlap, and a number would be of both. */
-function rangesOf(text: string, ports: PortRange): Record<string, PortRange> {
-  const named: [string, PortRange][] = [[defaultRange, ports]]
+function rangesOf(text: string, ports: PortRange, sdkPorts: PortRange): Record<string, PortRange> {
+  const own: [string, PortRange][] = [
+    [defaultRange, ports],
+    ['ARMADA_SDK_PORTS', sdkPorts],
+  ]
+  const named = [...own]
   for (const pair of text.split(',').filter(Boolean)) {
     const [name = '', range = ''] = pair.split(':')
     const next = rangeOf(range)
@@ -122,11 +126,11 @@ function rangesOf(text: string, ports: PortRange): Record<string, PortRange> {
     if (other)
       throw new ArmadaError(
         'invalid_request',
-        `This host cannot be described: its port ranges "${name}" and "${other[0]}" overlap, or have one name. The range "${defaultRange}" is that of ARMADA_PORTS, the others are those of ARMADA_PORT_RANGES.`,
+        `This host cannot be described: its port ranges "${name}" and "${other[0]}" overlap, or have one name. The range "${defaultRange}" is that of ARMADA_PORTS, the others are those of ARMADA_PORT_RANGES; none may have ports of ARMADA_SDK_PORTS.`,
       )
     named.push([name, next])
   }
-  return Object.fromEntries(named.slice(1))
+  return Object.fromEntries(named.slice(own.length))
 }
 
 /** NaN, which no schema takes, for what is no number. */

@@ -359,7 +359,7 @@ export const settings = {
       .string()
       .regex(
         /^([a-z0-9-]+:\d+-\d+(,[a-z0-9-]+:\d+-\d+)*)?$/,
-        'must look like game:9000-9499,query:27000-27999',
+        'must look like game:9000-9399,query:27000-27999',
       )
       .default(''),
     'Further ranges of host ports by name, for ports of blueprints that name theirs',

@@ -21,6 +21,13 @@ export interface ImageOptions {
   limitMs?: number
 }
 
+interface Search {
+  found: Promise<void>
+  /** Ends it, when nobody waits any more. */
+  over: AbortController
+  waiting: number
+}
+
 export class Images {
   readonly log: ImageLog
   readonly #engine: Engine
@@ -28,7 +35,7 @@ export class Images {
   readonly #authFile: string | undefined
   readonly #limitMs: number
   /** One a wanted image, for all who wait for it. */
-  readonly #searches = new Map<string, Promise<void>>()
+  readonly #searches = new Map<string, Search>()
   readonly #pulls = new Map<string, PullProgress>()
   #removal: Promise<unknown> = Promise.resolve()
 
@@ -41,17 +48,22 @@ export class Images {
   }
 
   /**
-   * @param limitMs time for a pull, unless there is one already.
+   * @param limitMs how long to wait. The pull goes on while others wait longer.
    * @throws Error that says what to do about the image; EngineError when the engine is away.
    */
   async ensure(image: string, limitMs = this.#limitMs): Promise<void> {
     this.log.used(image)
-    let search = this.#searches.get(image)
-    if (!search) {
-      search = this.#search(image, limitMs).finally(() => this.#searches.delete(image))
-      this.#searches.set(image, search)
+    const search = this.#searches.get(image) ?? this.#begin(image)
+    search.waiting++
+    const late = notHere(image, `not pulled within ${Math.round(limitMs / 1_000)} s`)
+    try {
+      await within(search.found, limitMs, () => late)
+    } catch (error) {
+      if (error === late && !(await this.#engine.ping())) throw EngineError.from(error, 'pulling an image')
+      throw error
+    } finally {
+      if (--search.waiting === 0) this.#end(image, search)
     }
-    await search
   }
 
   /**
@@ -87,10 +99,25 @@ export class Images {
     return [...this.#pulls.values()].map(({ state }) => state)
   }
 
-  async #search(image: string, limitMs: number): Promise<void> {
+  #begin(image: string): Search {
+    const over = new AbortController()
+    const search: Search = { found: this.#search(image, over), over, waiting: 0 }
+    // Whoever is still waiting hears of it.
+    search.found.catch(() => undefined).then(() => this.#end(image, search))
+    this.#searches.set(image, search)
+    return search
+  }
+
+  /** Whoever comes now begins another one. */
+  #end(image: string, search: Search): void {
+    search.over.abort()
+    if (this.#searches.get(image) === search) this.#searches.delete(image)
+  }
+
+  async #search(image: string, over: AbortController): Promise<void> {
     await this.#removal
     if (await this.#idOf(image)) return
-    await this.#pull(image, limitMs)
+    await this.#pull(image, over)
     const id = await this.#idOf(image)
     if (id) await this.log.pulled(image, id)
   }
@@ -118,37 +145,36 @@ export class Images {
     }
   }
 
-  async #pull(image: string, limitMs: number): Promise<void> {
+  async #pull(image: string, over: AbortController): Promise<void> {
     const { docker } = this.#engine
-    const over = new AbortController()
     const beginMs = performance.now()
     const progress = new PullProgress(image)
     this.#pulls.set(image, progress)
     try {
       const reference = /[:@][^/]*$/.test(image) ? image : `${image}:latest`
-      const pulled = (async () => {
-        const authconfig = await authFor(image, this.#authFile)
-        const options = { abortSignal: over.signal, ...(authconfig && { authconfig }) }
-        const stream = await docker.pull(reference, options)
-        const tell = this.#teller(progress)
-        await new Promise<void>((resolve, reject) => {
-          docker.modem.followProgress(stream, (error) => (error ? reject(error) : resolve()), tell)
-          ;(stream as Readable).once('close', () => reject(new EngineError(null, 'the pull broke off')))
-        })
-      })()
-      await within(pulled, limitMs, () => new Error(`not pulled within ${Math.round(limitMs / 1_000)} s`))
+      const authconfig = await authFor(image, this.#authFile)
+      const options = { abortSignal: over.signal, ...(authconfig && { authconfig }) }
+      const stream = await docker.pull(reference, options)
+      const tell = this.#teller(progress)
+      await new Promise<void>((resolve, reject) => {
+        docker.modem.followProgress(stream, (error) => (error ? reject(error) : resolve()), tell)
+        ;(stream as Readable).once('close', () => reject(new EngineError(null, 'the pull broke off')))
+      })
       this.#logger.info({ image, tookMs: Math.round(performance.now() - beginMs) }, 'image pulled')
     } catch (error) {
-      over.abort()
       if (isAway(error) || !(await this.#engine.ping())) throw EngineError.from(error, 'pulling an image')
       const said = EngineError.from(error, 'pulling an image')
       const why = said.status === null ? messageOf(error) : said.message
-      throw new Error(
-        `image ${image} is not on this host and cannot be pulled: ${why.trim()}; check the name, that the registry can be reached, and its credentials`,
-        { cause: error },
-      )
+      throw notHere(image, why.trim(), error)
     } finally {
-      this.#pulls.delete(image)
+      if (this.#pulls.get(image) === progress) this.#pulls.delete(image)
     }
   }
+}
+
+function notHere(image: string, why: string, cause?: unknown): Error {
+  return new Error(
+    `image ${image} is not on this host and cannot be pulled: ${why}; check the name, that the registry can be reached, and its credentials`,
+    { cause },
+  )
 }

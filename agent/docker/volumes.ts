@@ -13,13 +13,13 @@ export const volumeName = /^armada(\.[a-z0-9-]{1,63}){3}$/
 /** A kept volume, as the list shows it. */
 export interface KeptVolume {
   name: string
-  /** Id or name of the ship: see keeperOf. */
+  /** Id of a ship: see keeperOf. */
   keeper: string
 }
 
 /** Whose kept volumes are: those of a numbered ship outlive it, for the next of its name. */
-export function keeperOf({ ship, name = ship }: Pick<Grant, 'ship' | 'name'>): string {
-  return name
+export function keeperOf({ ship, keeper = ship }: Pick<Grant, 'ship' | 'keeper'>): string {
+  return keeper
 }
 
 export function mountOf({ name, path, keep }: Volume, keeper: string, host: string): Dockerode.MountSettings {

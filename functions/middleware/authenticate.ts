@@ -39,19 +39,18 @@ export function authenticate(
     const token = bearerOf(c.req.header('authorization'))
     if (!token) return next()
     const known = callers.known(token)
-    if (!known) return lookUp(c, next, token)
-    c.set('caller', known)
-    c.set('isStillCaller', async () => (await callers.find(token)) !== undefined)
+    return known ? enter(c, next, token, known) : lookUp(c, next, token)
+  }
+
+  function enter(c: Context<Env>, next: Next, token: string, caller: Caller): Promise<void> {
+    c.set('caller', caller)
+    c.set('isStillCaller', async () => (callers.known(token) ?? (await callers.find(token))) !== undefined)
     return next()
   }
 
   async function lookUp(c: Context<Env>, next: Next, token: string): Promise<void> {
     const caller = await callers.find(token, () => beforeAsking(c))
-    if (caller) {
-      c.set('caller', caller)
-      c.set('isStillCaller', async () => (await callers.find(token)) !== undefined)
-    }
-    await next()
+    await (caller ? enter(c, next, token, caller) : next())
   }
 }
 

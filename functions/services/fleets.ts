@@ -119,7 +119,8 @@ export function fleetService(stores: Stores, watching: Watching, guard: AddressG
       return c.json(fleetView(row, stores), 200)
     })
     .openapi(guarded(routes.pauseRollout), async (c) => {
-      const row = await changeAsked(c, async (value, by) => paused(value, by))
+      const liveIn = (fleet: string) => liveOf(ships.index.countsOfFleet(fleet))
+      const row = await changeAsked(c, async (value, by) => paused(value, by, liveIn(value.name)))
       return c.json(fleetView(row, stores), 200)
     })
     .openapi(guarded(routes.resumeRollout), async (c) => {

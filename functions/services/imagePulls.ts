@@ -7,6 +7,7 @@ import { LabelSelector, selects } from '../../shared/model/labelSelector.ts'
 import { randomId } from '../../shared/model/name.ts'
 import { guarded } from '../middleware/authenticate.ts'
 import type { Row } from '../stores/mirror/table.ts'
+import type { HostReport } from '../stores/redis/samples.ts'
 import type { Stores } from '../stores/stores.ts'
 import { isOver, isSilent, labelsOf } from './hosts.ts'
 import { pageOf } from './paging.ts'
@@ -28,7 +29,7 @@ export function imagePullService(stores: Stores) {
       const selectors = labelSelector === null ? [] : LabelSelector.parse(labelSelector)
       c.set('subject', image)
       if (matching({ selectors }).next().done) throw noHost(labelSelector)
-      if (imagePulls.table.size >= mostPulls) throw tooMany()
+      if (imagePulls.table.size >= mostPulls) await makeRoom()
       const nowMs = Date.now()
       const at = (seconds: number) => new Date(nowMs + seconds * 1_000).toISOString()
       const row = await imagePulls.create({
@@ -49,7 +50,9 @@ export function imagePullService(stores: Stores) {
     .openapi(guarded(routes.listImagePullHosts), async (c) => {
       const { value: pull } = await known(c.req.valid('param').pull)
       const page = await pageOf(c, c.req.valid('query'), (after) => matching(pull, after))
-      const shown = await Promise.all(page.items.map((host) => withProgress(pull, host)))
+      const views = page.items.map(({ id }) => hostView(pull, id))
+      const reports = await samples.hostReports(views.filter(isUnderWay).map(({ host }) => host))
+      const shown = views.map((view) => withProgress(pull, view, reports.get(view.host)))
       return c.json({ hosts: shown, nextCursor: page.nextCursor }, 200)
     })
     .openapi(guarded(routes.deleteImagePull), async (c) => {
@@ -57,6 +60,14 @@ export function imagePullService(stores: Stores) {
       if (!(await imagePulls.remove(pull))) throw noSuchPull(pull)
       return c.json({ deleted: pull }, 200)
     })
+
+  /** The oldest that has ended is forgotten. */
+  async function makeRoom(): Promise<void> {
+    const ended = [...imagePulls.table.rows()].filter(([, row]) => viewOf(row).state !== 'Running')
+    const [oldest] = ended.sort(([, a], [, b]) => a.value.createdAt.localeCompare(b.value.createdAt))
+    if (!oldest) throw tooMany()
+    await imagePulls.remove(oldest[0])
+  }
 
   async function known(id: string): Promise<Row<ImagePull>> {
     const row = await imagePulls.get(id)
@@ -97,16 +108,18 @@ export function imagePullService(stores: Stores) {
       : { ...nothing, host, state: 'Pulling', at: since }
   }
 
-  async function withProgress(pull: ImagePull, { id: host }: Host): Promise<HostPullView> {
-    const view = hostView(pull, host)
-    if (view.state !== 'Pulling' && view.state !== 'Pending') return view
-    const report = await samples.hostReport(host)
-    if (isSilent(report)) return { ...view, reason: 'the host is silent' }
+  function withProgress(pull: ImagePull, view: HostPullView, report: HostReport | undefined): HostPullView {
+    if (!isUnderWay(view)) return view
+    if (isSilent(report ?? null)) return { ...view, reason: 'the host is silent' }
     const { percent, totalMiB } = report?.sample?.pulls?.find(({ image }) => image === pull.image) ?? {}
     return view.state === 'Pending'
       ? { ...view, reason: 'it waits for its turn' }
       : { ...view, percent: percent ?? null, totalMiB: totalMiB ?? null }
   }
+}
+
+function isUnderWay({ state }: HostPullView): boolean {
+  return state === 'Pulling' || state === 'Pending'
 }
 
 function noSuchPull(id: string): ArmadaError {
@@ -128,6 +141,6 @@ function noHost(labelSelector: string | null): ArmadaError {
 function tooMany(): ArmadaError {
   return new ArmadaError(
     'conflict',
-    `There are ${mostPulls} image pulls, which is as many as are remembered. DELETE one that has ended.`,
+    `There are ${mostPulls} image pulls under way, which is as many as there may be. Wait until one has ended, or DELETE one.`,
   )
 }

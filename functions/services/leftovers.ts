@@ -11,9 +11,10 @@ export function leftovers({ ships, berths, mirror }: Pick<Stores, 'ships' | 'ber
     const { ships: asked } = c.req.valid('json')
     // What is removed is gone for good, and memory may lag behind.
     if (asked.length > 0) await mirror.catchUp()
+    const named = new Map([...berths.table.rows()].map(([, { value }]) => [value.keeper, value]))
     const over = asked.filter((id) => {
       // Names keep what they have while there is no ship of that name.
-      const berth = berths.table.get(id)?.value
+      const berth = named.get(id)
       if (berth) return berth.host !== me
       const ship = ships.table.get(id)?.value
       return !ship || isFinished(ship.state) || (ship.home !== me && ship.host !== me)

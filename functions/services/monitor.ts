@@ -241,7 +241,9 @@ export function monitorService(stores: Stores, streams: AgentStreams) {
     const specs = await specsOf(granted.map((ship) => ship.id))
     return granted.flatMap(({ id, attempt, state, fleet, name, labels, blueprint, ports, traceId }) => {
       const spec = specs.get(id)
-      const rest = { ...(name && { name }), labels, blueprint, ports, ...traced({ traceId }) }
+      const keeper = name && berths.table.get(name)?.value.keeper
+      const named = { ...(name && { name }), ...(keeper && { keeper }) }
+      const rest = { ...named, labels, blueprint, ports, ...traced({ traceId }) }
       return spec ? [{ ship: id, attempt, state, fleet, spec, ...rest }] : []
     })
   }

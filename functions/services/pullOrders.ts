@@ -48,9 +48,12 @@ export class PullOrders {
 
   #isGone = (host: string, since: string): boolean => {
     const { hosts, samples } = this.#stores
+    if (!hosts.table.get(host)) return true
+    // Other ApiServers may hear of it.
+    if (!samples.isWhole) return false
     const heardAt = samples.heardAt(host) ?? since
     const lastMs = Math.max(Date.parse(heardAt), Date.parse(since))
-    return !hosts.table.get(host) || Date.now() - lastMs > silentMs
+    return Date.now() - lastMs > silentMs
   }
 }
 

@@ -6,6 +6,7 @@
 import { ArmadaError } from '../../shared/errors.ts'
 import { backoffMs, sleep } from '../../shared/loop.ts'
 import type { Ship } from '../../shared/model/ship.ts'
+import { isFinished } from '../../shared/model/shipState.ts'
 import type { Kv } from './etcd/kv.ts'
 import { readRow } from './etcd/rows.ts'
 import { etcdKeys } from './keys.ts'
@@ -16,6 +17,8 @@ import type { Fence } from './ships.ts'
 export interface Berth {
   fleet: string
   host: string
+  /** Id of the ship that first kept something there: a later fleet of the same name finds nothing of this one. */
+  keeper: string
 }
 
 const conflictLimit = 8
@@ -40,8 +43,9 @@ export class BerthStore {
     for (let tries = 0; tries < conflictLimit; tries++) {
       const key = etcdKeys.ships + id
       const row = await readRow<Ship>(this.#kv, key)
-      if (row?.value.attempt !== attempt || row.value.host !== host) return false
-      const value = JSON.stringify({ fleet, host } satisfies Berth)
+      if (row?.value.attempt !== attempt || row.value.host !== host || isFinished(row.value.state))
+        return false
+      const value = JSON.stringify({ fleet, host, keeper: id } satisfies Berth)
       const written = await this.#kv.commit([{ key, revision: row.revision }], [{ put: berth, value }])
       if (written !== undefined) {
         await this.#mirror().reach(written)

@@ -6,6 +6,7 @@
 // - A host's outcome is written in the transaction that takes it from the holders, and never for a pull that is gone.
 // - All keys of a pull have its lease: etcd forgets them together.
 import { ArmadaError } from '../../shared/errors.ts'
+import { backoffMs, sleep } from '../../shared/loop.ts'
 import type { ImagePull, PullEnd, PullOutcome } from '../../shared/model/imagePull.ts'
 import type { Kv } from './etcd/kv.ts'
 import { readRow } from './etcd/rows.ts'
@@ -106,6 +107,7 @@ export class ImagePullStore {
         ],
       )
       if (revision !== undefined) return void (await this.#mirror().reach(revision))
+      await sleep(backoffMs(tries, 2, 200))
     }
     throw new ArmadaError('unavailable', `Image pull "${id}" keeps changing. Report again.`, {
       retryAfterSeconds: 1,

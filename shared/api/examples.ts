@@ -184,7 +184,7 @@ const pausedFleet: FleetView = {
     ...{ state: 'rolling', from: 1, to: 2, reason: 'by lobby-team' },
     ...{ startedAt: '2026-11-02T18:09:12.004Z', since: '2026-11-02T18:09:12.004Z' },
     ...{ total: 20, due: 0, failures: 0, lastFailure: null },
-    paused: { since: '2026-11-02T18:10:03.310Z', by: 'admin' },
+    paused: { since: '2026-11-02T18:10:03.310Z', by: 'admin', surplus: { replicas: 6, ships: 1 } },
     updated: { ...crew, ready: 7 },
     outdated: { ...crew, ready: 11, inUse: 2 },
   },

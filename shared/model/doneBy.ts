@@ -7,6 +7,12 @@ export const doneBy = 'armada.dev/done-by'
 /** As ships say it themselves: `SetAnnotation("done-by", …)` of their SDK. */
 const ownDoneBy = `${ownPrefix}done-by`
 
+/** The ship without what was promised of its session. */
+export function unpromised(ship: Ship): Ship {
+  const { [doneBy]: _, [ownDoneBy]: __, ...annotations } = ship.annotations ?? {}
+  return ship.annotations ? { ...ship, annotations } : ship
+}
+
 /** The later one of what was said; undefined: nothing, or only of a session before this one. */
 export function promisedMs({
   annotations,

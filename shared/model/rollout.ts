@@ -125,10 +125,16 @@ export const Rollout = z.strictObject({
   from: z.int().min(1).describe('The revision to go back to'),
   to: z.int().min(1).describe('The revision that all ships are to have'),
   startedAt: z.iso.datetime(),
-  since: z.iso.datetime().describe('When it came into its state'),
+  since: z.iso.datetime().describe('When it came into its state, or went on after a pause'),
   reason: z.string().max(500).nullable().describe('Who wanted it, or why it is rolled back'),
   paused: z
-    .strictObject({ since: z.iso.datetime(), by: z.string() })
+    .strictObject({
+      since: z.iso.datetime(),
+      by: z.string(),
+      surplus: z
+        .strictObject({ replicas: z.int().min(0), ships: z.int().min(0) })
+        .describe('Ships beyond the replicas then: they stay until the replicas change'),
+    })
     .optional()
     .describe('Nothing is exchanged, promoted or rolled back meanwhile, and no deadline ends anything'),
 })

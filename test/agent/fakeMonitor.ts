@@ -25,6 +25,7 @@ export interface FakeShip {
   ports: PortChoice
   /** Of a numbered ship. */
   name?: string
+  keeper?: string
 }
 
 interface Heard {
@@ -102,7 +103,7 @@ export async function startFakeMonitor(): Promise<FakeMonitor> {
     attempt: ship.attempt,
     state: ship.state,
     fleet: null,
-    ...(ship.name !== undefined && { name: ship.name }),
+    ...(ship.name !== undefined && { name: ship.name, keeper: ship.keeper ?? id }),
     labels: {},
     blueprint: { name: 'test', revision: 1 },
     spec: ship.spec,
@@ -183,9 +184,9 @@ export async function startFakeMonitor(): Promise<FakeMonitor> {
     )
   })
   app.openapi(routes.leftovers, (c) => {
-    const names = new Set([...monitor.ships.values()].map(({ name }) => name))
+    const keepers = new Set([...monitor.ships.values()].map(({ keeper }) => keeper))
     const isOver = (id: string) => ['Stopped', 'Failed'].includes(monitor.ships.get(id)?.state ?? 'Stopped')
-    const over = c.req.valid('json').ships.filter((keeper) => !names.has(keeper) && isOver(keeper))
+    const over = c.req.valid('json').ships.filter((keeper) => !keepers.has(keeper) && isOver(keeper))
     return c.json({ over }, 200)
   })
   app.openapi(routes.images, (c) => {

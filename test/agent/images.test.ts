@@ -112,6 +112,22 @@ test('pulled ahead of ships: what became of it is told once, and how far it is w
   orders.clear()
 })
 
+test('a ship that joins a pull waits its own time, not what is left of an order that began it', async () => {
+  const { orders, pulls } = dock.monitor
+  const image = `${registry.address}/team/joined:1`
+  registry.layerMs = 6_000
+  pulls.length = 0
+  orders.set(host, [{ pull: 'short', image, limitMs: 2_500 }])
+  await until(() => registry.served.some((path) => path.includes('team/joined')), 30_000)
+  await start('joins', image)
+  await dock.monitor.heard('joins', 'Ready', 60_000)
+  await until(() => pulls.length > 0, 30_000)
+  assert.is(pulls[0]?.state, 'Failed')
+  assert.match(String(pulls[0]?.reason), /not pulled within \d+ s/)
+  registry.layerMs = 0
+  orders.clear()
+})
+
 test('which registry an image is of, and what the file may hold', async () => {
   assert.is(registryOf('game'), 'docker.io')
   assert.is(registryOf('team/game:1'), 'docker.io')

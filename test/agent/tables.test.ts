@@ -177,7 +177,7 @@ test('describe: the machine less what it reserves, or what the settings say', ()
   for (const ranges of ['game:9010-9020', 'a:1-2,b:2-3', 'a:1-2,a:3-4', 'default:1-2'])
     assert.throws(() => ranged(ranges), /overlap, or have one name/)
   assert.throws(() => ranged('game:9020-9011'), /from must not be above to/)
-  assert.throws(() => ranged('game'), /must look like game:9000-9499/)
+  assert.throws(() => ranged('game'), /must look like game:9000-9399/)
 })
 
 test('describe: disk, named resources, overcommit and what is kept from ships', () => {

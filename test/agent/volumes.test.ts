@@ -80,11 +80,11 @@ test('the next ship of a name finds what the last one has kept, and knows its na
   ]
   const named = { ...spec, command }
   const sail = async (ship: string) => {
-    monitor.place(host, ship, named).name = 'lobby-1'
+    Object.assign(monitor.place(host, ship, named), { name: 'lobby-1', keeper: 'lobby-bcdfghjk' })
     await dock.sendJobs(host, [{ kind: 'start', ship, attempt: 1, ports: {} }])
     await monitor.heard(ship, 'Ready', 30_000)
     const mounts = (await dock.inspect(`armada-${ship}-1`))?.HostConfig.Mounts as { Source?: string }[]
-    assert.is(mounts[0]?.Source, `armada.${host}.lobby-1.world`)
+    assert.is(mounts[0]?.Source, `armada.${host}.lobby-bcdfghjk.world`)
     await dock.engine('POST', `/containers/armada-${ship}-1/kill?signal=SIGKILL`)
     const report = await monitor.heard(ship, 'Failed', 30_000)
     return report.state === 'Failed' ? (report.exit?.logTail ?? []) : []
@@ -112,7 +112,7 @@ test('kept volumes go when their ships are over, and those of others and of fore
   await monitor.heard('leaver', 'Stopped', 30_000)
   const named = async () =>
     (await volumes()).map(({ Name }) => Name).filter((name) => !/^[0-9a-f]{64}$/.test(name))
-  const ours = ['lobby-1', 'other'].map((keeper) => `armada.${host}.${keeper}.world`)
+  const ours = ['lobby-bcdfghjk', 'other'].map((keeper) => `armada.${host}.${keeper}.world`)
   const stay = ['armada.elsewhere.keeper.world', ...ours, 'foreign']
   await until(async () => (await named()).length <= stay.length, 90_000)
   assert.equal((await named()).sort(), stay)

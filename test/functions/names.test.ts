@@ -153,16 +153,16 @@ test('what a name has kept is on its host: for the next of that name, also after
     (await answerOf(host.v1.monitor.leftovers.$post({ json: { ships } }))).over
   const { granted } = await claim(north, [{ ship: one, attempt: 1 }])
   assert.deepEqual(
-    granted.map(({ ship, name }) => [ship, name]),
-    [[one, 'realm-1']],
+    granted.map(({ ship, name, keeper }) => [ship, name, keeper]),
+    [[one, 'realm-1', one]],
   )
   await report(north, { ship: one, attempt: 1, state: 'Stopped', reason: 'over', exit: null })
-  assert.deepEqual(await leftOver(north, 'realm-1', 'realm-2', one), ['realm-2', one])
-  assert.deepEqual(await leftOver(south, 'realm-1'), ['realm-1'])
+  assert.deepEqual(await leftOver(north, one, 'realm-nobody'), ['realm-nobody'])
+  assert.deepEqual(await leftOver(south, one), [one])
   // No ship of that name, and no record of one.
   const decisions = [{ ship: one, attempt: 1, to: 'Forgotten' as const, reason: '' }]
   await answerOf(servers.a.runner.v1.controllers.decisions.$post({ json: { epoch, decisions } }))
-  assert.deepEqual(await leftOver(north, 'realm-1'), [])
+  assert.deepEqual(await leftOver(north, one), [])
   const [again = '', second = ''] = await step('realm', { create: 2 })
   assert.deepEqual(
     (await Promise.all([again, second].map((id) => shipAt(servers.b, id)))).map(({ name, home }) => [
@@ -176,15 +176,24 @@ test('what a name has kept is on its host: for the next of that name, also after
   )
   // Its host did not take it: the next one does, and what the first has kept is over.
   await claim(south, [{ ship: again, attempt: 1 }])
-  assert.deepEqual(await leftOver(north, 'realm-1'), ['realm-1'])
-  assert.deepEqual(await leftOver(south, 'realm-1'), [])
+  assert.deepEqual(await leftOver(north, one), [one])
+  assert.deepEqual(await leftOver(south, again), [])
   await claim(south, [{ ship: again, attempt: 1 }])
   await report(south, { ship: again, attempt: 1, state: 'Stopped', reason: 'over', exit: null })
   await end(second)
   await answerOf(fleets()[':fleet'].$delete({ param: { fleet: 'realm' }, header: {} }))
-  assert.deepEqual(await leftOver(south, 'realm-1'), [])
+  assert.deepEqual(await leftOver(south, again), [])
   await step('realm', { forget: true })
-  assert.deepEqual(await leftOver(south, 'realm-1'), ['realm-1'])
+  assert.deepEqual(await leftOver(south, again), [again])
+  // A later fleet of that name goes on with nothing of this one, also before the host has cleared up.
+  await create({ name: 'realm', blueprint: 'realm', replicas: 1 })
+  const [anew = ''] = await step('realm', { create: 1 })
+  assert.equal((await shipAt(servers.b, anew)).home, undefined)
+  const later = await claim(south, [{ ship: anew, attempt: 1 }])
+  assert.deepEqual(
+    later.granted.map(({ name, keeper }) => [name, keeper]),
+    [['realm-1', anew]],
+  )
 })
 
 test('a home that was removed from the cluster is none', async () => {
@@ -195,10 +204,12 @@ test('a home that was removed from the cluster is none', async () => {
   await report(gone, { ship: one, attempt: 1, state: 'Stopped', reason: 'over', exit: null })
   const [again = ''] = await step('calm', { create: 1 })
   assert.equal((await shipAt(servers.b, again)).home, 'gone')
-  await end(again)
   await answerOf(
     servers.a.admin.v1.hosts[':host'].$delete({ param: { host: 'gone' }, query: { force: 'true' } }),
   )
+  const { state, home, attempt } = await shipAt(servers.b, again)
+  assert.deepEqual([state, home, attempt], ['Queued', null, 2])
+  await end(again)
   const [last = ''] = await step('calm', { create: 1 })
   assert.deepEqual(
     [(await shipAt(servers.b, last)).name, (await shipAt(servers.b, last)).home],

@@ -130,6 +130,7 @@ test('whatever else there is goes the long way', async () => {
     'no such ship': [request('/v1/ships/arena-none', adminToken), 404],
     'a query': [request(`${path}?consistent=true`, adminToken), 200],
     'a newer revision': [request(path, adminToken, ['X-Armada-Min-Revision: 1']), 200],
+    'a body': [request(path, adminToken, ['Content-Length: 3000000']), 413],
     'a path that is no name': [request('/v1/ships/Arena', adminToken), 400],
     dots: [request(`/v1/ships/./${alone}`, adminToken), 400],
     'a part of it': [request(`${path}/events`, adminToken), 200],
@@ -145,8 +146,10 @@ test('whatever else there is goes the long way', async () => {
 })
 
 test('a Host that cannot be is refused before anything is looked up', async () => {
-  const bytes = request(`/v1/ships/${alone}`, adminToken, ['Host: a b'])
-  assert.deepEqual([(await ask(plain, bytes)).status, (await ask(hono, bytes)).status], [400, 400])
+  for (const host of ['a b', 'x:99999', '[::1', 'a/b']) {
+    const bytes = request(`/v1/ships/${alone}`, adminToken, [`Host: ${host}`])
+    assert.deepEqual([(await ask(plain, bytes)).status, (await ask(hono, bytes)).status], [400, 400], host)
+  }
 })
 
 test('a rate counts both ways together', async () => {

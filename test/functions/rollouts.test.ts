@@ -181,8 +181,13 @@ test('a rollout that is paused stays as far as it is, the fleet at its number, u
   )
   await patch('hold', { replicas: 5 })
   await settled(5)
+  // Who was told before the pause is told anew: nobody's session ends because time went on meanwhile.
+  const told = afterDeadline(held, { ...fleet, rollout: going }, Date.now()) as Ship
+  assert.equal(afterDeadline(told, { ...fleet, rollout: going }, muchLaterMs)?.state, 'Stopping')
   const resumed = await resume()
   assert.equal(resumed.rollout?.paused, undefined)
+  const goesOn = servers.direct[0].stores.fleets.table.get('hold')?.value as Fleet
+  assert.equal(afterDeadline(told, goesOn, muchLaterMs)?.state, 'Allocated')
   await crew.giveBack(used.id)
   await reaches('hold', 'done')
   await refused(resume(), 'conflict', /the last one is done/)

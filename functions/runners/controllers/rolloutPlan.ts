@@ -23,7 +23,7 @@ export interface RolloutPicture {
   strategy: Strategy
   rollout: Pick<
     RolloutView,
-    'state' | 'from' | 'to' | 'since' | 'updated' | 'outdated' | 'failures' | 'lastFailure'
+    'state' | 'from' | 'to' | 'since' | 'paused' | 'updated' | 'outdated' | 'failures' | 'lastFailure'
   >
 }
 
@@ -70,15 +70,15 @@ export function rolloutNeed(picture: RolloutPicture, nowMs: number): RolloutNeed
 
 /**
  * Of a rollout that is paused: what is missing is made of the revision that is known to do well, and only a scale-down
- * ends ships, the surge of the rollout not counted.
+ * ends ships, those not counted that were beyond the replicas when it was paused.
  */
 export function pausedNeed(fleet: FleetPicture & RolloutPicture): FleetNeed | RolloutNeed {
   const need = needOf(fleet)
-  const { state, from, to } = fleet.rollout
+  const { state, from, to, paused } = fleet.rollout
   if (need.do === 'create') return { ...need, of: state === 'rolling-back' ? to : from }
   if (need.do !== 'stop') return need
-  const { surge } = limitsOf(fleet.strategy, fleet.replicas, 0, fleet.naming !== 'ordinal')
-  const beyond = needOf({ ...fleet, replicas: fleet.replicas + surge })
+  const { replicas = 0, ships = 0 } = paused?.surplus ?? {}
+  const beyond = needOf({ ...fleet, replicas: fleet.replicas + (replicas === fleet.replicas ? ships : 0) })
   return beyond.do === 'stop' ? beyond : nothing
 }
 

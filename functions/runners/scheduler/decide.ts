@@ -42,7 +42,9 @@ export function decide(question: Question): Decisions {
   for (const group of pile.groups) {
     if (group.muster && !isComplete(group.muster, pile, board)) continue
     if (group.muster) gangDemands.add(pile.demandKey(group.demand))
-    open.push(group)
+    // Thousands that rest would make each turn long for everybody else.
+    if (group.muster && nowMs < group.muster.restsUntilMs) blocked.push(group)
+    else open.push(group)
   }
   const gangs = new GangTurn(question, gangDemands.size)
   while (placed.length < limit) {

@@ -122,12 +122,11 @@ export class Reports {
     await this.#askAboutAssumed(signal)
     if (performance.now() - this.#heldAtMs < heldEveryMs - 100) return
     const held = [...this.#options.pile.ships]
-    for (let i = 0; i < held.length; i += namesInReport) {
-      await this.#send({ waiting: held.slice(i, i + namesInReport) }, signal)
-    }
     const missing = missingShips(this.#options.pile)
-    for (let i = 0; i < missing.length; i += namesInReport) {
-      await this.#send({ missing: missing.slice(i, i + namesInReport) }, signal)
+    // Together: a report that names none as waiting says that none waits.
+    for (let i = 0; i < Math.max(held.length, missing.length); i += namesInReport) {
+      const some = { waiting: held.slice(i, i + namesInReport), missing: missing.slice(i, i + namesInReport) }
+      await this.#send(some, signal)
     }
     this.#heldAtMs = performance.now()
   }
@@ -156,7 +155,9 @@ export class Reports {
     const held = new Map(waiting.map((ship) => [ship, pile.get(ship)?.ticket.attempt ?? 0]))
     try {
       const figures = this.#options.figures.take(performance.now())
-      const json = { epoch, placed, refused, waiting, assumed, missing, figures }
+      // ApiServers of before know none that is missing, and there is none where no gang is.
+      const asked = missing.length > 0 ? { missing } : {}
+      const json = { epoch, placed, refused, waiting, assumed, ...asked, figures }
       const { stale, gone, excused } = await answerOf(
         client.v1.placements.$post(
           { json },

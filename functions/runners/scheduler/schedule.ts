@@ -156,7 +156,11 @@ export async function schedule(
     // What was placed may have opened a zone to those that were blocked before it.
     pileChanged = more || (placed.length > 0 && blocked.length > 0)
     if (pileChanged) bell.ring()
-    recheckAtMs = Math.min(...blocked.map((group) => lookAgainAtMs(group, nowMs)))
+    // Not as arguments of one call: there may be more gangs than a call takes.
+    recheckAtMs = blocked.reduce(
+      (at, group) => Math.min(at, lookAgainAtMs(group, nowMs)),
+      Number.POSITIVE_INFINITY,
+    )
     for (const group of blocked) refuse(group)
     if (placed.length > 0) await write(placed, signal)
   }

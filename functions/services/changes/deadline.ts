@@ -20,8 +20,8 @@ export function afterDeadline(ship: Ship, fleet: Fleet, nowMs: number): Ship | u
   const isOld = ship.fleet === fleet.name && ship.blueprint.revision !== blueprint.revision
   if (!isOld || isFinished(ship.state) || ship.state === 'Stopping' || !isSpared(ship)) return undefined
   const told = Date.parse(ship.annotations?.[endsAt] ?? '')
-  // What an earlier rollout, or anybody else, wrote there counts for nothing.
-  if (!(told >= Date.parse(rollout.startedAt) + deadlineMs)) {
+  // What an earlier rollout, or anybody else, wrote there counts for nothing, nor what was said before a pause.
+  if (!(told >= Date.parse(rollout.since) + deadlineMs)) {
     const at = new Date(nowMs + deadlineMs).toISOString()
     return { ...ship, annotations: { ...ship.annotations, [endsAt]: at } }
   }

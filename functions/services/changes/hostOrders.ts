@@ -3,13 +3,15 @@ import type { Context } from 'hono'
 import * as routes from '../../../shared/api/hosts.ts'
 import { ArmadaError } from '../../../shared/errors.ts'
 import { type Host, type HostOrders, type HostView, ordersOf } from '../../../shared/model/host.ts'
+import type { Ship } from '../../../shared/model/ship.ts'
 import { isAboard } from '../../../shared/model/shipState.ts'
 import { type Env, guarded } from '../../middleware/authenticate.ts'
 import type { Row } from '../../stores/mirror/table.ts'
 import type { Stores } from '../../stores/stores.ts'
 import { hostView, noSuchHost } from '../hosts.ts'
 import { serviceApp } from '../serviceApp.ts'
-import { lose } from './lifecycle.ts'
+import { queueTickets } from '../tickets.ts'
+import { lose, requeue } from './lifecycle.ts'
 import { assertMatch, patched } from './matching.ts'
 
 export function hostOrderService(stores: Stores) {
@@ -53,6 +55,7 @@ export function hostOrderService(stores: Stores) {
       const lost = await ships.update(aboard(host), (ship) =>
         ship.host === host ? lose(ship, reason) : undefined,
       )
+      await sendElsewhere(host)
       await samples.dropHost(host).catch(() => undefined)
       const found = await hostNodes.remove(host).catch((error) => {
         throw new ArmadaError(
@@ -78,6 +81,20 @@ export function hostOrderService(stores: Stores) {
     if (!row) throw noSuchHost(host)
     await hostNodes.order(host)
     return hostView(row, stores)
+  }
+
+  /** Ships that wait for this host, which has what they kept, would wait for ever. */
+  async function sendElsewhere(host: string): Promise<void> {
+    const waits = ({ state, home }: Ship) => state === 'Queued' && home === host
+    const ids = ships.index.inState('Queued').flatMap(({ value }) => (waits(value) ? [value.id] : []))
+    const freed = await ships.update(ids, (ship) =>
+      waits(ship) ? requeue(ship, 'controllers', `its home ${host} was removed`, { home: null }) : undefined,
+    )
+    // Whatever finds no room in the queue is queued by the controllers.
+    await queueTickets(
+      [...freed.values()].map((row) => row.value),
+      stores,
+    ).catch(() => undefined)
   }
 
   function aboard(host: string): string[] {

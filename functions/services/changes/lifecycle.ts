@@ -7,6 +7,7 @@ import {
   keepsVolumes,
   speaksSdk,
 } from '../../../shared/model/blueprint.ts'
+import { unpromised } from '../../../shared/model/doneBy.ts'
 import type { Explanation } from '../../../shared/model/explanation.ts'
 import type { Gang } from '../../../shared/model/gang.ts'
 import { type ShipEntry, withEntry } from '../../../shared/model/history.ts'
@@ -60,10 +61,12 @@ function useOf({ state }: Ship): Partial<Ship> {
   return state === 'Reserved' || state === 'Allocated' ? { wasInUse: state } : {}
 }
 
-/** Allocations end with the use of their ship. */
+/** Allocations end with the use of their ship, and so does what was promised of it. */
 function afterUse(ship: Ship, to: ShipState): Ship {
-  if (!ship.allocations?.length || isInUse(to) || to === 'Unhealthy' || to === 'Lost') return ship
-  return to === 'Ready' || to === 'Queued' ? withdrawnAll(ship) : { ...ship, allocations: [] }
+  if (isInUse(to) || to === 'Unhealthy' || to === 'Lost') return ship
+  const left = isInUse(ship.state) || ship.wasInUse ? unpromised(ship) : ship
+  if (!left.allocations?.length) return left
+  return to === 'Ready' || to === 'Queued' ? withdrawnAll(left) : { ...left, allocations: [] }
 }
 
 function endOfUse({ reservedUntil, wasInUse }: Ship): Partial<Ship> {

@@ -76,20 +76,28 @@ export function promoted(fleet: Fleet, by: string): Fleet {
   return turned(watched, 'rolling', `by ${by}`)
 }
 
-/** The rollout stays as far as it is. Another one, or the way back, is not paused. */
-export function paused(fleet: Fleet, by: string): Fleet {
+/**
+ * The rollout stays as far as it is. Another one, or the way back, is not paused.
+ * @param live ships that count towards the replicas.
+ */
+export function paused(fleet: Fleet, by: string, live: number): Fleet {
   const rollout = underWay(fleet)
   if (rollout.paused) return fleet
-  const since = new Date().toISOString()
-  return remembering({ ...fleet, rollout: { ...rollout, paused: { since, by } } }, 'paused', `by ${by}`)
+  const { replicas } = fleet
+  const now = {
+    since: new Date().toISOString(),
+    by,
+    surplus: { replicas, ships: Math.max(0, live - replicas) },
+  }
+  return remembering({ ...fleet, rollout: { ...rollout, paused: now } }, 'paused', `by ${by}`)
 }
 
-/** The rollout goes on; canaries have to do well anew. */
+/** The rollout goes on; canaries have to do well anew, and ships in use are told anew when they end. */
 export function resumed(fleet: Fleet, by: string): Fleet {
   const { paused, ...rollout } = underWay(fleet)
   if (!paused) return fleet
-  const anew = rollout.state === 'watching' ? { since: new Date().toISOString() } : {}
-  return remembering({ ...fleet, rollout: { ...rollout, ...anew } }, 'resumed', `by ${by}`)
+  const since = new Date().toISOString()
+  return remembering({ ...fleet, rollout: { ...rollout, since } }, 'resumed', `by ${by}`)
 }
 
 function underWay({ name, rollout }: Fleet): Rollout {

@@ -53,11 +53,11 @@ export function connectEtcd(addresses: string, limitMs = 2_000): Kv {
     return Number(header.revision)
   }
 
-  async function writtenAfter(prefix: string, revision: number): Promise<boolean> {
+  async function newerThan(prefix: string, revision: number): Promise<number | undefined> {
     const { end } = Range.prefix(prefix)
     const newer = { min_mod_revision: String(revision + 1), limit: 1, keys_only: true }
     const { kvs } = await answered(client.kv.range({ key: Buffer.from(prefix), range_end: end, ...newer }))
-    return kvs.length > 0
+    return kvs[0] && Number(kvs[0].mod_revision)
   }
 
   async function lease(seconds: number): Promise<string> {
@@ -121,7 +121,7 @@ export function connectEtcd(addresses: string, limitMs = 2_000): Kv {
     lease,
     revoke,
     revision,
-    writtenAfter,
+    newerThan,
     commit,
     commitEach,
     watch: (prefix, revision, handlers) => follow(client.watchClient, rangeOf(prefix), revision, handlers),

@@ -87,8 +87,8 @@ export interface Kv extends KvReader {
   revoke(lease: string): Promise<void>
   /** Of the store now, as its majority has it. */
   revision(): Promise<number>
-  /** Whether a key of the prefix was written after `revision`. Costs the store a look at every key. */
-  writtenAfter(prefix: string, revision: number): Promise<boolean>
+  /** The revision of a key of the prefix that was written after `revision`. Costs the store a look at every key. */
+  newerThan(prefix: string, revision: number): Promise<number | undefined>
   /** Follows all keys of the prefix that change after `revision`. */
   watch(prefix: string, revision: number, handlers: WatchHandlers): { close(): Promise<void> }
   /**

@@ -27,7 +27,7 @@ export function timedKv(kv: Kv, watch: StoreWatch): Kv {
     },
     lease: (seconds) => timed('lease', () => kv.lease(seconds)),
     revoke: (lease) => timed('revoke', () => kv.revoke(lease)),
-    writtenAfter: (prefix, revision) => timed('writtenAfter', () => kv.writtenAfter(prefix, revision)),
+    newerThan: (prefix, revision) => timed('newerThan', () => kv.newerThan(prefix, revision)),
     revision: () => timed('revision', () => kv.revision()),
     watch: (prefix, revision, handlers) => kv.watch(prefix, revision, handlers),
     history: (from, to) => kv.history(from, to),

@@ -49,6 +49,10 @@ export class Mirror {
   /** It has caught up since the watch was last connected. */
   #whole = false
   #bell = new Bell()
+  /** The revision of a key that etcd is known to have: the picture misses something until it is there. */
+  #missing = 0
+  #lastLook: Promise<unknown> = Promise.resolve()
+  #nextLook: Promise<boolean> | undefined
   revision = 0
 
   constructor(kv: Kv, tables: readonly Mirrored[], log: Log, observer?: MirrorObserver) {
@@ -90,7 +94,7 @@ export class Mirror {
     const now = await this.#kv.revision()
     await this.reach(now, limitMs)
     // Others may write into the same etcd, which moves its revision and not ours.
-    if (this.revision >= now || !(await this.#kv.writtenAfter(etcdKeys.root, this.revision))) return
+    if (this.revision >= now || !(await this.#isBehind())) return
     throw behind(this.revision, now, limitMs)
   }
 
@@ -110,9 +114,25 @@ export class Mirror {
     const now = await this.#kv.revision().catch(() => 0)
     if (now < revision) return
     // Nothing of ours is missing up to now: others write into the same etcd, and would be waited for in vain.
-    if (!(await this.#kv.writtenAfter(etcdKeys.root, this.revision).catch(() => true))) this.#advance(now)
+    if (!(await this.#isBehind().catch(() => true))) this.#advance(now)
     else await this.reach(revision, limitMs)
     if (this.revision < revision && this.connected) throw behind(this.revision, revision, limitMs)
+  }
+
+  /**
+   * Whether etcd has something of ours that the picture does not show. It looks through all keys for it, for seconds
+   * when it is busy: so one look at a time, for all who asked before it began, and none while an earlier one tells.
+   */
+  #isBehind(): Promise<boolean> {
+    if (this.revision < this.#missing) return Promise.resolve(true)
+    this.#nextLook ??= this.#lastLook.then(async () => {
+      this.#nextLook = undefined
+      const look = this.#kv.newerThan(etcdKeys.root, this.revision)
+      this.#lastLook = look.catch(() => undefined)
+      this.#missing = (await look) ?? 0
+      return this.revision < this.#missing
+    })
+    return this.#nextLook
   }
 
   /** Resolves when the picture has reached `revision`, or after `limitMs`: so that who wrote it can read it. */
@@ -157,6 +177,7 @@ export class Mirror {
           const { items } = await this.#kv.list(table.prefix, revision)
           table.replace(items, revision)
         }
+        this.#missing = 0
         this.#observer?.listed(revision)
         this.#advance(revision)
         this.#currentAtMs = askedAtMs

@@ -75,6 +75,11 @@ export class SampleStore {
     return this.#newest(host, at ? { at, sample } : undefined)
   }
 
+  /** Whether memory shows what all ApiServers hear. */
+  get isWhole(): boolean {
+    return this.#feed.trusted
+  }
+
   /** Of its last report that this ApiServer knows of, as ISO 8601. */
   heardAt(host: string): string | undefined {
     return this.#heard.host(host)?.at

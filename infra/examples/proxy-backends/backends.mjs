@@ -55,7 +55,9 @@ function backendsOf() {
 function textWith(before, lines) {
   const [from, to] = [before.indexOf(begin), before.indexOf(end)]
   const ours = `${lines.join('\n')}\n`
-  return from < 0 || to < from ? ours : `${before.slice(0, from)}${begin}\n${ours}${before.slice(to)}`
+  if (to < from || (from < 0 && to >= 0))
+    throw new Error(`${file} has not both marks, "${begin}" above "${end}"`)
+  return from < 0 ? ours : `${before.slice(0, from)}${begin}\n${ours}${before.slice(to)}`
 }
 
 /** @returns whether there was something to write. */
@@ -89,7 +91,8 @@ async function runHook() {
 
 /** Writes what has changed, and what could not be written or told again until it can. */
 async function keepFile() {
-  let unsaid = false
+  // Whoever ran before may have ended between the file and its hook.
+  let unsaid = true
   while (!ending.signal.aborted) {
     const woken = new Promise((done) => {
       wake = done
@@ -99,8 +102,8 @@ async function keepFile() {
         unsaid = true
         console.log(`${backendsOf().length} backends`)
       }
-      if (unsaid && hook) await runHook()
-      unsaid = false
+      if (ships && unsaid && hook) await runHook()
+      if (ships) unsaid = false
     } catch (error) {
       console.error(`${error.message}; trying again`)
       await pause(2_000)

@@ -106,7 +106,7 @@ test('no step leaves fewer Ready ships than promised, or more ships than the sur
   )
 })
 
-test('while it is paused there are ever the replicas, no turns, and the surge is left alone', () => {
+test('while it is paused there are ever the replicas, no turns, and what was beyond them then is left alone', () => {
   const anyState = fc.constantFrom('rolling' as const, 'rolling-back' as const, 'watching' as const)
   const anyCounts = fc.record({
     Ready: amount,
@@ -121,14 +121,18 @@ test('while it is paused there are ever the replicas, no turns, and the surge is
       anyState,
       fc.nat(40),
       anyNaming,
-      (ships, how, state, replicas, naming) => {
+      fc.record({ replicas: fc.nat(40), ships: fc.nat(10) }),
+      (ships, how, state, replicas, naming, surplus) => {
         const about = { name: 'lobby', revision: '1', deleting: false, ships }
-        const need = pausedNeed({ ...picture({ state }, how, replicas, naming), ...about })
+        const paused = { since: startedAt, by: 'admin', surplus }
+        const need = pausedNeed({ ...picture({ state, paused }, how, replicas, naming), ...about })
         const live = ships.Ready + ships.Allocated + ships.Starting
+        const most = replicas + (surplus.replicas === replicas ? surplus.ships : 0)
+        assert.is(need.do === 'stop', live > most && ships.Ready + ships.Starting > 0)
         assert.is(need.do === 'create', live < replicas)
         if (need.do === 'create') assert.is('of' in need && need.of, state === 'rolling-back' ? 2 : 1)
         if (need.do === 'stop')
-          assert.ok(live - need.count >= replicas && need.count <= ships.Ready + ships.Starting)
+          assert.ok(live - need.count >= most && need.count <= ships.Ready + ships.Starting)
         assert.not.ok(need.do === 'turn')
       },
     ),

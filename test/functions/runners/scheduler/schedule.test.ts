@@ -289,6 +289,31 @@ scheduler('a box that is full takes no more: the others go elsewhere or wait', a
   assert.is((await tree.jobs(['full'])).length, 500)
 })
 
+scheduler('a box that is full of stops makes room, once its agent has had time to read them', async () => {
+  const { tree, recorder, begin } = await scene()
+  const roomy = { capacity: { cpuMillis: 1_000_000, memoryMiB: 1_000_000 } }
+  const stopsOf = (agoMs: number) =>
+    Array.from({ length: 2_700 }, (_, i) => ({
+      ...({ kind: 'stop', ship: `ship-${'x'.repeat(50)}-${i}`, attempt: 1 } as const),
+      atMs: Date.now() - agoMs,
+    }))
+  for (const [host, agoMs] of [
+    ['fresh', 0],
+    ['read', 60_000],
+  ] as const) {
+    await tree.join(hostNamed(host, { ...roomy, ports: { from: 1_024, to: 60_000 } }))
+    const box = encodeJobs(stopsOf(agoMs))
+    assert.ok(box.length > 200 * 1024, `${box.length} bytes`)
+    await tree.zk.set(paths.workerQueue(host), box)
+  }
+  void begin()
+  await tree.queue(['a', 'b', 'c'].map((ship) => ticket(ship)))
+  await until(() => recorder.placed.length === 3)
+  assert.equal(new Set(recorder.placed.map(({ host }) => host)), new Set(['read']))
+  const kinds = (await tree.jobs(['read'])).map((job) => job.kind)
+  assert.equal(kinds, ['start', 'start', 'start'])
+})
+
 scheduler('is silent when idle', async () => {
   const { tree, zk, recorder, begin } = await scene()
   await tree.join(hostNamed('one'))

@@ -6,22 +6,25 @@
 // - Only what is plain: a good token and a ship that memory knows, and memory that is not old. Whatever else there is,
 //   such as a query, a limit or a refusal, goes through Hono.
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { getShip } from '../shared/api/ships.ts'
-import type { Log } from '../shared/log.ts'
-import { readTrace } from '../shared/trace.ts'
-import { bearerOf, type Caller, type Callers } from './middleware/callers.ts'
-import { findAddress } from './middleware/clientAddress.ts'
-import type { TokenRates } from './middleware/rates.ts'
-import { type IdentifyOptions, RequestLog, requestIdOf } from './middleware/request.ts'
-import { seesFleet } from './middleware/scope.ts'
-import type { ShipTexts } from './services/shipTexts.ts'
-import { isMeasured } from './services/views.ts'
-import type { Stores } from './stores/stores.ts'
+import { getShip } from '../../shared/api/ships.ts'
+import type { Log } from '../../shared/log.ts'
+import { readTrace } from '../../shared/trace.ts'
+import { bearerOf, type Caller, type Callers } from '../middleware/callers.ts'
+import { findAddress } from '../middleware/clientAddress.ts'
+import type { TokenRates } from '../middleware/rates.ts'
+import { type IdentifyOptions, RequestLog, requestIdOf } from '../middleware/request.ts'
+import { seesFleet } from '../middleware/scope.ts'
+import type { Stores } from '../stores/stores.ts'
+import type { ShipTexts } from './shipTexts.ts'
+import { isMeasured } from './views.ts'
 
 const path = /^\/v1\/ships\/([a-z0-9-]+)$/
 const route = '/v1/ships/:ship'
 /** Hono's server reads any other more closely, and may refuse it. */
-const plainHost = /^[a-z0-9._-]+(:\d{4,5})?$/
+const plainHost = /^[a-z0-9._-]+(:([1-5]\d{3,4}|[6-9]\d{3}))?$/
+
+/** What the long way looks at. */
+const unusual = ['x-armada-min-revision', 'content-length', 'transfer-encoding']
 
 /** Answers the request if it is one of those. */
 export type PlainLookup = (incoming: IncomingMessage, outgoing: ServerResponse) => boolean
@@ -46,7 +49,8 @@ export function plainLookup(
     const id = method === 'GET' ? path.exec(url)?.[1] : undefined
     const row = id === undefined ? undefined : ships.table.get(id)
     if (!row || mirror.staleMs !== null) return false
-    if (headers['x-armada-min-revision'] !== undefined || !plainHost.test(headers.host ?? '')) return false
+    if (unusual.some((name) => headers[name] !== undefined) || !plainHost.test(headers.host ?? ''))
+      return false
     const caller = callerOf(incoming)
     if (!caller || !roles.has(caller.role) || !seesFleet(caller, row.value.fleet)) return false
     if (rates.take(caller) > 0) return false
