@@ -70,8 +70,7 @@ async function work(): Promise<void> {
   }
 }
 
-// Half of a test's time is waiting.
-const jobs = Number(process.env.JOBS ?? Math.min(3, availableParallelism() + 1))
+const jobs = Number(process.env.JOBS ?? Math.min(2, availableParallelism()))
 await Promise.all(Array.from({ length: jobs }, work))
 if (files.length === 0) sum.failed = 1
 process.stdout.write(`\n${files.length} files in ${((performance.now() - startedAt) / 1_000).toFixed(0)} s\n`)
