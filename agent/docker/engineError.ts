@@ -39,3 +39,15 @@ export function isAway(error: unknown): boolean {
 export function hasStatus(error: unknown, status: number): boolean {
   return error instanceof EngineError && error.status === status
 }
+
+/** Whether what was to be removed is gone; false while something uses it. */
+export async function isGone(removal: Promise<unknown>): Promise<boolean> {
+  try {
+    await removal
+    return true
+  } catch (error) {
+    if (hasStatus(error, 409)) return false
+    if (hasStatus(error, 404)) return true
+    throw error
+  }
+}

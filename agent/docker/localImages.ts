@@ -2,7 +2,7 @@
 import { statfs } from 'node:fs/promises'
 import { wholeReference } from '../../shared/model/image.ts'
 import type { Engine } from './engine.ts'
-import { hasStatus } from './engineError.ts'
+import { isGone } from './engineError.ts'
 
 export interface LocalImage {
   id: string
@@ -34,16 +34,8 @@ export async function imagesInUse(engine: Engine): Promise<Set<string>> {
 
 /** Never by force. @returns false when a container has it after all. */
 export async function removeImage(engine: Engine, image: string): Promise<boolean> {
-  try {
-    await engine.ask('remove an image', 120_000, (abortSignal) =>
-      engine.docker.getImage(image).remove({ abortSignal }),
-    )
-    return true
-  } catch (error) {
-    if (hasStatus(error, 409)) return false
-    if (hasStatus(error, 404)) return true
-    throw error
-  }
+  const remove = (abortSignal: AbortSignal) => engine.docker.getImage(image).remove({ abortSignal })
+  return isGone(engine.ask('remove an image', 120_000, remove))
 }
 
 /** How much of the file system with Docker's data is used, as `df` counts it. */

@@ -4,7 +4,7 @@ import type Dockerode from 'dockerode'
 import type { Volume } from '../../shared/model/container.ts'
 import type { Grant } from '../../shared/model/grant.ts'
 import type { Engine } from './engine.ts'
-import { hasStatus } from './engineError.ts'
+import { isGone } from './engineError.ts'
 import { label } from './label.ts'
 
 /** Host, keeper and volume, none of which may have a dot in its name. */
@@ -45,16 +45,8 @@ export async function keptVolumes(engine: Engine, host: string): Promise<KeptVol
 
 /** @returns false while a container has it. */
 export async function removeVolume(engine: Engine, name: string): Promise<boolean> {
-  try {
-    await engine.ask('remove a volume', 60_000, (abortSignal) =>
-      engine.docker.getVolume(name).remove({ abortSignal }),
-    )
-    return true
-  } catch (error) {
-    if (hasStatus(error, 409)) return false
-    if (hasStatus(error, 404)) return true
-    throw error
-  }
+  const remove = (abortSignal: AbortSignal) => engine.docker.getVolume(name).remove({ abortSignal })
+  return isGone(engine.ask('remove a volume', 60_000, remove))
 }
 
 /** Gives the volumes of a container to the user that runs in it: Docker makes them root's. */

@@ -1,19 +1,9 @@
-// A burst of gangs that do not all fit, and the leading scheduler killed in the middle of it: no half gang stays.
-import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { startApi, startRunner } from '../../infra/processes.ts'
-import { freePort } from '../../infra/stack/port.ts'
-import { type Scratch, scratchDir } from '../../infra/stack/scratch.ts'
-import type { Server } from '../../infra/stack/server.ts'
-import { type Stack, startStack } from '../../infra/stack/stack.ts'
-import { allOf, answerOf, type Client, connect } from '../../shared/api/client.ts'
+import { allOf, answerOf, type Client } from '../../shared/api/client.ts'
 import { createLog } from '../../shared/log.ts'
-import { sleep } from '../../shared/loop.ts'
-import { ZooKeeper } from '../../shared/zookeeper/client.ts'
-import { paths } from '../../shared/zookeeper/paths.ts'
-import { adminToken, runnerToken } from '../harness/apiServer.ts'
 import { SimulatedHost, type SimulatedHostOptions } from '../harness/simulatedHost.ts'
+import { TwoSchedulers } from '../harness/twoSchedulers.ts'
 import { until } from '../harness/until.ts'
 
 const hostCount = 12
@@ -23,53 +13,18 @@ const gangSize = 12
 const patienceMs = 90_000
 
 const log = createLog('test', process.env.ARMADA_LOG ?? 'silent')
-const dist = join(import.meta.dirname, '..', '..', 'dist')
 const test = suite('gangs')
-const servers: Server[] = []
 const hosts: SimulatedHost[] = []
 /** Where each ship was granted, whatever the product says of it. */
 const grants = new Map<string, Set<string>>()
-let scratch: Scratch
-let stack: Stack
-let zk: ZooKeeper
+let cluster: TwoSchedulers
 let admin: Client
-let startScheduler: (name: string) => Promise<Server>
 let addHost: (id: string) => Promise<void>
 
-/** Asks again, with the same key, when a connection breaks or a store is too busy. */
-async function createGang(key: string): Promise<string[]> {
-  const json = { blueprint: 'match', count: gangSize, gang: true }
-  for (let tries = 1; ; tries++) {
-    try {
-      const made = await answerOf(admin.v1.ships.$post({ json, header: { 'idempotency-key': key } }))
-      return made.ships.map((ship) => ship.id)
-    } catch (error) {
-      if (tries === 30) throw error
-      await sleep(1_000)
-    }
-  }
-}
-
-const candidates = async (): Promise<number> => ((await zk.children(paths.schedulerElection)) ?? []).length
-
 test.before(async () => {
-  scratch = await scratchDir()
-  stack = await startStack({ dir: scratch.dir, profile: 'fast', log })
-  const zookeeper = stack.zookeeper.address
-  zk = await ZooKeeper.connect({ servers: zookeeper, log })
-  const listenPort = await freePort()
-  const url = `http://127.0.0.1:${listenPort}`
-  const launch = { dist, endWithParent: true, log }
-  const stores = { etcd: stack.etcd.address, redis: stack.redis.address, zookeeper }
-  const settings = { ...stores, listenPort, adminToken, runnerToken, logLevel: 'warn' as const }
-  servers.push(await startApi(settings, { ...launch, dir: scratch.dir }))
-  admin = connect({ url, token: adminToken, limitMs: 60_000 })
-  startScheduler = async (name) => {
-    const options = { zookeeper, api: url, runnerToken, sessionMs: 4_000, logLevel: 'warn' as const }
-    const server = await startRunner('scheduler', options, { ...launch, dir: join(scratch.dir, name) })
-    servers.push(server)
-    return server
-  }
+  cluster = await TwoSchedulers.open(log)
+  const { url, zookeeper } = cluster
+  admin = cluster.admin
   const onGranted: SimulatedHostOptions['onGranted'] = (ship, attempt, host) => {
     grants.set(ship, (grants.get(ship) ?? new Set()).add(`${host} ${attempt}`))
   }
@@ -91,22 +46,17 @@ test.before(async () => {
 
 test.after(async () => {
   await Promise.all(hosts.map((host) => host.stop()))
-  await zk?.close()
-  for (const server of servers.reverse()) await server.kill()
-  await stack?.stop()
-  await scratch?.remove()
+  await cluster?.close()
 })
 
 test('the leader is killed while gangs are placed: each goes whole and once, or waits whole until there is room', async () => {
-  const first = await startScheduler('first')
-  await until(async () => (await candidates()) === 1, 30_000)
-  await startScheduler('second')
-  await until(async () => (await candidates()) === 2, 30_000)
+  const first = await cluster.start(4_000)
 
   const gangs: string[][] = []
   const keys = Array.from({ length: gangCount }, (_, i) => `gang-${i}`).values()
   const post = async () => {
-    for (const key of keys) gangs.push(await createGang(key))
+    for (const key of keys)
+      gangs.push(await cluster.create({ blueprint: 'match', count: gangSize, gang: true }, key))
   }
   const posted = Promise.all([post(), post(), post(), post()])
   const room = hostCount * shipsOnHost

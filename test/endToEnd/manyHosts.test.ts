@@ -1,22 +1,10 @@
-// Many hosts with real ZooKeeper sessions, a burst of ships, and the leading scheduler killed in the middle of it.
-//
-// In full: `npm run build && node --import tsx test/endToEnd/manyHosts.test.ts 1000 20000`.
-import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { startApi, startRunner } from '../../infra/processes.ts'
-import { freePort } from '../../infra/stack/port.ts'
-import { type Scratch, scratchDir } from '../../infra/stack/scratch.ts'
-import type { Server } from '../../infra/stack/server.ts'
-import { type Stack, startStack } from '../../infra/stack/stack.ts'
-import { answerOf, type Client, connect } from '../../shared/api/client.ts'
+import { answerOf, type Client } from '../../shared/api/client.ts'
 import { createLog } from '../../shared/log.ts'
-import { sleep } from '../../shared/loop.ts'
-import { ZooKeeper } from '../../shared/zookeeper/client.ts'
-import { paths } from '../../shared/zookeeper/paths.ts'
-import { adminToken, runnerToken } from '../harness/apiServer.ts'
 import { countersOf, since } from '../harness/serverCounters.ts'
 import { type SimulatedHost, startHosts } from '../harness/simulatedHost.ts'
+import { TwoSchedulers } from '../harness/twoSchedulers.ts'
 import { until } from '../harness/until.ts'
 
 const given = process.argv.slice(2).map(Number)
@@ -28,15 +16,10 @@ const sessionMs = 4_000
 const patienceMs = 60_000 + 30 * shipCount
 
 const log = createLog('test', process.env.ARMADA_LOG ?? 'silent')
-const dist = join(import.meta.dirname, '..', '..', 'dist')
 const test = suite('many hosts')
-const servers: Server[] = []
-let scratch: Scratch
-let stack: Stack
-let zk: ZooKeeper
+let cluster: TwoSchedulers
 let admin: Client
 let hosts: SimulatedHost[] = []
-let startScheduler: (name: string) => Promise<Server>
 
 interface Grant {
   host: string
@@ -48,40 +31,10 @@ const grants = new Map<string, Grant[]>()
 /** When jobs arrived in boxes. */
 const placedAtMs: number[] = []
 
-/** Asks again, with the same key, when a connection breaks or a store is too busy. */
-async function create(count: number, key: string): Promise<string[]> {
-  const request = { json: { blueprint: 'game', count }, header: { 'idempotency-key': key } }
-  for (let tries = 1; ; tries++) {
-    try {
-      const { ships } = await answerOf(admin.v1.ships.$post(request))
-      return ships.map((ship) => ship.id)
-    } catch (error) {
-      if (tries === 30) throw error
-      await sleep(1_000)
-    }
-  }
-}
-
-const candidates = async (): Promise<number> => ((await zk.children(paths.schedulerElection)) ?? []).length
-
 test.before(async () => {
-  scratch = await scratchDir()
-  stack = await startStack({ dir: scratch.dir, profile: 'fast', log })
-  const zookeeper = stack.zookeeper.address
-  zk = await ZooKeeper.connect({ servers: zookeeper, log })
-  const listenPort = await freePort()
-  const url = `http://127.0.0.1:${listenPort}`
-  const launch = { dist, endWithParent: true, log }
-  const stores = { etcd: stack.etcd.address, redis: stack.redis.address, zookeeper }
-  const settings = { ...stores, listenPort, adminToken, runnerToken, logLevel: 'warn' as const }
-  servers.push(await startApi(settings, { ...launch, dir: scratch.dir }))
-  admin = connect({ url, token: adminToken, limitMs: 60_000 })
-  startScheduler = async (name) => {
-    const options = { zookeeper, api: url, runnerToken, sessionMs, logLevel: 'warn' as const }
-    const server = await startRunner('scheduler', options, { ...launch, dir: join(scratch.dir, name) })
-    servers.push(server)
-    return server
-  }
+  cluster = await TwoSchedulers.open(log)
+  const { url, zookeeper } = cluster
+  admin = cluster.admin
   hosts = await startHosts(hostCount, (id) => ({
     ...{ id, url, admin, zookeeper },
     onPlaced: () => placedAtMs.push(performance.now()),
@@ -94,17 +47,11 @@ test.before(async () => {
 
 test.after(async () => {
   await Promise.all(hosts.map((host) => host.stop()))
-  await zk?.close()
-  for (const server of servers.reverse()) await server.kill()
-  await stack?.stop()
-  await scratch?.remove()
+  await cluster?.close()
 })
 
 test(`${hostCount} hosts, ${shipCount} ships: the leader is killed in the burst, and each is placed exactly once`, async () => {
-  const first = await startScheduler('first')
-  await until(async () => (await candidates()) === 1, 30_000)
-  await startScheduler('second')
-  await until(async () => (await candidates()) === 2, 30_000)
+  const first = await cluster.start(sessionMs)
   const json = {
     image: 'game:1',
     ports: [{ name: 'game', containerPort: 7_777 }],
@@ -112,7 +59,7 @@ test(`${hostCount} hosts, ${shipCount} ships: the leader is killed in the burst,
     resources: { cpuMillis: 10, memoryMiB: 10 },
   }
   await answerOf(admin.v1.blueprints[':blueprint'].$put({ param: { blueprint: 'game' }, json }))
-  const before = await countersOf(stack.zookeeper.address)
+  const before = await countersOf(cluster.zookeeper)
   const beganAtMs = performance.now()
   const made: string[] = []
   let left = shipCount
@@ -120,7 +67,7 @@ test(`${hostCount} hosts, ${shipCount} ships: the leader is killed in the burst,
     while (left > 0) {
       const count = Math.min(perPost, left)
       left -= count
-      made.push(...(await create(count, `burst-${left}`)))
+      made.push(...(await cluster.create({ blueprint: 'game', count }, `burst-${left}`)))
     }
   }
   const posted = Promise.all(Array.from({ length: posters }, post))
@@ -146,7 +93,7 @@ test(`${hostCount} hosts, ${shipCount} ships: the leader is killed in the burst,
   const later = [killedAtMs, ...placedAtMs.filter((atMs) => atMs > killedAtMs)]
   const soon = later.filter((atMs) => atMs < killedAtMs + limitMs)
   const standstillMs = Math.max(...soon.map((atMs, i) => (later[i + 1] ?? atMs) - atMs))
-  const { received } = since(before, await countersOf(stack.zookeeper.address))
+  const { received } = since(before, await countersOf(cluster.zookeeper))
   process.stdout.write(
     `${grantedThen} ships were claimed at the kill; standstill ${Math.round(standstillMs)} ms; all ${shipCount} ` +
       `Ready after ${(tookMs / 1_000).toFixed(1)} s; ${(received / shipCount).toFixed(2)} packets a ship, pings and failover included\n`,

@@ -1,6 +1,7 @@
 // Well when the ship answers a GET at its own address with a status from 200 to 399.
 import { get } from 'node:http'
 import type { Ask } from './probe.ts'
+import { said } from './tcp.ts'
 
 export function askHttp(path: string): Ask {
   return ({ address, port, timeoutMs, signal }) =>
@@ -16,10 +17,7 @@ export function askHttp(path: string): Ask {
         else reject(new Error(`HTTP port ${port} answered ${statusCode} to ${path}`))
       })
       const timer = setTimeout(late, timeoutMs)
-      request.once('error', (error: NodeJS.ErrnoException) => {
-        const refused = error.code === 'ECONNREFUSED'
-        reject(refused ? new Error(`nothing listens at TCP port ${port}`) : error)
-      })
+      request.once('error', (error) => reject(said(error, port)))
       request.once('close', () => clearTimeout(timer))
     })
 }

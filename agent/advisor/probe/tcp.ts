@@ -17,7 +17,11 @@ export const askTcp: Ask = ({ address, port, timeoutMs, signal }) =>
     })
     socket.once('error', (error) => {
       socket.destroy()
-      const refused = (error as NodeJS.ErrnoException).code === 'ECONNREFUSED'
-      reject(refused ? new Error(`nothing listens at TCP port ${port}`) : error)
+      reject(said(error, port))
     })
   })
+
+/** The error of a connection, in words that tell what to look at. */
+export function said(error: NodeJS.ErrnoException, port: number): Error {
+  return error.code === 'ECONNREFUSED' ? new Error(`nothing listens at TCP port ${port}`) : error
+}
