@@ -6,8 +6,8 @@
 import { ArmadaError } from '../../shared/errors.ts'
 import { backoffMs, sleep } from '../../shared/loop.ts'
 import type { Ship } from '../../shared/model/ship.ts'
-import type { Condition, Kv, Write } from './etcd/kv.ts'
-import { changeRow, readRow } from './etcd/rows.ts'
+import type { Condition, Kv, Part, Write } from './etcd/kv.ts'
+import { changeRow, readRow, rowOf } from './etcd/rows.ts'
 import { etcdKeys } from './keys.ts'
 import type { Mirror } from './mirror/mirror.ts'
 import { ShipIndex } from './mirror/shipIndex.ts'
@@ -132,23 +132,36 @@ export class ShipStore {
     const rows = await Promise.all([...new Set(ids)].map((id) => this.#settled(id, decide)))
     const together = await this.#commit(rows, decide, fence)
     if (together) return together
-    // One of them has moved on: each is decided on its own, on what etcd has now.
-    const changed: Row<Ship>[] = []
-    await Promise.all(
-      rows.map(async (row) => {
-        if (row) changed.push(...(await this.#updateOne(row.value.id, decide, fence)))
-      }),
-    )
-    return changed
+    return this.#updateEach(rows, decide, fence)
   }
 
-  async #updateOne(id: string, decide: Decide, fence: Fence | undefined): Promise<Row<Ship>[]> {
+  /**
+   * One of them has moved on: each is decided on its own, on what etcd has now. Still in one commit: while a
+   * thousand hosts claim what a leader reports, nearly every hundred ships have one that has moved on.
+   */
+  async #updateEach(
+    rows: readonly (Row<Ship> | undefined)[],
+    decide: Decide,
+    fence: Fence | undefined,
+  ): Promise<Row<Ship>[]> {
+    const changed: Row<Ship>[] = []
+    let open = rows
     for (let tries = 0; tries < conflictLimit; tries++) {
-      const changed = await this.#commit([await this.read(id)], decide, fence)
-      if (changed) return changed
-      await fence?.check()
+      const next = open.flatMap((row) => {
+        const value = row && decide(row.value)
+        return value ? [{ value, part: partOf(value, row.revision, fence) }] : []
+      })
+      if (next.length === 0) return changed
+      const results = await this.#kv.commitEach(next.map(({ part }) => part))
+      open = results.flatMap((result, i) => {
+        if ('found' in result) return [result.found[0] && rowOf<Ship>(result.found[0])]
+        changed.push({ value: (next[i] as (typeof next)[number]).value, revision: result.revision })
+        return []
+      })
+      if (open.length > 0) await fence?.check()
     }
-    throw busy(`ship ${id}`)
+    if (open.length > 0) throw busy(open.length === 1 ? `ship ${open[0]?.value.id}` : `${open.length} ships`)
+    return changed
   }
 
   /** From memory if the decision changes it; a ship to be left alone is read anew, because memory may lag behind. */
@@ -205,6 +218,15 @@ export function absent(ship: Ship): Condition {
 
 export function put(ship: Ship): { put: string; value: string } {
   return { put: etcdKeys.ships + ship.id, value: JSON.stringify(ship) }
+}
+
+function partOf(ship: Ship, revision: number, fence: Fence | undefined): Part {
+  const key = etcdKeys.ships + ship.id
+  return {
+    conditions: [...(fence?.conditions ?? []), { key, revision }],
+    writes: [put(ship)],
+    otherwise: [key],
+  }
 }
 
 function keyReused(): ArmadaError {

@@ -2,14 +2,18 @@
 import { ArmadaError } from '../../../shared/errors.ts'
 import { backoffMs, sleep } from '../../../shared/loop.ts'
 import type { Row } from '../mirror/table.ts'
-import type { Kv, KvReader } from './kv.ts'
+import type { KeyValue, Kv, KvReader } from './kv.ts'
 
 /** Counters of one ship may be changed by many at once. */
 const conflictLimit = 30
 
 export async function readRow<T>(kv: KvReader, key: string): Promise<Row<T> | undefined> {
   const found = await kv.get(key)
-  return found && { value: JSON.parse(found.value), revision: found.revision }
+  return found && rowOf(found)
+}
+
+export function rowOf<T>({ value, revision }: KeyValue): Row<T> {
+  return { value: JSON.parse(value), revision }
 }
 
 /**
