@@ -1,6 +1,6 @@
 // What the leading scheduler says of itself with its reports, each to the ApiServer that takes it.
 //
-// INVARIANT: the only label is the rule of a refusal, of which there are few.
+// INVARIANT: labels have few values: the rules of refusals, resources, the parts of a takeover.
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
 import type { PlacementReport } from '../../shared/api/placements.ts'
 import type { Explanation } from '../../shared/model/explanation.ts'
@@ -12,6 +12,7 @@ export class SchedulerMeters {
   readonly #waits: Histogram
   readonly #refusals: Counter<'rule'>
   readonly #stranded: Gauge<'resource'>
+  readonly #takeover: Gauge<'until'>
 
   constructor(registry: Registry) {
     const registers = [registry]
@@ -39,6 +40,12 @@ export class SchedulerMeters {
       labelNames: ['resource'],
       registers,
     })
+    this.#takeover = new Gauge({
+      name: 'armada_scheduler_takeover_seconds',
+      help: 'Time from when the last leader took office until it had read the hosts, read tickets, decided, and written the first jobs',
+      labelNames: ['until'],
+      registers,
+    })
   }
 
   told({ placed, refused, figures }: Told): void {
@@ -47,6 +54,8 @@ export class SchedulerMeters {
     for (const ms of figures?.turnsMs ?? []) this.#turns.observe(ms / 1_000)
     for (const [resource, share] of Object.entries(figures?.stranded ?? {}))
       this.#stranded.set({ resource }, share)
+    for (const [part, ms] of Object.entries(figures?.takeover ?? {}))
+      this.#takeover.set({ until: part.replace(/Ms$/, '') }, ms / 1_000)
   }
 }
 

@@ -1,8 +1,8 @@
 // Runner: a process that turns the clock. It stands for election and does its work while it leads.
 //
 // INVARIANTS
-// - Work begins with nothing: whatever a leader needs to know it reads anew, so that it may lose its office at
-//   any moment and take it again.
+// - Work begins with what ZooKeeper says now: what a leader needs to know it reads anew, or has followed by watches
+//   on the connection that it leads with. So it may lose its office at any moment and take it again.
 // - When the signal fires, leadership is given away before anything else is waited for.
 import { hostname } from 'node:os'
 import { AddressGuard } from '../../shared/addressGuard.ts'
@@ -19,7 +19,9 @@ import { control } from './controllers/control.ts'
 import { eventsOf } from './controllers/webhooks/events.ts'
 import type { WebhookParts } from './controllers/webhooks/keepWebhooks.ts'
 import { type Leadership, takeOffice } from './leadership.ts'
+import { Attendance } from './scheduler/attendance.ts'
 import { schedule } from './scheduler/schedule.ts'
+import { together } from './together.ts'
 
 export interface RunnerParts {
   zk: ZooKeeper
@@ -30,9 +32,22 @@ export interface RunnerParts {
   log: Log
 }
 
-type Lead = (parts: RunnerParts, leadership: Leadership) => Promise<void>
+interface Candidate {
+  /** What it follows from when it stands until the signal fires, whoever leads. */
+  follow?: (signal: AbortSignal) => Promise<void>
+  lead: (leadership: Leadership) => Promise<void>
+}
 
-export const offices: Readonly<Record<OfficeName, Lead>> = { scheduler: schedule, controllers: control }
+export const offices: Readonly<Record<OfficeName, (parts: RunnerParts) => Candidate>> = {
+  scheduler: (parts) => {
+    const attendance = new Attendance(parts.zk, parts.log)
+    return {
+      follow: (signal) => attendance.follow(signal),
+      lead: (leadership) => schedule({ ...parts, attendance }, leadership),
+    }
+  },
+  controllers: (parts) => ({ lead: (leadership) => control(parts, leadership) }),
+}
 
 /** Stands for the offices until the signal fires; resolves when all are given away. */
 export async function run(
@@ -60,9 +75,14 @@ export async function run(
         const webhooks = { events: eventsOf(settings, log), guard }
         const autoscale = { fleets: fleetsOf(settings, log), guard }
         const parts = { zk, client, settings, webhooks, autoscale, log: log.child({ runner: name }) }
-        return stand(zk, elections[name], { id, signal, log: parts.log }, async (won) =>
-          offices[name](parts, await takeOffice(name, won, parts)),
-        )
+        const candidate = offices[name](parts)
+        return together(signal, [
+          ...(candidate.follow ? [candidate.follow] : []),
+          (signal) =>
+            stand(zk, elections[name], { id, signal, log: parts.log }, async (won) =>
+              candidate.lead(await takeOffice(name, won, parts)),
+            ),
+        ])
       }),
     )
   } finally {

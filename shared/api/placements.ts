@@ -12,11 +12,24 @@ import { answer, body, failures, readers, runners } from './route.ts'
 const attempt = z.int().min(1)
 const traceId = TraceId.optional().describe("The ticket's")
 
+const untilMs = z.number().min(0)
+
+export const SchedulerTakeover = z
+  .strictObject({
+    pictureMs: untilMs.describe('Until it had read all hosts'),
+    queueMs: untilMs.describe('Until it had read the first tickets; beside the hosts'),
+    decisionMs: untilMs.describe('Until it had decided on the first ships'),
+    jobsMs: untilMs.describe('Until the jobs of those were written: hosts go to work'),
+  })
+  .describe('Told once by a new leader, when it has placed its first ships: each from when it took office')
+export type SchedulerTakeover = z.infer<typeof SchedulerTakeover>
+
 export const SchedulerFigures = z.strictObject({
   turnsMs: z
     .array(z.number().min(0))
     .max(200)
     .describe('Time that each turn since the last report took to decide'),
+  takeover: SchedulerTakeover.optional(),
   stranded: z
     .strictObject({ cpu: z.number().min(0).max(1), memory: z.number().min(0).max(1) })
     .optional()

@@ -1,5 +1,5 @@
 // Figures: how the scheduler is doing, collected from one report to the next.
-import type { SchedulerFigures } from '../../../shared/api/placements.ts'
+import type { SchedulerFigures, SchedulerTakeover } from '../../../shared/api/placements.ts'
 import type { Board } from './board.ts'
 import { cell, rowCells } from './cells.ts'
 
@@ -12,6 +12,7 @@ export class Figures {
   readonly #board: Board
   #turnsMs: number[] = []
   #strandedAtMs = Number.NEGATIVE_INFINITY
+  #takeover: SchedulerTakeover | undefined
 
   constructor(board: Board) {
     this.#board = board
@@ -22,13 +23,19 @@ export class Figures {
     if (this.#turnsMs.length < mostTurns) this.#turnsMs.push(ms)
   }
 
+  tookOver(takeover: SchedulerTakeover): void {
+    this.#takeover = takeover
+  }
+
   /** What has come together since the last time. */
   take(nowMs: number): SchedulerFigures {
     const turnsMs = this.#turnsMs
     this.#turnsMs = []
-    if (nowMs - this.#strandedAtMs < strandedEveryMs) return { turnsMs }
+    const takeover = this.#takeover && { takeover: this.#takeover }
+    this.#takeover = undefined
+    if (nowMs - this.#strandedAtMs < strandedEveryMs) return { turnsMs, ...takeover }
     this.#strandedAtMs = nowMs
-    return { turnsMs, stranded: strandedShares(this.#board) }
+    return { turnsMs, ...takeover, stranded: strandedShares(this.#board) }
   }
 }
 

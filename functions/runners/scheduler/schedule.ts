@@ -1,7 +1,8 @@
 // The scheduler for as long as it leads: tickets in, jobs out, and everybody told.
 //
 // INVARIANTS
-// - Everything is rebuilt from ZooKeeper when leadership begins; nothing outlives it.
+// - Everything is rebuilt from ZooKeeper when leadership begins; nothing outlives it. Only who is there need not be
+//   read then: the candidate has followed it by watches.
 // - A turn decides on all tickets at hand, writes the jobs, then tidies the queue; turns never overlap.
 // - An idle scheduler asks nothing of ZooKeeper: turns come from new tickets, changed hosts, and times that are
 //   due.
@@ -19,6 +20,7 @@ import { QueueConsumer, type Entry as QueueEntry } from '../../../shared/zookeep
 import type { Leadership } from '../leadership.ts'
 import { together } from '../together.ts'
 import { Alarm } from './alarm.ts'
+import { Attendance } from './attendance.ts'
 import { Board } from './board.ts'
 import { decide, lookAgainAtMs } from './decide.ts'
 import { DemandClasses } from './demandClasses.ts'
@@ -32,14 +34,19 @@ import { QueueNodes } from './queueNodes.ts'
 import { Reports } from './reports.ts'
 import { excuse } from './rollCall.ts'
 import { replyTo } from './simulate.ts'
+import { Takeover } from './takeover.ts'
 
 const placementsInTurn = 4_000
+/** A new leader finds a heap of tickets; hosts go to work on the first while the next are decided. */
+const placementsAtFirst = 500
 const idleTurnMs = 600_000
 
 export interface SchedulerOptions {
   zk: ZooKeeper
   client: Client
   log: Log
+  /** Of this candidate, which has followed it while another one led. Default: one that begins now. */
+  attendance?: Attendance
 }
 
 /** Schedules until the leadership ends. @throws what ended it, when it was not the signal. */
@@ -47,13 +54,14 @@ export async function schedule(
   options: SchedulerOptions,
   { epoch, signal: leads }: Leadership,
 ): Promise<void> {
-  const { zk, client, log } = options
+  const { zk, client, log, attendance = new Attendance(zk, log) } = options
   const bell = new Bell()
   const nodes = new QueueNodes()
   const pile = new Pile((entry) => nodes.leave(entry))
   const board = new Board(epoch)
   const classes = new DemandClasses(board)
   const figures = new Figures(board)
+  const takeover = new Takeover()
   const queue = new QueueConsumer<Ticket>(zk, paths.schedulerQueue, { decode: decodeTickets, log })
   const boxes = new Mailboxes<Job>(zk, {
     pathOf: paths.workerQueue,
@@ -73,18 +81,26 @@ export async function schedule(
     onNeedless: dropTicket,
     onMissing: waitOnlyForOthers,
   })
-  const picture = new Picture({ zk, board, boxes, log, onRecalled: reports.doubt, onChange: bell.ring })
+  const notices = { onRecalled: reports.doubt, onChange: bell.ring }
+  const picture = new Picture({ zk, attendance, board, boxes, log, ...notices })
   let pileChanged = true
   let decidedVersion = -1
   /** When a reason may be too old to be left standing. */
   let recheckAtMs = Number.POSITIVE_INFINITY
 
   await together(leads, [
+    ...(options.attendance ? [] : [(signal: AbortSignal) => attendance.follow(signal)]),
     (signal) => picture.follow(signal),
     (signal) => reports.run(signal),
     async (signal) => {
-      await picture.complete(signal)
-      await together(signal, [take, turnTheClock, answer])
+      const seen = picture.complete(signal).then(() => takeover.reached('picture'))
+      await together(signal, [
+        (signal) => take(signal, seen),
+        async (signal) => {
+          await seen
+          await together(signal, [turnTheClock, answer])
+        },
+      ])
     },
   ])
 
@@ -92,8 +108,12 @@ export async function schedule(
     await answerQuestions({ client, epoch, log, replyTo: (asked) => replyTo(asked, board, classes) }, signal)
   }
 
-  async function take(signal: AbortSignal): Promise<void> {
+  /** Reads the queue while the picture is being read; no ticket is looked at before it is whole. */
+  async function take(signal: AbortSignal, seen: Promise<void>): Promise<void> {
     for await (const entries of queue.entries(signal)) {
+      takeover.reached('queue')
+      await seen
+      if (signal.aborted) return
       for (const entry of entries) accept(entry)
       bell.ring()
     }
@@ -150,7 +170,8 @@ export async function schedule(
   }
 
   async function decideAndWrite(signal: AbortSignal, nowMs: number): Promise<void> {
-    const { placed, blocked, more } = decide({ board, pile, classes, nowMs, limit: placementsInTurn })
+    const limit = takeover.over ? placementsInTurn : placementsAtFirst
+    const { placed, blocked, more } = decide({ board, pile, classes, nowMs, limit })
     figures.decided(performance.now() - nowMs)
     decidedVersion = board.changes.version
     // What was placed may have opened a zone to those that were blocked before it.
@@ -171,8 +192,10 @@ export async function schedule(
   }
 
   async function write(placed: readonly Placed[], signal: AbortSignal): Promise<void> {
+    takeover.reached('decision')
     const failed = new Set(await writeJobs(placed, boxes, { zk, signal, log }))
     signal.throwIfAborted()
+    if (!takeover.over) tellTakeover()
     for (const one of placed) {
       if (!failed.has(one)) pile.remove(one.entry)
       else {
@@ -184,6 +207,12 @@ export async function schedule(
     if (failed.size === 0) return
     pileChanged = true
     throw new ArmadaError('unavailable', `The jobs of ${failed.size} ships could not be written.`)
+  }
+
+  function tellTakeover(): void {
+    takeover.reached('jobs')
+    figures.tookOver(takeover.parts)
+    log.info({ ...takeover.parts, hosts: board.size, tickets: pile.size }, 'the scheduler has taken over')
   }
 
   async function tidy(signal: AbortSignal): Promise<void> {
