@@ -12,7 +12,7 @@ export class SchedulerMeters {
   readonly #waits: Histogram
   readonly #refusals: Counter<'rule'>
   readonly #stranded: Gauge<'resource'>
-  readonly #takeover: Gauge<'until'>
+  readonly #takeover: Gauge<'part'>
 
   constructor(registry: Registry) {
     const registers = [registry]
@@ -42,8 +42,8 @@ export class SchedulerMeters {
     })
     this.#takeover = new Gauge({
       name: 'armada_scheduler_takeover_seconds',
-      help: 'Time from when the last leader took office until it had read the hosts, read tickets, decided, and written the first jobs',
-      labelNames: ['until'],
+      help: 'Time that the newest leader took to read the hosts, to decide on its first ships, and to write their jobs',
+      labelNames: ['part'],
       registers,
     })
   }
@@ -55,7 +55,7 @@ export class SchedulerMeters {
     for (const [resource, share] of Object.entries(figures?.stranded ?? {}))
       this.#stranded.set({ resource }, share)
     for (const [part, ms] of Object.entries(figures?.takeover ?? {}))
-      this.#takeover.set({ until: part.replace(/Ms$/, '') }, ms / 1_000)
+      this.#takeover.set({ part: part.replace(/Ms$/, '') }, ms / 1_000)
   }
 }
 

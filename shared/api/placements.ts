@@ -12,16 +12,15 @@ import { answer, body, failures, readers, runners } from './route.ts'
 const attempt = z.int().min(1)
 const traceId = TraceId.optional().describe("The ticket's")
 
-const untilMs = z.number().min(0)
+const tookMs = z.number().min(0)
 
 export const SchedulerTakeover = z
   .strictObject({
-    pictureMs: untilMs.describe('Until it had read all hosts'),
-    queueMs: untilMs.describe('Until it had read the first tickets; beside the hosts'),
-    decisionMs: untilMs.describe('Until it had decided on the first ships'),
-    jobsMs: untilMs.describe('Until the jobs of those were written: hosts go to work'),
+    pictureMs: tookMs.describe('Reading all hosts, from when the office was taken'),
+    decisionMs: tookMs.describe('Deciding on the first ships'),
+    jobsMs: tookMs.describe('Writing the jobs of those'),
   })
-  .describe('Told once by a new leader, when it has placed its first ships: each from when it took office')
+  .describe('Told once by a new leader, when it has placed its first ships')
 export type SchedulerTakeover = z.infer<typeof SchedulerTakeover>
 
 export const SchedulerFigures = z.strictObject({

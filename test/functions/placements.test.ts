@@ -182,7 +182,7 @@ test('the scheduler tells its figures', async () => {
     texts.reduce((sum, text) => sum + Number(new RegExp(`^${name} ([\\d.]+)$`, 'm').exec(text)?.[1] ?? 0), 0)
   assert.ok(total('armada_scheduler_decision_seconds_count') > 0)
   assert.ok(total('armada_scheduler_queue_wait_seconds_count') > 0)
-  assert.ok(total('armada_scheduler_takeover_seconds\\{until="jobs"\\}') > 0)
+  assert.ok(total('armada_scheduler_takeover_seconds\\{part="jobs"\\}') > 0)
   assert.ok(total('armada_scheduler_refusals_total\\{rule="disk"\\}') > 0)
   assert.ok(total('armada_scheduler_refusals_total\\{rule="none"\\}') > 0)
   assert.ok(

@@ -139,8 +139,9 @@ export class Picture {
       known.adviceStale && this.#readAdvice(id, known, signal),
       known.boxStale && this.#readBox(id, known, signal),
     ])
-    // It may have changed meanwhile; then it is looked at once more.
-    if (this.#hosts.get(id) === known) this.#show(id, host.description, known)
+    // What has changed meanwhile is looked at once more; a host that has gone meanwhile is not shown before.
+    const { present, description } = host
+    if (present && description) this.#show(id, description, known)
   }
 
   async #readBox(id: string, known: Known, signal: AbortSignal): Promise<void> {

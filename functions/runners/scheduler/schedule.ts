@@ -93,7 +93,7 @@ export async function schedule(
     (signal) => picture.follow(signal),
     (signal) => reports.run(signal),
     async (signal) => {
-      const seen = picture.complete(signal).then(() => takeover.reached('picture'))
+      const seen = picture.complete(signal).then(() => takeover.did('picture'))
       await together(signal, [
         (signal) => take(signal, seen),
         async (signal) => {
@@ -111,7 +111,6 @@ export async function schedule(
   /** Reads the queue while the picture is being read; no ticket is looked at before it is whole. */
   async function take(signal: AbortSignal, seen: Promise<void>): Promise<void> {
     for await (const entries of queue.entries(signal)) {
-      takeover.reached('queue')
       await seen
       if (signal.aborted) return
       for (const entry of entries) accept(entry)
@@ -170,6 +169,7 @@ export async function schedule(
   }
 
   async function decideAndWrite(signal: AbortSignal, nowMs: number): Promise<void> {
+    if (!takeover.over) takeover.resume()
     const limit = takeover.over ? placementsInTurn : placementsAtFirst
     const { placed, blocked, more } = decide({ board, pile, classes, nowMs, limit })
     figures.decided(performance.now() - nowMs)
@@ -192,7 +192,7 @@ export async function schedule(
   }
 
   async function write(placed: readonly Placed[], signal: AbortSignal): Promise<void> {
-    takeover.reached('decision')
+    takeover.did('decision')
     const failed = new Set(await writeJobs(placed, boxes, { zk, signal, log }))
     signal.throwIfAborted()
     if (!takeover.over) tellTakeover()
@@ -210,7 +210,7 @@ export async function schedule(
   }
 
   function tellTakeover(): void {
-    takeover.reached('jobs')
+    takeover.did('jobs')
     figures.tookOver(takeover.parts)
     log.info({ ...takeover.parts, hosts: board.size, tickets: pile.size }, 'the scheduler has taken over')
   }

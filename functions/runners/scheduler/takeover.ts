@@ -1,25 +1,31 @@
-// Takeover: how long a new leader takes until ships get hosts again, and of what.
+// Takeover: how long a new leader takes until ships get hosts again, and of what. Waiting for tickets is no part of it.
 import type { SchedulerTakeover } from '../../../shared/api/placements.ts'
 
-const order = ['picture', 'queue', 'decision', 'jobs'] as const
-type Part = (typeof order)[number]
+type Part = 'picture' | 'decision' | 'jobs'
 
 export class Takeover {
-  readonly #beganMs = performance.now()
-  readonly #atMs = new Map<Part, number>()
+  readonly #ms = new Map<Part, number>()
+  #sinceMs = performance.now()
+
+  /** There is something to do: what came before is not counted. */
+  resume(): void {
+    this.#sinceMs = performance.now()
+  }
 
   /** The first time counts. */
-  reached(part: Part): void {
-    if (!this.#atMs.has(part)) this.#atMs.set(part, Math.round(performance.now() - this.#beganMs))
+  did(part: Part): void {
+    const nowMs = performance.now()
+    if (!this.#ms.has(part)) this.#ms.set(part, Math.round(nowMs - this.#sinceMs))
+    this.#sinceMs = nowMs
   }
 
   /** Jobs stand in boxes. */
   get over(): boolean {
-    return this.#atMs.has('jobs')
+    return this.#ms.has('jobs')
   }
 
   get parts(): SchedulerTakeover {
-    const [pictureMs, queueMs, decisionMs, jobsMs] = order.map((part) => this.#atMs.get(part) ?? 0)
-    return { pictureMs, queueMs, decisionMs, jobsMs } as SchedulerTakeover
+    const msOf = (part: Part) => this.#ms.get(part) ?? 0
+    return { pictureMs: msOf('picture'), decisionMs: msOf('decision'), jobsMs: msOf('jobs') }
   }
 }

@@ -67,8 +67,7 @@ test('a leader that has followed it reads the advice and the box of each host, a
   // The two of each host, and the node of the queue.
   assert.is(zk.requests.get - before.get, 2 * hosts.length + 1)
   const takeover = recorder.reports.map(({ figures }) => figures?.takeover).find(Boolean)
-  const { pictureMs = -1, decisionMs = -1, jobsMs = -1 } = takeover ?? {}
-  assert.ok(pictureMs >= 0 && decisionMs >= pictureMs && jobsMs >= decisionMs, JSON.stringify(takeover))
+  assert.ok(takeover && takeover.pictureMs > 0 && takeover.jobsMs > 0, JSON.stringify(takeover))
 })
 
 test('hears of hosts that come, change and go while another one leads', async () => {
