@@ -70,7 +70,8 @@ async function work(): Promise<void> {
   }
 }
 
-const jobs = Number(process.env.JOBS ?? Math.min(2, availableParallelism()))
+// Half of a test's time is waiting.
+const jobs = Number(process.env.JOBS ?? Math.min(3, availableParallelism() + 1))
 await Promise.all(Array.from({ length: jobs }, work))
 if (files.length === 0) sum.failed = 1
 process.stdout.write(`\n${files.length} files in ${((performance.now() - startedAt) / 1_000).toFixed(0)} s\n`)

@@ -14,6 +14,7 @@ import { decodeJobs, encodeJobs, type Job, jobKey, type Order } from '../../shar
 import { ZooKeeper } from '../../shared/zookeeper/client.ts'
 import { Mailboxes } from '../../shared/zookeeper/mailbox.ts'
 import { paths } from '../../shared/zookeeper/paths.ts'
+import { type HostPorts, takeHostPorts } from '../harness/hostPorts.ts'
 import { until } from '../harness/until.ts'
 import { type FakeMonitor, startFakeMonitor } from './fakeMonitor.ts'
 
@@ -45,6 +46,8 @@ export interface Dock {
   zookeeper: Server
   zk: ZooKeeper
   monitor: FakeMonitor
+  /** Of all its agents together. */
+  ports: HostPorts
   /** Starts an agent; resolves once it has said hello. */
   startAgent(id: string, env?: Record<string, string>): Promise<Agent>
   sendJobs(host: string, jobs: readonly Order[]): Promise<void>
@@ -58,7 +61,8 @@ export interface Dock {
 
 export async function openDock(): Promise<Dock> {
   const scratch = await scratchDir('disk')
-  const [docker, zookeeper, monitor] = await Promise.all([
+  const [ports, docker, zookeeper, monitor] = await Promise.all([
+    takeHostPorts(),
     startDockerd({ dir: join(scratch.dir, 'docker'), graceSeconds: 0, endWithParent: true, log }),
     startZooKeeper({ dir: join(scratch.dir, 'zk'), fsync: false, heapMiB: 128, endWithParent: true, log }),
     startFakeMonitor(),
@@ -74,7 +78,7 @@ export async function openDock(): Promise<Dock> {
   const engine: Dock['engine'] = (method, path, json) =>
     tellEngine(docker.engine, { method, path, json, limitMs: 30_000 })
   return {
-    ...{ docker, zookeeper, zk, monitor, engine },
+    ...{ docker, zookeeper, zk, monitor, ports, engine },
     startAgent: async (id, env = {}) => {
       const hellos = monitor.hellos.filter((hello) => hello.host.id === id).length
       const agent = spawnAgent(id, {
@@ -84,7 +88,8 @@ export async function openDock(): Promise<Dock> {
         ARMADA_STATE_DIR: join(scratch.dir, `state-${id}`),
         ARMADA_JOIN_TOKEN: `token-of-${id}`,
         ARMADA_HOST_ADDRESS: '127.0.0.1',
-        ARMADA_PORTS: '17000-17099',
+        ARMADA_PORTS: ports.range,
+        ARMADA_SDK_PORTS: ports.sdk,
         ARMADA_SESSION_MS: '2000',
         ARMADA_CPU_MILLIS: '100000',
         ...env,

@@ -184,7 +184,11 @@ test('a stop without a ship is answered, so that it does not stay in Stopping', 
 test('probe tcp: Ready when the ship listens, Unhealthy when it does not any more, Ready again', async () => {
   const command = shell('sleep 1; while true; do httpd -f -p 7777 & P=$!; sleep 3; kill $P; sleep 2.5; done')
   const ports = [{ name: 'game', containerPort: 7777, protocol: 'tcp' as const }]
-  await start('tcp', { command, ports, probe: { type: 'tcp', port: 'game', ...quick } }, { game: 17_001 })
+  await start(
+    'tcp',
+    { command, ports, probe: { type: 'tcp', port: 'game', ...quick } },
+    { game: dock.ports.from },
+  )
   const beginMs = performance.now()
   await monitor.heard('tcp', 'Ready')
   assert.ok(performance.now() - beginMs > 900, 'a published port accepts before the ship does')
@@ -208,7 +212,7 @@ test('probe query: Ready when the game answers, with players', async () => {
   const command = shell(`mkdir -p /tmp/w; echo '${info}' >/tmp/w/frontpage; exec httpd -f -p 3001 -h /tmp/w`)
   const ports = [{ name: 'query', containerPort: 3_001, protocol: 'tcp' as const }]
   const probe = { type: 'query', port: 'query', game: 'eco', ...quick } as const
-  await start('query', { command, ports, probe, readOnlyRoot: true }, { query: 17_002 })
+  await start('query', { command, ports, probe, readOnlyRoot: true }, { query: dock.ports.from + 1 })
   await monitor.heard('query', 'Ready')
   const sample = () => monitor.samples.flatMap(({ ships }) => ships).findLast(({ ship }) => ship === 'query')
   await until(() => sample()?.players === 3 && sample()?.cpuMillis !== null, 14_000)
@@ -228,9 +232,10 @@ test('host network and passthrough: the game listens on ARMADA_PORT_<NAME> of th
     ports: [{ name: 'my-game', protocol: 'tcp', policy: 'passthrough' }],
     probe: { type: 'tcp', port: 'my-game', ...quick },
   }
-  await start('hosted', spec, { 'my-game': 17_003 })
+  const port = dock.ports.from + 2
+  await start('hosted', spec, { 'my-game': port })
   await monitor.heard('hosted', 'Ready')
-  const answer = await fetch('http://127.0.0.1:17003/')
+  const answer = await fetch(`http://127.0.0.1:${port}/`)
   assert.is(answer.status, 404)
 })
 

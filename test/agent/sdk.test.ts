@@ -10,7 +10,6 @@ import { Cluster } from '../harness/cluster.ts'
 import { importNodeImage } from '../harness/nodeImage.ts'
 
 const test = suite('agent: SDK')
-const portRange = '21000-21199'
 const image = 'armada-test/agones:1'
 let cluster: Cluster
 let ship: string
@@ -56,7 +55,7 @@ async function assertRefused(url: string): Promise<void> {
 test.before(async () => {
   cluster = await Cluster.start([])
   await importNodeImage(cluster.docker.engine, image, { script: agonesGame, packages: agonesGamePackages })
-  await cluster.addHost('alpha', { portRange })
+  await cluster.addHost('alpha')
   const spec = {
     image,
     ports: [drive],
@@ -244,7 +243,7 @@ test('a killed agent and a new one: the ship runs on, is served again, and keeps
   await cluster.agents.get('alpha')?.kill()
   await sleep(500)
   assert.is(await game.codeOf('getGameServer'), 14)
-  await cluster.addHost('alpha', { portRange })
+  await cluster.addHost('alpha')
   await cluster.until(
     'the client is served again',
     30_000,
@@ -275,11 +274,12 @@ test("the host's network: ports of its own for each ship, which other ships cann
   await Promise.all([becomes('Ready', first), becomes('Ready', second)])
   const [one, other] = games as [AgonesGame, AgonesGame]
   const { AGONES_SDK_HTTP_PORT: port } = await other.do('env')
-  assert.ok(Number(port) >= 9_400 && Number(port) < 9_900, port)
+  const [from = 0, to = 0] = cluster.ports.get('alpha')?.sdk.split('-').map(Number) ?? []
+  assert.ok(Number(port) >= from && Number(port) <= to, port)
   assert.is(await one.codeOf('rest', 'POST', '/shutdown', {}, port), -1)
   await assertRefused(`http://127.0.0.1:${port}/gameserver`)
   assert.is((await view(second)).state, 'Ready')
-  await Promise.all(games.map((each) => each.do('shutdown')))
+  await Promise.all(games.map((each) => each.shutDown()))
   await Promise.all([becomes('Stopped', first), becomes('Stopped', second)])
 })
 
@@ -295,15 +295,15 @@ test('a ship that floods its SDK is told so, and the others are served as ever',
   took.sort((a, b) => a - b)
   console.log(`beside a flood of 4000 calls another ship waits ${Math.round(took[10] ?? 0)} ms (median)`)
   assert.is(await game.codeOf('setLabel', 'quiet', 'yes'), 0)
-  await flooder.do('shutdown').catch(() => undefined)
+  await flooder.shutDown()
   await cluster.until('the loud one may speak again', 20_000, async () => {
-    await flooder.do('shutdown').catch(() => undefined)
+    await flooder.shutDown()
     return (await view(loud)).state === 'Stopped'
   })
 })
 
 test('shutdown: Stopped, and nothing is left', async () => {
-  await game.do('shutdown')
+  await game.shutDown()
   const ended = await becomes('Stopped')
   assert.is(ended.exit?.code, 0)
   await cluster.until('its container is gone', 10_000, async () => (await cluster.containers()).length === 0)

@@ -122,17 +122,18 @@ test('a command that is not in the image', async () => {
 })
 
 test('a port that a foreign process holds: given back, the process is untouched', async () => {
-  const foreign = createSocket('udp4').bind(17_010)
+  const hostPort = dock.ports.from
+  const foreign = createSocket('udp4').bind(hostPort)
   await once(foreign, 'listening')
   const ports = [{ name: 'game', containerPort: 7777 }]
-  await start('no-port', { command: ['sleep', '1000'], ports }, { game: 17_010 })
+  await start('no-port', { command: ['sleep', '1000'], ports }, { game: hostPort })
   const report = await returned('no-port')
   assert.not.ok(report.fault, 'the port was chosen for it')
-  assert.is(report.reason, "host port 17010/udp is in use by a process that is not Armada's")
-  const fixed = [{ name: 'game', containerPort: 7777, policy: 'static' as const, hostPort: 17_010 }]
-  await start('fixed-port', { command: ['sleep', '1000'], ports: fixed }, { game: 17_010 })
+  assert.is(report.reason, `host port ${hostPort}/udp is in use by a process that is not Armada's`)
+  const fixed = [{ name: 'game', containerPort: 7777, policy: 'static' as const, hostPort }]
+  await start('fixed-port', { command: ['sleep', '1000'], ports: fixed }, { game: hostPort })
   assert.ok((await returned('fixed-port')).fault, 'it asked for that port')
-  assert.is(foreign.address().port, 17_010)
+  assert.is(foreign.address().port, hostPort)
   foreign.close()
   assert.is(await dock.inspect('armada-no-port-1'), undefined)
 })

@@ -17,7 +17,6 @@ const root = join(import.meta.dirname, '..', '..')
 const fleet = 'lobby'
 const replicas = 20
 const hostId = 'north'
-const portRange = '22000-22199'
 let cluster: Cluster
 let scratch: Scratch
 
@@ -76,7 +75,7 @@ test('a newer agent takes over 20 ships, and none notices', async () => {
   assert.ok(text.includes(`"${version}"`))
   writeFileSync(join(newer, 'agent.js'), text.replaceAll(`"${version}"`, '"99.0.0"'))
 
-  await cluster.addHost(hostId, { dist: older, portRange })
+  await cluster.addHost(hostId, { dist: older })
   const { v1 } = cluster.client
   await answerOf(
     v1.blueprints[':blueprint'].$put({
@@ -105,7 +104,7 @@ test('a newer agent takes over 20 ships, and none notices', async () => {
 
   await cluster.agents.get(hostId)?.stop()
   await sleep(1_000)
-  await cluster.addHost(hostId, { dist: newer, portRange })
+  await cluster.addHost(hostId, { dist: newer })
   const host = await cluster.until('the newer agent has reported', 20_000, async () => {
     const now = await answerOf(v1.hosts[':host'].$get({ param: { host: hostId } }))
     return now.agentVersion === '99.0.0' && now.state === 'Online' && now

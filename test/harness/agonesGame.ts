@@ -78,6 +78,11 @@ export class AgonesGame {
     throw Object.assign(new ArmadaError('internal', `${what}: ${told.message}`), { grpc: told.code })
   }
 
+  /** It may have ended before it can say that it was told. */
+  async shutDown(): Promise<void> {
+    await this.do('shutdown').catch(() => undefined)
+  }
+
   /** gRPC's number of the error that the call ends with; 0 when it succeeds. */
   async codeOf(what: string, ...args: unknown[]): Promise<number> {
     return this.do(what, ...args).then(

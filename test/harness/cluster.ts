@@ -16,6 +16,7 @@ import { sleep } from '../../shared/loop.ts'
 import type { ShipView } from '../../shared/model/ship.ts'
 import type { Settings } from '../../shared/settings.ts'
 import { adminToken, runnerToken } from './apiServer.ts'
+import { type HostPorts, takeHostPorts } from './hostPorts.ts'
 
 type LogLevel = Settings<'agent'>['logLevel']
 
@@ -26,13 +27,11 @@ export const zookeeperSecret = 'test-zookeeper-secret'
 export interface HostOptions {
   memoryMiB?: number
   cpuMillis?: number
-  /** `from-to`; hosts on one machine need ranges of their own. */
-  portRange?: string
   onStop?: 'keep' | 'return'
   credentialMs?: number
   /** The folder with its agent.js; default: as it was built here. */
   dist?: string
-  /** As portRange, for the SDK of ships on the host's network. */
+  /** `from-to`, for the SDK of ships on the host's network; default: 25 ships have room. */
   sdkPorts?: string
   /** Socket of its engine; default: that of the cluster. */
   docker?: string
@@ -53,6 +52,8 @@ export class Cluster {
   readonly url: string
   readonly client: Client
   readonly agents = new Map<string, Server>()
+  /** By host, which keeps them when its agent is started again. */
+  readonly ports = new Map<string, HostPorts>()
   api!: Server
   scheduler!: Server
   controllers!: Server
@@ -61,7 +62,6 @@ export class Cluster {
   readonly #log = createLog('cluster', process.env.ARMADA_LOG ?? 'silent')
   readonly #others: Server[] = []
   readonly #logLevel: LogLevel
-  #hosts = 0
 
   private constructor(
     parts: { stack: Stack; docker: Dockerd; url: string; logLevel: LogLevel },
@@ -113,7 +113,8 @@ export class Cluster {
 
   async addHost(hostId: string, options: HostOptions = {}): Promise<Server> {
     const { token } = await answerOf(this.client.v1.hosts['join-tokens'].$post({ json: { host: hostId } }))
-    const from = 21_000 + 200 * this.#hosts++
+    const ports = this.ports.get(hostId) ?? (await takeHostPorts())
+    this.ports.set(hostId, ports)
     const agent = await startAgent(
       {
         ...this.#shared(),
@@ -123,11 +124,11 @@ export class Cluster {
         stateDir: join(this.#disk.dir, hostId),
         docker: options.docker ?? this.docker.engine.socketPath,
         hostAddress: '127.0.0.1',
-        portRange: options.portRange ?? `${from}-${from + 199}`,
+        portRange: ports.range,
+        sdkPorts: options.sdkPorts ?? ports.sdk,
         memoryMiB: options.memoryMiB ?? 8_192,
         cpuMillis: options.cpuMillis ?? 64_000,
         onStop: options.onStop ?? 'keep',
-        ...(options.sdkPorts && { sdkPorts: options.sdkPorts }),
         ...(options.credentialMs && { credentialMs: options.credentialMs }),
       },
       adminToken,
