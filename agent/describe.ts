@@ -57,6 +57,7 @@ export function describeHost(
     labels: Object.fromEntries(pairsOf(settings.hostLabels)),
     taints: pairsOf(settings.hostTaints).map(([key, value]) => ({ key, value })),
     agentVersion,
+    resizes: true,
   })
   if (description.success) return description.data
   const issues = description.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`)

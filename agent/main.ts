@@ -19,6 +19,7 @@ import { LastSamples } from './lastSamples.ts'
 import { bootId, lockHost, placeOf } from './lock.ts'
 import { Outbox } from './outbox.ts'
 import { PullBook } from './pullBook.ts'
+import { ResizeBook } from './resizeBook.ts'
 import { Roster } from './roster.ts'
 import { Sdk } from './sdk/sdk.ts'
 import { SdkPortBook } from './sdkPorts.ts'
@@ -51,9 +52,10 @@ async function main(): Promise<void> {
   const pulls = new PullBook()
   const roster = new Roster()
   const outbox = new Outbox()
+  const resizes = new ResizeBook()
   const contact = new Contact()
   const lastSamples = new LastSamples(roster)
-  const shared = { api, engine, images, pulls, roster, outbox, contact, lastSamples, log }
+  const shared = { api, engine, images, pulls, roster, outbox, resizes, contact, lastSamples, log }
   const sessions = new Sessions({ ...shared, url, credential })
   const openZooKeeper = (signal: AbortSignal): Promise<ZooKeeper> =>
     ZooKeeper.connect(

@@ -58,7 +58,7 @@ export class Roster {
   readonly #listeners: RosterListener[] = []
   #boardings = 0
 
-  /** Raised when a ship boards or leaves. */
+  /** Raised when a ship boards or leaves, or takes more or less. */
   get version(): number {
     return this.#boardings
   }
@@ -93,6 +93,14 @@ export class Roster {
   change(of: ShipAttempt, patch: Partial<Omit<Aboard, 'grant'>>): Aboard | undefined {
     const before = this.at(of)
     return before && this.#say({ ...before, ...patch }, before)
+  }
+
+  /** The same attempt takes more or less than before. */
+  regrant(grant: Grant): void {
+    const before = this.at(grant)
+    if (!before) return
+    this.#boardings++
+    this.#say({ ...before, grant }, before)
   }
 
   leave(of: ShipAttempt): void {

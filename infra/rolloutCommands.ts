@@ -86,6 +86,11 @@ function shown(data: Seen): Answer {
     since,
   ]
   const header = ['FLEET', 'REVISION', 'ROLLOUT', 'UPDATED', 'OLD READY', 'OLD IN USE', 'SINCE']
-  const notes = [reason, message].filter((note) => note !== null).map((note) => `\n  ${note}`)
+  const { resized } = rollout
+  const inPlace =
+    resized && `limits in place: ${resized.done} done, ${resized.pending} pending, ${resized.refused} refused`
+  const notes = [reason, inPlace ?? null, message]
+    .filter((note) => note !== null)
+    .map((note) => `\n  ${note}`)
   return { text: table(header, [row]) + notes.join(''), data }
 }

@@ -8,6 +8,7 @@ import type { Images } from '../docker/images.ts'
 import type { LastSamples } from '../lastSamples.ts'
 import type { Outbox } from '../outbox.ts'
 import type { PullBook } from '../pullBook.ts'
+import type { ResizeBook } from '../resizeBook.ts'
 import type { Roster } from '../roster.ts'
 import { HostMeter } from './hostMeter.ts'
 import { Prober, type ProberOptions } from './prober.ts'
@@ -21,6 +22,7 @@ export interface AdvisorOptions {
   pulls: PullBook
   roster: Roster
   outbox: Outbox
+  resizes: ResizeBook
   contact: Contact
   lastSamples: LastSamples
   onStale: ReporterOptions['onStale']

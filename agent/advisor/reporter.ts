@@ -20,6 +20,7 @@ import { traceHeaders } from '../../shared/trace.ts'
 import type { Contact } from '../contact.ts'
 import type { Outbox } from '../outbox.ts'
 import type { PullBook } from '../pullBook.ts'
+import type { ResizeBook } from '../resizeBook.ts'
 import type { Aboard, Roster, ShipAttempt } from '../roster.ts'
 
 const sampleEveryMs = 5_000
@@ -42,6 +43,7 @@ export interface ReporterOptions {
   roster: Roster
   outbox: Outbox
   pulls: PullBook
+  resizes: ResizeBook
   contact: Contact
   sampleHost: () => Promise<HostSample>
   sampleShips: () => ShipSample[]
@@ -66,9 +68,10 @@ export class Reporter {
 
   constructor(options: ReporterOptions) {
     this.#options = options
-    const { outbox, roster, pulls } = options
+    const { outbox, roster, pulls, resizes } = options
     outbox.onPut(this.#bell.ring)
     pulls.onEnd(this.#bell.ring)
+    resizes.onPut(this.#bell.ring)
     roster.onChange((now, before) => {
       if (!now && before) this.#left.push({ ship: before.grant.ship, attempt: before.grant.attempt })
       if (this.#left.length > mostLeft) this.#left.shift()
@@ -90,7 +93,7 @@ export class Reporter {
 
   /** One report, if there is anything to say. @throws ArmadaError when it was not taken. */
   async send(): Promise<void> {
-    const { api, roster, outbox, pulls, contact, degraded, onStale } = this.#options
+    const { api, roster, outbox, pulls, resizes, contact, degraded, onStale } = this.#options
     const changes = outbox.peek(this.#most, mostBytes)
     const state = `${roster.version} ${degraded() ?? ''}`
     // A ship that found no room here: what the scheduler believes of this host is wrong.
@@ -98,7 +101,8 @@ export class Reporter {
     // With ZooKeeper away these reports are all that says that this host is alive.
     const due = !contact.connected || performance.now() - this.#sampledAtMs >= sampleEveryMs
     const ends = pulls.untold()
-    if (changes.length === 0 && ends.length === 0 && !news && !due) return
+    const resized = resizes.untold()
+    if (changes.length + ends.length + resized.length === 0 && !news && !due) return
     const sample = due || news ? await this.#options.sampleHost() : null
     const left = news ? this.#left : []
     const anew = this.#anew
@@ -114,6 +118,7 @@ export class Reporter {
       host: sample,
       ships: due ? this.#options.sampleShips() : [],
       pulls: ends,
+      resized,
     }
     const sentAtMs = performance.now()
     const answer = await answerOf(
@@ -131,6 +136,7 @@ export class Reporter {
     this.#refusals = 0
     contact.heard(sentAtMs)
     outbox.acknowledge(changes)
+    resizes.told(resized)
     if (!answer.resendPulls) pulls.told(ends)
     // An older ApiServer gives no orders.
     pulls.order(answer.pulls ?? [])

@@ -1,8 +1,8 @@
 // Measures the ships: all of them in one pass, together with what their own queries said.
 import type { ShipSample } from '../../shared/model/ship.ts'
+import { type CgroupFiles, cgroupOf } from '../cgroup.ts'
 import type { LastSamples } from '../lastSamples.ts'
 import type { Aboard, Roster } from '../roster.ts'
-import { type CgroupFiles, cgroupOf } from './cgroup.ts'
 
 /** What a game says of itself. */
 export interface Players {

@@ -5,6 +5,7 @@ import { sleep, within } from '../../shared/loop.ts'
 import { type SdkPorts, sdkPortsIn } from '../sdkPorts.ts'
 import { EngineError, hasStatus } from './engineError.ts'
 import { label, type Mark, markOf } from './label.ts'
+import type { ContainerLimits } from './limits.ts'
 
 /** One of our containers, as the list shows it. */
 export interface Found extends Mark {
@@ -24,6 +25,7 @@ export interface Details {
   /** Milliseconds since 1970; null when it never ran. */
   startedAtEpochMs: number | null
   stopSignal: string
+  limits: ContainerLimits
   exit: { code: number; oomKilled: boolean; at: string; error: string }
 }
 
@@ -104,6 +106,13 @@ export class Engine {
     ).catch(unless(304))
   }
 
+  /** Other limits for a container, as it runs. */
+  async update(id: string, limits: ContainerLimits): Promise<void> {
+    await this.ask('update', 10_000, (abortSignal) =>
+      this.docker.getContainer(id).update({ ...limits, abortSignal }),
+    )
+  }
+
   /** Fine when it does not run, or is not there. */
   async signal(id: string, signal: string): Promise<void> {
     await this.ask('kill', 10_000, (abortSignal) =>
@@ -174,6 +183,11 @@ function unless(...statuses: number[]): (error: unknown) => void {
   }
 }
 
+function containerLimits(config: Dockerode.HostConfig): ContainerLimits {
+  const { Memory = 0, MemorySwap = 0, CpuShares = 0, CpuQuota = 0, PidsLimit } = config
+  return { Memory, MemorySwap, CpuShares, CpuQuota, PidsLimit: PidsLimit ?? 0 }
+}
+
 function detailsOf(info: Dockerode.ContainerInspectInfo): Details {
   const { State: state, NetworkSettings: network } = info
   const startedAtEpochMs = Date.parse(state.StartedAt)
@@ -186,6 +200,7 @@ function detailsOf(info: Dockerode.ContainerInspectInfo): Details {
     pid: state.Pid,
     sdkPorts: sdkPortsIn(info.Config.Env ?? []),
     startedAtEpochMs: startedAtEpochMs > 0 ? startedAtEpochMs : null,
+    limits: containerLimits(info.HostConfig),
     stopSignal: (info.Config as { StopSignal?: string }).StopSignal || 'SIGTERM',
     exit: {
       code: state.ExitCode,

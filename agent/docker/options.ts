@@ -8,6 +8,7 @@ import type { Port, Protocol } from '../../shared/model/port.ts'
 import { type SdkPorts, usualPorts } from '../sdkPorts.ts'
 import { checkHostConfig } from './hostConfig.ts'
 import { labelsOf } from './label.ts'
+import { limitsOf } from './limits.ts'
 import { secretMounts } from './secretFiles.ts'
 import { keeperOf, mountOf } from './volumes.ts'
 
@@ -59,9 +60,7 @@ export function containerOptions(grant: Grant, berth: Berth): Dockerode.Containe
 
 function hostConfig(grant: Grant, berth: Berth, bindings: Dockerode.PortMap): Dockerode.HostConfig {
   const { spec } = grant
-  const { resources, limits } = spec
-  const { cpuMillis, memoryMiB } = resources
-  const bytes = memoryMiB * 1024 * 1024
+  const { limits } = spec
   const tmpfs = tmpfsOf(spec)
   const mounts = [
     ...spec.volumes.map((volume) => mountOf(volume, keeperOf(grant), berth.host)),
@@ -70,12 +69,8 @@ function hostConfig(grant: Grant, berth: Berth, bindings: Dockerode.PortMap): Do
   return {
     NetworkMode: spec.network,
     PortBindings: bindings,
-    Memory: bytes,
-    MemorySwap: bytes,
-    CpuShares: Math.min(262_144, Math.max(2, Math.round((cpuMillis * 1024) / 1000))),
-    ...(limits.cpu === 'quota' && { CpuPeriod: 100_000, CpuQuota: cpuMillis * 100 }),
+    ...limitsOf(spec),
     ...(limits.cpuSet !== undefined && { CpusetCpus: limits.cpuSet }),
-    PidsLimit: limits.pids,
     Ulimits: ulimitsOf(limits.ulimits),
     CapDrop: ['ALL'],
     CapAdd: spec.capabilities,

@@ -10,6 +10,7 @@ import type { SecretFiles } from '../docker/secretFiles.ts'
 import type { Lanes } from '../lanes.ts'
 import type { LastSamples } from '../lastSamples.ts'
 import type { Outbox } from '../outbox.ts'
+import type { ResizeBook } from '../resizeBook.ts'
 import type { Roster } from '../roster.ts'
 import type { SdkPortBook } from '../sdkPorts.ts'
 import type { Gate } from './gate.ts'
@@ -26,6 +27,7 @@ export interface Crew {
   readonly secretFiles: SecretFiles
   readonly roster: Roster
   readonly outbox: Outbox
+  readonly resizes: ResizeBook
   readonly contact: Contact
   readonly lastSamples: LastSamples
   readonly sdkPorts: SdkPortBook

@@ -27,6 +27,8 @@ export type Step =
   | { step: 'settle'; grant: Grant; containerId: string | null }
   /** The ApiServer does not know what was reported of it. */
   | { step: 'repeat'; grant: Grant }
+  /** It is to have other limits. */
+  | { step: 'resize'; grant: Grant }
 
 export function plan(scene: Scene): Step[] {
   return [...discards(scene), ...scene.wanted.flatMap((grant) => stepFor(grant, scene) ?? [])]
@@ -74,5 +76,7 @@ function newsOf(grant: Grant, entry: Aboard): Step | undefined {
   const behind =
     (entry.phase === 'Ready' && !knownAsReady.includes(grant.state)) ||
     (entry.phase === 'Unhealthy' && knownAsReady.includes(grant.state))
-  return behind ? { step: 'repeat', grant } : undefined
+  if (behind) return { step: 'repeat', grant }
+  const isResized = (grant.resize ?? 0) > (entry.grant.resize ?? 0)
+  return isResized && entry.containerId !== null ? { step: 'resize', grant } : undefined
 }

@@ -1,5 +1,6 @@
 // The table that carries out what plan.ts decided.
 import { messageOf } from '../../shared/errors.ts'
+import { noResources } from '../../shared/model/resources.ts'
 import type { ShipState } from '../../shared/model/shipState.ts'
 import { traced } from '../../shared/trace.ts'
 import { about, type Phase } from '../roster.ts'
@@ -7,6 +8,7 @@ import type { Crew } from './crew.ts'
 import type { Desk } from './desk.ts'
 import { discard, endShip } from './end.ts'
 import type { Step } from './plan.ts'
+import { resize, seen } from './resize.ts'
 import { settle } from './settle.ts'
 import { whereabouts } from './start.ts'
 
@@ -18,7 +20,10 @@ type Executor<N extends Name> = (crew: Crew, steps: One<N>[], desk: Desk) => Pro
 const executors: { readonly [N in Name]: Executor<N> } = {
   discard: each((crew, { ship, attempt, containerId }) => discard(crew, { ship, attempt }, containerId)),
   settle: each(tell),
-  adopt: each((crew, step) => adopt(crew, step)),
+  adopt: each(async (crew, step) => {
+    await adopt(crew, step)
+    if (step.grant.resize !== undefined) await resize(crew, step.grant)
+  }),
   stop: each(async (crew, step) => {
     const phase = crew.roster.at(step.grant)?.phase
     if (step.containerId !== null && (phase === undefined || phase === 'Found')) await adopt(crew, step)
@@ -30,6 +35,19 @@ const executors: { readonly [N in Name]: Executor<N> } = {
     if (phase === 'Ready') outbox.put({ ...about(grant), state: 'Ready' })
     if (phase === 'Unhealthy') outbox.put({ ...about(grant), state: 'Unhealthy', reason: 'its probe fails' })
   }),
+  // Those that shrink make room for those that grow.
+  resize: async (crew, steps, desk) => {
+    const grows = ({ grant }: One<'resize'>) => {
+      const had = crew.roster.at(grant)?.grant.spec.resources ?? noResources
+      return grant.spec.resources.memoryMiB > had.memoryMiB
+    }
+    await each<'resize'>((_, { grant }) => resize(crew, grant))(
+      crew,
+      steps.filter((step) => !grows(step)),
+      desk,
+    )
+    await each<'resize'>((_, { grant }) => resize(crew, grant))(crew, steps.filter(grows), desk)
+  },
   // Claimed once more, because what the ApiServer has in memory may be a moment old.
   start: async ({ hands }, steps, desk) => {
     const jobs = steps.map(({ grant }) => {
@@ -72,6 +90,7 @@ async function adopt(crew: Crew, { grant, containerId }: One<'adopt' | 'stop'>):
   const details = await crew.engine.details(containerId)
   if (!enlist(crew, grant, phaseOf(grant.state), containerId)) return
   if (details) crew.roster.change(grant, whereabouts(details))
+  if (details) seen(crew, grant, details)
   crew.log.info({ ...about(grant), state: grant.state }, 'ship adopted')
 }
 

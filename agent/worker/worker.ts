@@ -11,6 +11,7 @@ import { Lanes } from '../lanes.ts'
 import type { LastSamples } from '../lastSamples.ts'
 import type { Outbox } from '../outbox.ts'
 import type { PullBook } from '../pullBook.ts'
+import type { ResizeBook } from '../resizeBook.ts'
 import type { Roster, ShipAttempt } from '../roster.ts'
 import type { SdkPortBook } from '../sdkPorts.ts'
 import type { Crew } from './crew.ts'
@@ -40,6 +41,7 @@ export interface WorkerOptions extends RegisterOptions, HelloOptions, StreamOpti
   pulls: PullBook
   roster: Roster
   outbox: Outbox
+  resizes: ResizeBook
   contact: Contact
   lastSamples: LastSamples
   sdkPorts: SdkPortBook
@@ -62,12 +64,25 @@ export interface Worker {
 }
 
 export function startWorker(options: WorkerOptions): Worker {
-  const { host, boot, secretsDir, api, engine, images, roster, outbox, contact, lastSamples, sdkPorts, log } =
-    options
+  const {
+    host,
+    boot,
+    secretsDir,
+    api,
+    engine,
+    images,
+    roster,
+    outbox,
+    resizes,
+    contact,
+    lastSamples,
+    sdkPorts,
+    log,
+  } = options
   const over = new AbortController()
   const leaving = new AbortController()
   const crew: Crew = {
-    ...{ host, boot, api, engine, images, roster, outbox, contact, lastSamples, sdkPorts, log },
+    ...{ host, boot, api, engine, images, roster, outbox, resizes, contact, lastSamples, sdkPorts, log },
     secretsDir,
     secretFiles: new SecretFiles(secretsDir),
     present: new Gate(),

@@ -30,7 +30,7 @@ export class AgentStreams {
     })
     ships.onChange((_, after, before) => {
       const host = before?.value.host
-      if (host && concerns(host, after)) this.#soon(host)
+      if (host && concerns(host, after, before)) this.#soon(host)
       if (after?.value.speaks && after.value.host) this.#show(after.value.host, after)
     })
     // Its next hello is refused, and so it learns that it was removed.
@@ -88,7 +88,9 @@ export class AgentStreams {
   }
 }
 
-/** The ship was taken from the host, or is to be stopped: its agent may not have heard of it yet. */
-function concerns(host: string, after: Row<Ship> | undefined): boolean {
-  return after?.value.host !== host || after.value.state === 'Stopping'
+/** The ship was taken from the host, is to be stopped, or to have other limits: its agent may not have heard of it yet. */
+function concerns(host: string, after: Row<Ship> | undefined, before: Row<Ship>): boolean {
+  if (after?.value.host !== host || after.value.state === 'Stopping') return true
+  const { resize } = after.value
+  return resize?.state === 'pending' && resize.n !== before.value.resize?.n
 }

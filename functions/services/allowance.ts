@@ -21,6 +21,8 @@ export interface Account {
 
 export interface Wish extends Account {
   each: Resources
+  /** 0: they are there already, and grow by `each`. Default: 1. */
+  ships?: number
   /** Ships of the next transaction, by what is known when they are counted. */
   count: () => number
   /** Ships of the transactions that follow it. */
@@ -90,7 +92,7 @@ export class Allowances {
       // A limit that came, went or changed meanwhile is counted anew, with its guard as it is now.
       if (!sameLimits(limits, this.#limitsOn(wish))) continue
       const later = wish.later?.() ?? 0
-      const promise = later > 0 ? plus(noUse, useOf(wish.each), later) : null
+      const promise = later > 0 ? plus(noUse, useOf(wish), later) : null
       const won = guards.map((guard) => guard.won(wish.holder, promise))
       return {
         ...judged,
@@ -142,7 +144,7 @@ export class Allowances {
   }
 
   async #judge(wish: Wish, limits: readonly Limit[], guards: readonly Guard[]) {
-    const { each, holder, fleet, behindFleets } = wish
+    const { holder, fleet, behindFleets } = wish
     const all = wantedIn(wish)
     let fits = all
     let refusal: string | null = null
@@ -152,7 +154,7 @@ export class Allowances {
       if (behindFleets) taken = plus(taken, await this.#lacking(limit, fleet))
       for (const measure of Object.keys(measures) as (keyof Use)[]) {
         const most = limit.quota[measure]
-        const one = useOf(each)[measure]
+        const one = useOf(wish)[measure]
         if (most === null || one === 0) continue
         const room = Math.max(0, Math.floor((most - taken[measure]) / one))
         if (room >= fits) continue
@@ -173,7 +175,7 @@ export class Allowances {
       const missing = fleet.replicas - liveOf(ships.index.countsOfFleet(name))
       if (missing <= 0) continue
       const blueprint = await blueprints.get(fleet.blueprint.name, fleet.blueprint.revision)
-      if (blueprint) sum = plus(sum, useOf(blueprint.spec.resources), missing)
+      if (blueprint) sum = plus(sum, useOf({ each: blueprint.spec.resources }), missing)
     }
     return sum
   }
@@ -189,8 +191,9 @@ function wantedIn({ count, later }: Wish): number {
   return count() + (later?.() ?? 0)
 }
 
-function useOf({ cpuMillis, memoryMiB }: Resources): Use {
-  return { ships: 1, cpuMillis, memoryMiB }
+function useOf({ each, ships = 1 }: Pick<Wish, 'each' | 'ships'>): Use {
+  const { cpuMillis, memoryMiB } = each
+  return { ships, cpuMillis, memoryMiB }
 }
 
 function sameLimits(before: readonly Limit[], now: readonly Limit[]): boolean {

@@ -22,6 +22,7 @@ import { newShip, stop } from './changes/lifecycle.ts'
 import { movedOn } from './changes/matching.ts'
 import { freeNames } from './changes/naming.ts'
 import { goingTo, turned } from './changes/rolloutChanges.ts'
+import { Resizes } from './resizes.ts'
 import { serviceApp } from './serviceApp.ts'
 import { blueprintFor, tellWorkers } from './ships.ts'
 import { queueTickets } from './tickets.ts'
@@ -33,6 +34,7 @@ const reachMs = 2_000
 export function fleetStepService(stores: Stores) {
   const { fleets, ships, epochs, dispatch, berths, hosts, mirror } = stores
   const allowances = new Allowances(stores)
+  const resizes = new Resizes(stores)
   return serviceApp().openapi(guarded(routes.stepFleet), async (c) => {
     const step = c.req.valid('json')
     const row = await fleetNamed(stores, c.req.valid('param').fleet)
@@ -157,9 +159,15 @@ export function fleetStepService(stores: Stores) {
   }
 
   async function relabel(row: Row<Fleet>, fence: Fence): Promise<void> {
-    const ids = ships.index.ofFleet(row.value.name).map(({ value }) => value.id)
-    await ships.update(ids, (ship) => givenInPlace(ship, row.value), asItIs(row, fence))
-    const { relabel: _, ...done } = row.value
+    const fleet = row.value
+    const { revisions } = fleet.relabel ?? {}
+    if (revisions?.limits && revisions.to === fleet.blueprint.revision) {
+      await resizes.give(fleet, revisions.to, asItIs(row, fence))
+    } else {
+      const ids = ships.index.ofFleet(fleet.name).map(({ value }) => value.id)
+      await ships.update(ids, (ship) => givenInPlace(ship, fleet), asItIs(row, fence))
+    }
+    const { relabel: _, ...done } = fleet
     await replace(row, done, fence)
   }
 

@@ -19,6 +19,7 @@ import type { AgentStreams } from './agentStreams.ts'
 import { confirm } from './changes/allocating.ts'
 import { crash } from './changes/crash.ts'
 import { claim, end, giveBack, ready, starting, unhealthy } from './changes/lifecycle.ts'
+import { oldAgent, raised, resizeAnswered } from './changes/resizing.ts'
 import { noSuchHost } from './hosts.ts'
 import { imagesNeeded } from './imagesNeeded.ts'
 import { leftovers } from './leftovers.ts'
@@ -58,6 +59,7 @@ export function monitorService(stores: Stores, streams: AgentStreams) {
       const { host, ships: carried } = c.req.valid('json')
       if (host.id !== me) throw notYou(me, host.id)
       await hosts.describe(host)
+      if (!host.resizes) await giveUpResizes(me)
       const wanted = ships.index
         .ofHost(me)
         .map((row) => row.value)
@@ -101,10 +103,22 @@ export function monitorService(stores: Stores, streams: AgentStreams) {
     })
     .openapi(guarded(routes.report), async (c) => {
       const me = c.get('caller').name
-      const { changes, holdings, left, anew, host, ships: measured, pulls: ended } = c.req.valid('json')
+      const {
+        changes,
+        left,
+        anew,
+        host,
+        resized,
+        ships: measured,
+        pulls: ended,
+        ...said
+      } = c.req.valid('json')
       tellTraces(c, changes)
       const mine = measured.filter(({ ship }) => ships.table.get(ship)?.value.host === me)
       const stale = await applyChanges(me, changes)
+      await applyResizes(me, resized)
+      const { table } = ships
+      const holdings = said.holdings?.map((one) => raised(one, me, table.get(one.ship)?.value)) ?? null
       // State changes count also while Redis or ZooKeeper is away; what these miss comes with a later report.
       await samples.record(me, host, mine).catch(() => undefined)
       await confirmPlayed(mine.filter(({ players }) => players !== null && players > 0))
@@ -114,7 +128,7 @@ export function monitorService(stores: Stores, streams: AgentStreams) {
         degraded: host || holdings ? (host?.degraded ?? null) : undefined,
         ended: [...left, ...ends.map(({ ship, attempt }) => ({ ship, attempt }))],
         ...{ holdings, anew: anew && holdings !== null },
-        asPlaced: (holding) => isAsRecorded(me, holding, ships.table.get(holding.ship)?.value),
+        asPlaced: (holding) => isAsPlaced(me, holding, table.get(holding.ship)?.value),
       })
       // A host counts as alive also while etcd is away: what cannot be recorded comes again.
       const pulls = await pullOrders.exchange(me, ended).catch(() => undefined)
@@ -210,6 +224,24 @@ export function monitorService(stores: Stores, streams: AgentStreams) {
     return [...stale.values()]
   }
 
+  /** An older agent was put in the place of the one that was asked. */
+  async function giveUpResizes(me: string): Promise<void> {
+    const pending = ships.index.ofHost(me).filter(({ value }) => value.resize?.state === 'pending')
+    const ids = pending.map(({ value }) => value.id)
+    await ships.update(ids, (ship) =>
+      ship.host === me ? resizeAnswered(ship, ship.resize?.n ?? 0, oldAgent) : undefined,
+    )
+  }
+
+  async function applyResizes(me: string, resized: readonly routes.ShipResized[]): Promise<void> {
+    const last = new Map(resized.map((one) => [one.ship, one]))
+    await ships.update(await known([...last.keys()]), (ship) => {
+      const { attempt, n, refused } = last.get(ship.id) as routes.ShipResized
+      const isThis = ship.host === me && ship.attempt === attempt && !isFinished(ship.state)
+      return isThis ? resizeAnswered(ship, n, refused) : undefined
+    })
+  }
+
   /** The first player confirms a lease; where several sessions share a ship nobody knows whose player it is. */
   async function confirmPlayed(measured: readonly { ship: string }[]): Promise<void> {
     const isOpen = ({ allocations }: Ship) => allocations?.length === 1 && allocations[0]?.leaseUntil !== null
@@ -239,13 +271,16 @@ export function monitorService(stores: Stores, streams: AgentStreams) {
 
   async function grants(granted: readonly Ship[]): Promise<Grant[]> {
     const specs = await specsOf(granted.map((ship) => ship.id))
-    return granted.flatMap(({ id, attempt, state, fleet, name, labels, blueprint, ports, traceId }) => {
-      const spec = specs.get(id)
-      const keeper = name && berths.table.get(name)?.value.keeper
-      const named = { ...(name && { name }), ...(keeper && { keeper }) }
-      const rest = { ...named, labels, blueprint, ports, ...traced({ traceId }) }
-      return spec ? [{ ship: id, attempt, state, fleet, spec, ...rest }] : []
-    })
+    return granted.flatMap(
+      ({ id, attempt, state, fleet, name, labels, blueprint, ports, resize, traceId }) => {
+        const spec = specs.get(id)
+        const keeper = name && berths.table.get(name)?.value.keeper
+        const named = { ...(name && { name }), ...(keeper && { keeper }) }
+        const limits = resize && { resize: resize.n }
+        const rest = { ...named, ...limits, labels, blueprint, ports, ...traced({ traceId }) }
+        return spec ? [{ ship: id, attempt, state, fleet, spec, ...rest }] : []
+      },
+    )
   }
 }
 
@@ -275,11 +310,12 @@ function isFinal({ state }: routes.ShipReport): boolean {
   return state !== 'Starting' && state !== 'Ready' && state !== 'Unhealthy'
 }
 
-/** The scheduler, from whose job the record was made, counts the ship just so. */
-function isAsRecorded(me: string, holding: Holding, ship: Ship | undefined): boolean {
+/** The scheduler, from whose job the record was made, counts the ship just so; what changed since no job says. */
+function isAsPlaced(me: string, holding: Holding, ship: Ship | undefined): boolean {
   return (
     ship?.host === me &&
     ship.attempt === holding.attempt &&
+    ship.resize === undefined &&
     ship.fleet === holding.fleet &&
     sameResources(ship.resources, holding.resources) &&
     hostPortsOf(ship).join() === holding.hostPorts.join()

@@ -9,7 +9,7 @@ import {
   sizeOf,
 } from '../../shared/model/rollout.ts'
 import type { Ship } from '../../shared/model/ship.ts'
-import { isFinished, type ShipState } from '../../shared/model/shipState.ts'
+import { isFinished, isLive, type ShipState } from '../../shared/model/shipState.ts'
 import type { ShipIndex } from '../stores/mirror/shipIndex.ts'
 import { afterDeadline, isSpared } from './changes/deadline.ts'
 
@@ -37,7 +37,8 @@ export function howShipsDo(fleet: Fleet, counts: Counts, index: ShipIndex): HowS
   const { rollout, blueprint } = fleet
   const isUnderWay = rollout !== undefined && !isOver(rollout.state)
   // A fleet at rest, most are, need not be gone through.
-  const ships = isUnderWay || counts.Failed ? index.ofFleet(fleet.name).map(({ value }) => value) : []
+  const isListed = isUnderWay || counts.Failed || rollout?.resizes
+  const ships = isListed ? index.ofFleet(fleet.name).map(({ value }) => value) : []
   const ofRevision = ships.filter((ship) => ship.blueprint.revision === blueprint.revision)
   const failures = ofRevision.filter(({ state }) => state === 'Failed').length
   if (!rollout) return { rollout: null, failures }
@@ -57,11 +58,21 @@ export function howShipsDo(fleet: Fleet, counts: Counts, index: ShipIndex): HowS
       ...rollout,
       total: sizeOf(updated) + sizeOf(outdated),
       ...{ updated, outdated },
+      ...(rollout.resizes && { resized: resizedIn(ships, rollout.to) }),
       due: isUnderWay ? ships.filter((ship) => afterDeadline(ship, fleet, Date.now())).length : 0,
       failures: since.reduce((sum, ship) => sum + failuresOf(ship), 0),
       lastFailure: last ? `${last.id}: ${last.reason ?? 'no reason is known'}` : null,
     },
   }
+}
+
+function resizedIn(ships: readonly Ship[], to: number): NonNullable<RolloutView['resized']> {
+  const resized = { done: 0, pending: 0, refused: 0 }
+  for (const { resize, state } of ships) {
+    // What ends before its host answered has nobody waiting for it.
+    if (resize?.to === to && (resize.state === 'refused' || isLive(state))) resized[resize.state]++
+  }
+  return resized
 }
 
 /** One failed start may be the host's fault. */

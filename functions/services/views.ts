@@ -57,6 +57,8 @@ function nameOf({ naming }: Pick<Fleet, 'naming'>, { Stopping = 0 }: FleetView['
 function waitOf(rollout: RolloutView | null): string | null {
   if (!rollout || isOver(rollout.state)) return null
   if (rollout.paused) return `The rollout is paused since ${rollout.paused.since}, by ${rollout.paused.by}.`
+  const { pending = 0 } = rollout.resized ?? {}
+  if (pending > 0) return `The rollout waits for ${pending} ships to have other limits, where they run.`
   const { ready, inUse, coming, unwell, lost } = rollout.outdated
   if (rollout.state === 'canary' || rollout.state === 'watching' || ready + coming + unwell > 0) return null
   if (lost > 0) return `The rollout waits for ${lost} Lost ships of older revisions.`

@@ -94,8 +94,10 @@ export class HostStore {
   /** Records how a host describes itself now. */
   async describe(description: HostDescription): Promise<void> {
     const row = this.table.get(description.id)
-    const same = row && JSON.stringify({ ...row.value, ...description }) === JSON.stringify(row.value)
-    if (!same) await this.change(description.id, ({ value }) => ({ ...value, ...description }))
+    // An older agent does not say what it cannot do.
+    const next = (host: Host): Host => ({ ...host, resizes: undefined, ...description })
+    const same = row && JSON.stringify(next(row.value)) === JSON.stringify(row.value)
+    if (!same) await this.change(description.id, ({ value }) => next(value))
   }
 
   /**

@@ -22,6 +22,8 @@ export interface Fence {
   conditions: readonly Condition[]
   /** Throws stale_epoch when a newer leader is known. */
   check(): Promise<void>
+  /** What the transaction writes besides. */
+  writes?: readonly Write[]
 }
 
 /** What a transaction that makes ships has to hold besides. */
@@ -185,7 +187,7 @@ export class ShipStore {
       next.push(value)
     }
     if (next.length === 0) return []
-    const revision = await this.#kv.commit(conditions, next.map(put))
+    const revision = await this.#kv.commit(conditions, [...(fence?.writes ?? []), ...next.map(put)])
     return revision === undefined ? undefined : next.map((value) => ({ value, revision }))
   }
 

@@ -116,7 +116,7 @@ export const patchFleet = createRoute({
   'x-scope': 'fleet',
   summary: 'Scale a fleet, have it autoscaled, or bring its ships to another revision',
   description:
-    'Labels are given to ships as they run, and so is a revision that differs only in labels, placement, `lifecycle.hostLost` and `lifecycle.startAttempts`.',
+    'Labels are given to ships as they run, and so is a revision that differs only in labels, placement, `lifecycle.hostLost` and `lifecycle.startAttempts`. One that differs in `resources`, `limits.cpu` and `limits.pids` besides is given in place to ships that run and have room for it; the others are replaced, and `resize.reason` of each says why. `canary` replaces them all.',
   request: {
     params,
     headers: IfMatch,

@@ -7,6 +7,7 @@ import { HostDescription, HostSample } from '../model/host.ts'
 import { PullEnd, PullOrder } from '../model/imagePull.ts'
 import { Name } from '../model/name.ts'
 import { PortChoice } from '../model/port.ts'
+import { ResizeNumber } from '../model/resize.ts'
 import { Chunk, ChunkAnswer, SessionId } from '../model/session.ts'
 import { ShipExit, ShipSample } from '../model/ship.ts'
 import { TraceId } from '../model/traceId.ts'
@@ -135,6 +136,13 @@ export const ShipReport = z.discriminatedUnion('state', [
 /** A change of a ship's state, as its agent saw it. */
 export type ShipReport = z.infer<typeof ShipReport>
 
+const ShipResized = ShipAttempt.extend({
+  n: ResizeNumber,
+  refused: z.string().max(500).nullable().describe('Why it keeps the limits it had; null: it has the others'),
+})
+/** What became of a change of a running ship's limits. */
+export type ShipResized = z.infer<typeof ShipResized>
+
 export const report = createRoute({
   method: 'post',
   path: '/v1/monitor/reports',
@@ -164,6 +172,11 @@ export const report = createRoute({
           ),
         host: HostSample.nullable(),
         ships: z.array(ShipSample).max(5_000),
+        resized: z
+          .array(ShipResized)
+          .max(1_000)
+          .default([])
+          .describe('What became of changes of the limits of running ships'),
         pulls: z
           .array(PullEnd)
           .max(100)

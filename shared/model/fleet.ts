@@ -47,7 +47,13 @@ export const Fleet = z.strictObject({
   relabel: z
     .strictObject({
       labels: z.record(z.string(), z.string().nullable()),
-      revisions: z.strictObject({ from: z.int(), to: z.int() }).optional(),
+      revisions: z
+        .strictObject({
+          from: z.int(),
+          to: z.int(),
+          limits: z.literal(true).optional().describe('They differ in limits, too: where those have room'),
+        })
+        .optional(),
     })
     .optional()
     .describe('What its ships are being given as they run'),

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { BlueprintRef, BlueprintSpec } from './blueprint.ts'
 import { Labels, Name } from './name.ts'
 import { Port } from './port.ts'
+import { ResizeNumber } from './resize.ts'
 import { ShipState } from './shipState.ts'
 import { TraceId } from './traceId.ts'
 
@@ -17,6 +18,7 @@ export const Grant = z.strictObject({
   blueprint: BlueprintRef,
   spec: BlueprintSpec,
   ports: z.array(Port),
+  resize: ResizeNumber.optional().describe('That of the last change of its limits: `spec` has them'),
   traceId: TraceId.optional().describe('Of the request that made the ship, or changed it last'),
 })
 export type Grant = z.infer<typeof Grant>

@@ -28,6 +28,7 @@ export const HostDescription = z
     labels: Labels.default({}),
     taints: z.array(Taint).max(16).default([]),
     agentVersion: z.string().max(64),
+    resizes: z.literal(true).optional().describe('Its agent can change the limits of ships that run'),
   })
   .meta({ id: 'HostDescription' })
 /** What the agent registers: static between two starts of the agent. */

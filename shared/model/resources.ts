@@ -77,6 +77,18 @@ export function subtract(a: Resources, b: Resources): Resources {
   return combined(a, b, -1)
 }
 
+/** Of each resource the larger amount. */
+export function larger(a: Resources, b: Resources): Resources {
+  const { diskMiB, extra } = combined(a, b, 1)
+  const most = (name: string) => Math.max(amountOf(a, name), amountOf(b, name))
+  return {
+    cpuMillis: most('cpu'),
+    memoryMiB: most('memory'),
+    ...(diskMiB !== undefined && { diskMiB: most('disk') }),
+    ...(extra && { extra: Object.fromEntries(Object.keys(extra).map((name) => [name, most(name)])) }),
+  }
+}
+
 export function fits(request: Resources, free: Resources): boolean {
   if (request.cpuMillis > free.cpuMillis || request.memoryMiB > free.memoryMiB) return false
   return othersIn(request).every(([name, amount]) => amount <= amountOf(free, name))

@@ -127,6 +127,12 @@ export const Rollout = z.strictObject({
   startedAt: z.iso.datetime(),
   since: z.iso.datetime().describe('When it came into its state, or went on after a pause'),
   reason: z.string().max(500).nullable().describe('Who wanted it, or why it is rolled back'),
+  resizes: z
+    .literal(true)
+    .optional()
+    .describe(
+      'The revisions differ in limits: running ships get them in place, and only others are replaced',
+    ),
   paused: z
     .strictObject({
       since: z.iso.datetime(),
@@ -161,6 +167,14 @@ export const RolloutView = Rollout.extend({
   updated: Crew,
   outdated: Crew,
   failures: count.describe('Crashes and repeatedly failed starts of the revision `to` since `startedAt`'),
+  resized: z
+    .strictObject({
+      done: count.describe('Have the limits of the new revision, in place'),
+      pending: count.describe('Are about to: their hosts have not answered yet'),
+      refused: count.describe('Are or were replaced instead: `resize.reason` of each ship says why'),
+    })
+    .optional()
+    .describe('With `resizes`: ships of the fleet, by what became of their limits as they ran'),
   due: count.describe('Outdated ships in use to be told when they end, or to be ended now; see `deadlineMs`'),
   lastFailure: z.string().nullable().describe('What was said of the last of them'),
 }).meta({ id: 'Rollout', description: 'The rollout that is under way, or the last one' })

@@ -7,6 +7,7 @@ import { ShipGang } from './gang.ts'
 import { ShipHistory } from './history.ts'
 import { Labels, Name } from './name.ts'
 import { Port } from './port.ts'
+import { Resize } from './resize.ts'
 import { Resources } from './resources.ts'
 import { Annotations, Counters, Lists } from './shipData.ts'
 import { ShipState } from './shipState.ts'
@@ -59,6 +60,7 @@ export const Ship = z.strictObject({
   address: z.string().nullable().describe("The host's address for players"),
   ports: z.array(Port),
   resources: Resources.describe('What it asks for'),
+  resize: Resize.optional().describe('The last change of its limits as it ran, in this attempt'),
   annotations: Annotations.optional().describe(
     'Texts that the ship gave itself, or got; nobody selects by them',
   ),

@@ -2,6 +2,7 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Found } from '../../agent/docker/engine.ts'
+import { changeTo, limitsOf, resourcesBy, sameLimits } from '../../agent/docker/limits.ts'
 import type { Aboard, Phase } from '../../agent/roster.ts'
 import { compare } from '../../agent/worker/compare.ts'
 import { cutOffAfterMs } from '../../agent/worker/cutOff.ts'
@@ -119,6 +120,32 @@ test('a stop job that was lost is made up for; a report that was lost is repeate
   assert.equal(steps({ wanted: [grant('s', 'Allocated')], entries: unwell }), ['repeat s/1'])
   const ending = [aboard(grant('s', 'Ready'), 'Ready', { ending: { why: 'asked' } })]
   assert.equal(steps({ wanted: [grant('s', 'Stopping')], entries: ending }), [])
+})
+
+test('other limits are given once, by their number, and not to what ends', () => {
+  const resized = (state: ShipState, resize: number) => ({ ...grant('s', state), resize })
+  const had = [aboard(resized('Ready', 1), 'Ready')]
+  assert.equal(steps({ wanted: [resized('Allocated', 2)], entries: had }), ['resize s/1'])
+  assert.equal(steps({ wanted: [resized('Allocated', 1)], entries: had }), [])
+  assert.equal(steps({ wanted: [grant('s', 'Ready')], entries: had }), [])
+  assert.equal(steps({ wanted: [resized('Stopping', 2)], entries: had }), ['stop s/1'])
+  const claimed = [aboard(grant('s', 'Starting'), 'Claimed', { containerId: null })]
+  assert.equal(steps({ wanted: [resized('Starting', 1)], entries: claimed }), [])
+})
+
+test('limits: what Docker is asked for, and what a container has', () => {
+  const spec = (more: object) =>
+    BlueprintSpec.parse({ image: 'i', resources: { cpuMillis: 250, memoryMiB: 64 }, ...more })
+  const quota = limitsOf(spec({}))
+  const shares = limitsOf(spec({ limits: { cpu: 'shares' } }))
+  assert.is(quota.CpuQuota, 25_000)
+  assert.is(changeTo(shares).CpuQuota, -1, 'left out it would stay')
+  assert.ok(sameLimits(quota, { ...quota }) && sameLimits(shares, changeTo(shares)))
+  for (const other of [shares, { ...quota, PidsLimit: 9 }, { ...quota, Memory: 9 }])
+    assert.not.ok(sameLimits(quota, other))
+  const was = { cpuMillis: 1, memoryMiB: 1, diskMiB: 7 }
+  for (const one of [quota, shares])
+    assert.equal(resourcesBy(one, was), { cpuMillis: 250, memoryMiB: 64, diskMiB: 7 })
 })
 
 test('compare: ended, done and unknown', () => {

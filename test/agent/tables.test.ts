@@ -8,6 +8,7 @@ import { clip } from '../../agent/docker/log.ts'
 import { Lanes } from '../../agent/lanes.ts'
 import { Outbox } from '../../agent/outbox.ts'
 import { PullBook } from '../../agent/pullBook.ts'
+import { ResizeBook } from '../../agent/resizeBook.ts'
 import { Roster } from '../../agent/roster.ts'
 import { connect } from '../../shared/api/client.ts'
 import type { ShipReport } from '../../shared/api/monitor.ts'
@@ -74,6 +75,7 @@ async function report(changes: readonly ShipReport[], turns: number): Promise<Ou
   const sampleHost = async () => ({ cpuMillis: 1, memoryMiB: 1, load1: 0, diskFreeMiB: null, degraded: null })
   const reporter = new Reporter({
     pulls: new PullBook(),
+    resizes: new ResizeBook(),
     ...{ outbox, sampleHost, roster: new Roster(), contact: new Contact(), log: createLog('test', 'silent') },
     ...{ sampleShips: () => [], degraded: () => null, onStale: () => undefined },
     api: connect({ url: monitor.url, token: 'credential-of-h1' }),

@@ -2,6 +2,7 @@
 import { answerOf, type Client } from '../../shared/api/client.ts'
 import { createLog } from '../../shared/log.ts'
 import { loop } from '../../shared/loop.ts'
+import type { HostDescription } from '../../shared/model/host.ts'
 import type { Ship } from '../../shared/model/ship.ts'
 import type { ApiServer } from './apiServer.ts'
 import { claim, joinHost, report } from './twoServers.ts'
@@ -12,6 +13,8 @@ const everyMs = 20
 export class FleetCrew {
   /** Revisions whose ships crash as soon as they start. */
   readonly broken = new Set<number>()
+  /** Why a ship keeps the limits it has; null when it gets the others, undefined while its host says nothing. */
+  refusal: (ship: Ship) => string | null | undefined = () => null
   readonly #api: ApiServer
   readonly #fleet: string
   readonly #hosts: Client[]
@@ -22,9 +25,14 @@ export class FleetCrew {
     this.#hosts = hosts
   }
 
-  static async join(api: ApiServer, fleet: string, hosts: number): Promise<FleetCrew> {
+  static async join(
+    api: ApiServer,
+    fleet: string,
+    hosts: number,
+    change: Partial<HostDescription> = {},
+  ): Promise<FleetCrew> {
     const joined: Client[] = []
-    for (let i = 0; i < hosts; i++) joined.push((await joinHost(api, `${fleet}-host-${i}`)).client)
+    for (let i = 0; i < hosts; i++) joined.push((await joinHost(api, `${fleet}-host-${i}`, change)).client)
     return new FleetCrew(api, fleet, joined)
   }
 
@@ -85,6 +93,18 @@ export class FleetCrew {
       })),
     ]
     if (changes.length > 0) await report(host, ...changes)
+    await this.#resize(host, ships.filter(mine))
+  }
+
+  async #resize(host: Client, ships: readonly Ship[]): Promise<void> {
+    const resized = ships.flatMap((ship) => {
+      const { id, attempt, resize } = ship
+      const refused = resize?.state === 'pending' ? this.refusal(ship) : undefined
+      return resize && refused !== undefined ? [{ ship: id, attempt, n: resize.n, refused }] : []
+    })
+    if (resized.length === 0) return
+    const json = { changes: [], holdings: null, host: null, ships: [], resized }
+    await answerOf(host.v1.monitor.reports.$post({ json }))
   }
 
   #indexOf(host: string | null): number {

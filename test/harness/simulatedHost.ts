@@ -6,6 +6,7 @@ import { Reporter } from '../../agent/advisor/reporter.ts'
 import { Contact } from '../../agent/contact.ts'
 import { Outbox } from '../../agent/outbox.ts'
 import { PullBook } from '../../agent/pullBook.ts'
+import { ResizeBook } from '../../agent/resizeBook.ts'
 import { Roster } from '../../agent/roster.ts'
 import { answerOf, type Client, connect } from '../../shared/api/client.ts'
 import { createLog, type Log } from '../../shared/log.ts'
@@ -65,6 +66,7 @@ export class SimulatedHost {
     this.#reporter = new Reporter({
       ...{ api, roster: this.roster, outbox: this.outbox, contact: new Contact(), log: this.#log },
       pulls: new PullBook(),
+      resizes: new ResizeBook(),
       sampleHost: async () => ({ cpuMillis: 1, memoryMiB: 1, load1: 0, diskFreeMiB: null, degraded: null }),
       sampleShips: () => [],
       degraded: () => null,

@@ -23,7 +23,16 @@ export interface RolloutPicture {
   strategy: Strategy
   rollout: Pick<
     RolloutView,
-    'state' | 'from' | 'to' | 'since' | 'paused' | 'updated' | 'outdated' | 'failures' | 'lastFailure'
+    | 'state'
+    | 'from'
+    | 'to'
+    | 'since'
+    | 'paused'
+    | 'updated'
+    | 'outdated'
+    | 'failures'
+    | 'lastFailure'
+    | 'resized'
   >
 }
 
@@ -101,6 +110,7 @@ function turnOf({ replicas, strategy, rollout }: RolloutPicture, nowMs: number):
     return { do: 'turn', to: 'rolling', reason: `${many} of revision ${to} did well for ${pauseMs} ms` }
   }
   if (sizeOf(outdated) > 0 || serving < replicas || sizeOf(updated) > serving) return undefined
+  if (rollout.resized?.pending) return undefined
   return {
     do: 'turn',
     to: state === 'rolling' ? 'done' : 'rolled-back',

@@ -1,12 +1,14 @@
-// Changes of a fleet that its ships are given as they run: labels, and revisions that differ in nothing else that counts.
+// Changes of a fleet that its ships are given as they run: labels, and revisions that differ only in those, in what no
+// container knows of, and in limits.
 import type { LabelPatch } from '../../../shared/api/fields.ts'
 import type { BlueprintSpec } from '../../../shared/model/blueprint.ts'
 import { differences } from '../../../shared/model/difference.ts'
 import type { Fleet } from '../../../shared/model/fleet.ts'
-import { isOver } from '../../../shared/model/rollout.ts'
+import { defaultStrategy, isOver } from '../../../shared/model/rollout.ts'
 import type { Ship } from '../../../shared/model/ship.ts'
 import { isFinished } from '../../../shared/model/shipState.ts'
 import { patched } from './matching.ts'
+import { isLimit, notResized, resizing } from './resizing.ts'
 
 /** What is read when a ship is placed, or when its host is lost: its container knows nothing of it. */
 const soft = ['/labels/', '/placement/', '/lifecycle/hostLost/', '/lifecycle/startAttempts']
@@ -19,26 +21,51 @@ export function relabelled(fleet: Fleet, patch: LabelPatch): Fleet {
   return { ...fleet, labels, relabel: { ...relabel, labels: { ...relabel?.labels, ...patch } } }
 }
 
-/** The rollout as a change in place, when the two revisions allow it and all ships have the first of them. */
+/**
+ * The rollout as a change in place, when the two revisions allow it and all ships have the first of them. Other limits
+ * may do harm, which canaries are there to show: with those it goes as any other.
+ */
 export function inPlaceIfSoft(before: Fleet, after: Fleet, from: BlueprintSpec, to: BlueprintSpec): Fleet {
   const isAtRest = !before.rollout || isOver(before.rollout.state)
   const changes = differences(from, to)
-  if (!isAtRest || !changes.every(({ path }) => soft.some((one) => path.startsWith(one)))) return after
+  const hard = changes.filter(({ path }) => !soft.some((one) => path.startsWith(one)))
+  if (!isAtRest || !hard.every(isLimit)) return after
+  const resizes = hard.length > 0
+  if (resizes && (after.strategy ?? defaultStrategy).type === 'canary') return after
   const gone = Object.keys(from.labels).filter((key) => !(key in to.labels))
   const labels = { ...Object.fromEntries(gone.map((key) => [key, null])), ...to.labels, ...after.labels }
-  const rollout = after.rollout && { ...after.rollout, state: 'rolling' as const }
+  const rollout = after.rollout && {
+    ...after.rollout,
+    state: 'rolling' as const,
+    ...(resizes && { resizes: true as const }),
+  }
   const { from: one, to: other } = after.rollout ?? { from: 0, to: 0 }
-  const relabel = { labels: { ...labels, ...after.relabel?.labels }, revisions: { from: one, to: other } }
+  const revisions = { from: one, to: other, ...(resizes && { limits: true as const }) }
+  const relabel = { labels: { ...labels, ...after.relabel?.labels }, revisions }
   return { ...after, relabel, ...(rollout && { rollout }) }
 }
 
+/** Other limits for a ship. */
+export interface Limits {
+  to: number
+  spec: BlueprintSpec
+  /** Why it cannot have them; null when it can, undefined when nobody looked. */
+  verdict: string | null | undefined
+}
+
 /** What becomes of a ship of the fleet; undefined when it has it all. */
-export function givenInPlace(ship: Ship, { relabel }: Fleet): Ship | undefined {
+export function givenInPlace(ship: Ship, { relabel }: Fleet, limits?: Limits): Ship | undefined {
   if (!relabel || isFinished(ship.state)) return undefined
   const labels = patched(ship.labels, relabel.labels)
   const { revisions } = relabel
-  const isRevised = revisions !== undefined && ship.blueprint.revision === revisions.from
-  if (!isRevised && differences(ship.labels, labels).length === 0) return undefined
-  const blueprint = isRevised ? { ...ship.blueprint, revision: revisions.to } : ship.blueprint
-  return { ...ship, labels, blueprint }
+  const labelled = differences(ship.labels, labels).length > 0 ? { ...ship, labels } : ship
+  const isOld = revisions !== undefined && ship.blueprint.revision === revisions.from
+  const next = isOld ? revised(labelled, revisions.to, revisions.limits, limits) : labelled
+  return next === ship ? undefined : next
+}
+
+function revised(ship: Ship, to: number, isHard: true | undefined, limits: Limits | undefined): Ship {
+  if (!isHard) return { ...ship, blueprint: { ...ship.blueprint, revision: to } }
+  if (limits?.to !== to || limits.verdict === undefined) return ship
+  return limits.verdict === null ? resizing(ship, to, limits.spec) : notResized(ship, to, limits.verdict)
 }

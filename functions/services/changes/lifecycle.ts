@@ -196,6 +196,7 @@ export function requeue(ship: Ship, by: Mover, reason: string, change: Partial<S
     ports: [],
     placement: undefined,
     readyAt: null,
+    resize: undefined,
     moving: false,
     ...(ship.crashes && { crashes: crashesOf(ship) }),
     // While it is Queued no host has it: its gang goes on waiting for it.
