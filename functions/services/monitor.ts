@@ -19,11 +19,12 @@ import type { AgentStreams } from './agentStreams.ts'
 import { confirm } from './changes/allocating.ts'
 import { crash } from './changes/crash.ts'
 import { claim, end, giveBack, ready, starting, unhealthy } from './changes/lifecycle.ts'
-import { oldAgent, raised, resizeAnswered } from './changes/resizing.ts'
+import { raised } from './changes/resizing.ts'
 import { noSuchHost } from './hosts.ts'
 import { imagesNeeded } from './imagesNeeded.ts'
 import { leftovers } from './leftovers.ts'
 import { PullOrders } from './pullOrders.ts'
+import { ResizeAnswers } from './resizeAnswers.ts'
 import { serviceApp } from './serviceApp.ts'
 import { shipWords } from './shipWords.ts'
 import { queueTickets } from './tickets.ts'
@@ -36,6 +37,7 @@ const largeShips = 10
 export function monitorService(stores: Stores, streams: AgentStreams) {
   const { ships, hosts, berths, samples, hostNodes, blueprints, sessions, mirror } = stores
   const pullOrders = new PullOrders(stores)
+  const resizes = new ResizeAnswers(stores)
   sessions.onCall((host, call) => streams.tell(host, 'session', call))
   return serviceApp()
     .openapi(guarded(routes.join), async (c) => {
@@ -59,7 +61,7 @@ export function monitorService(stores: Stores, streams: AgentStreams) {
       const { host, ships: carried } = c.req.valid('json')
       if (host.id !== me) throw notYou(me, host.id)
       await hosts.describe(host)
-      if (!host.resizes) await giveUpResizes(me)
+      if (!host.resizes) await resizes.giveUp(me)
       const wanted = ships.index
         .ofHost(me)
         .map((row) => row.value)
@@ -116,7 +118,7 @@ export function monitorService(stores: Stores, streams: AgentStreams) {
       tellTraces(c, changes)
       const mine = measured.filter(({ ship }) => ships.table.get(ship)?.value.host === me)
       const stale = await applyChanges(me, changes)
-      await applyResizes(me, resized)
+      await resizes.take(me, resized)
       const { table } = ships
       const holdings = said.holdings?.map((one) => raised(one, me, table.get(one.ship)?.value)) ?? null
       // State changes count also while Redis or ZooKeeper is away; what these miss comes with a later report.
@@ -222,24 +224,6 @@ export function monitorService(stores: Stores, streams: AgentStreams) {
       stores,
     )
     return [...stale.values()]
-  }
-
-  /** An older agent was put in the place of the one that was asked. */
-  async function giveUpResizes(me: string): Promise<void> {
-    const pending = ships.index.ofHost(me).filter(({ value }) => value.resize?.state === 'pending')
-    const ids = pending.map(({ value }) => value.id)
-    await ships.update(ids, (ship) =>
-      ship.host === me ? resizeAnswered(ship, ship.resize?.n ?? 0, oldAgent) : undefined,
-    )
-  }
-
-  async function applyResizes(me: string, resized: readonly routes.ShipResized[]): Promise<void> {
-    const last = new Map(resized.map((one) => [one.ship, one]))
-    await ships.update(await known([...last.keys()]), (ship) => {
-      const { attempt, n, refused } = last.get(ship.id) as routes.ShipResized
-      const isThis = ship.host === me && ship.attempt === attempt && !isFinished(ship.state)
-      return isThis ? resizeAnswered(ship, n, refused) : undefined
-    })
   }
 
   /** The first player confirms a lease; where several sessions share a ship nobody knows whose player it is. */

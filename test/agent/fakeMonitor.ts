@@ -26,6 +26,8 @@ export interface FakeShip {
   /** Of a numbered ship. */
   name?: string
   keeper?: string
+  /** Number of the last change of its limits. */
+  resize?: number
 }
 
 interface Heard {
@@ -47,6 +49,8 @@ export interface FakeMonitor {
   /** What each host is told to pull, until it has said what became of it. */
   orders: Map<string, PullOrder[]>
   pulls: (PullEnd & { host: string })[]
+  /** What became of changes of limits. */
+  resized: routes.ShipResized[]
   neededImages: Set<string>
   /** Name -> value. */
   secrets: Map<string, string>
@@ -75,6 +79,7 @@ export async function startFakeMonitor(): Promise<FakeMonitor> {
     claims: [],
     orders: new Map(),
     pulls: [],
+    resized: [],
     neededImages: new Set(),
     secrets: new Map(),
     away: false,
@@ -104,6 +109,7 @@ export async function startFakeMonitor(): Promise<FakeMonitor> {
     state: ship.state,
     fleet: null,
     ...(ship.name !== undefined && { name: ship.name, keeper: ship.keeper ?? id }),
+    ...(ship.resize !== undefined && { resize: ship.resize }),
     labels: {},
     blueprint: { name: 'test', revision: 1 },
     spec: ship.spec,
@@ -154,7 +160,7 @@ export async function startFakeMonitor(): Promise<FakeMonitor> {
   })
   app.openapi(routes.report, (c) => {
     const host = me(c.req.header('authorization'))
-    const { changes, holdings, left, host: sample, ships, pulls } = c.req.valid('json')
+    const { changes, holdings, left, host: sample, ships, pulls, resized } = c.req.valid('json')
     const code = monitor.refuse(changes, Number(c.req.header('content-length') ?? 0))
     if (code) return c.json({ code, detail: 'refused' }, problems[code].status) as never
     const stale: { ship: string; attempt: number }[] = []
@@ -165,6 +171,7 @@ export async function startFakeMonitor(): Promise<FakeMonitor> {
       else ship.state = report.state === 'Returned' ? 'Queued' : report.state
     }
     if (holdings) monitor.holdings.set(host, holdings)
+    monitor.resized.push(...resized)
     for (const of of left) monitor.left.push({ host, ...of })
     if (sample) monitor.samples.push({ host, sample, ships })
     for (const end of pulls ?? []) monitor.pulls.push({ host, ...end })

@@ -39,10 +39,10 @@ test('a job is claimed, the container runs, the ship is Ready, its holding is to
   const command = shell(
     'echo $ARMADA_SHIP_ID at $ARMADA_HOST on $ARMADA_PORT_GAME says $(WORD) >/tmp/said; exec sleep 1000',
   )
-  await start('first', { command, ports, env: { WORD: 'ahoy' } }, { game: 17_000 })
+  await start('first', { command, ports, env: { WORD: 'ahoy' } }, { game: dock.ports.from + 3 })
   await monitor.heard('first', 'Ready')
   await until(() => monitor.holdings.get(host)?.some(({ ship }) => ship === 'first') ?? false)
-  assert.equal(monitor.holdings.get(host)?.[0]?.hostPorts, [17_000])
+  assert.equal(monitor.holdings.get(host)?.[0]?.hostPorts, [dock.ports.from + 3])
   const container = await dock.inspect('armada-first-1')
   assert.is(container?.State.Status, 'running')
   assert.is(container?.Config.Labels['armada.host'], host)
