@@ -73,8 +73,9 @@ async function change(
     try {
       await engine.update(id, changeTo(to))
     } catch (error) {
-      roster.regrant(isAway(error) ? taking(had, before) : judged)
+      // It may have been done: the larger amount counts until the engine says what the container has.
       if (isAway(error)) throw error
+      roster.regrant(taking(judged, resourcesBy(limits, before)))
       return `Docker on ${host.id} did not change it: ${messageOf(error)}`
     }
   }

@@ -261,4 +261,13 @@ test('who is missed least: nobody yet, no players, empty the longest, an emptier
   assert.equal(leastMissed([...numbered, ...more], { count: 9, ...choice }), ['c', 'a', 'b'])
 })
 
+test('a rollout is not done while hosts have yet to say that ships have other limits', () => {
+  const need = (pending: number) => {
+    const resized = { done: 10 - pending, pending, refused: 0 }
+    return rolloutNeed(picture({ updated: { ...noCrew, ready: 10 }, resized }, { type: 'rolling' }), laterMs)
+  }
+  assert.equal(need(2), { do: 'nothing' })
+  assert.is(need(0).do, 'turn')
+})
+
 test.run()
