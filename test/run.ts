@@ -9,7 +9,7 @@ import { join, relative } from 'node:path'
 import { sourceFiles } from './harness/sources.ts'
 
 const root = join(import.meta.dirname, '..')
-const fileLimitMs = 240_000
+const fileLimitMs = 360_000
 const wanted = process.argv.slice(2)
 
 interface Outcome {

@@ -98,7 +98,7 @@ test('fifty ships from one POST are all Ready; what does not fit says why', asyn
   )
   const ids = new Set(ships.map((ship) => ship.id))
   const mine = async () => (await cluster.ships()).filter((ship) => ids.has(ship.id))
-  await cluster.until('50 ships Ready', 60_000, async () =>
+  await cluster.until('50 ships Ready', 120_000, async () =>
     (await mine()).every((ship) => ship.state === 'Ready'),
   )
   const running = await cluster.containers()

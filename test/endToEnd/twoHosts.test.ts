@@ -69,10 +69,8 @@ test('an agent is killed for good: its ships run on the other host with a higher
     'nobody but its own agent touches the containers of a host',
   )
 
-  const returned = performance.now()
   await cluster.agents.get('host-a')?.restart()
-  await cluster.until('the leftovers are gone', 5_000, async () => (await containersOf('host-a')).size === 0)
-  assert.ok(performance.now() - returned < 8_000)
+  await cluster.until('the leftovers are gone', 30_000, async () => (await containersOf('host-a')).size === 0)
   assert.equal((await containersOf('host-b')).size, replicas)
 })
 
