@@ -1,17 +1,28 @@
 // Reads a container's processor time and memory from its cgroup, version 1 or 2: 0.1 ms, where one `docker stats`
-// takes a second. These files are the kernel's own, so a plain read never waits, and costs a fifth of a promise's.
-import { readFileSync } from 'node:fs'
+// takes a second. These files are the kernel's own, so a plain read never waits; kept open, they cost a quarter of what
+// opening them each time does.
+import { closeSync, openSync, readFileSync, readSync } from 'node:fs'
 
 export interface CgroupFiles {
   /** @throws when the container has ended. */
   readUsage(): { cpuMs: number; memoryBytes: number }
+  close(): void
+}
+
+interface Version {
+  /** Folder of each file below /sys/fs/cgroup, and its name. */
+  files: readonly [cpu: string, memory: string, memoryStat: string]
+  cpuMs: (text: string) => number
+  /** In memoryStat: page cache that nobody needs is not what a ship uses. */
+  unneeded: string
 }
 
 const root = '/sys/fs/cgroup'
+const page = Buffer.allocUnsafe(16_384)
 
-/** The cgroup of a process; undefined when it cannot be told. */
+/** The cgroup of a process; undefined when it cannot be told. @throws when the process has ended. */
 export function cgroupOf(pid: number): CgroupFiles | undefined {
-  const text = read(`/proc/${pid}/cgroup`)
+  const text = readFileSync(`/proc/${pid}/cgroup`, 'utf8')
   const paths = new Map<string, string>()
   for (const line of text.trim().split('\n')) {
     const [, controllers = '', path = ''] = /^\d+:([^:]*):(.*)$/.exec(line) ?? []
@@ -19,40 +30,53 @@ export function cgroupOf(pid: number): CgroupFiles | undefined {
   }
   const cpu = paths.get('cpuacct')
   const memory = paths.get('memory')
-  if (cpu !== undefined && memory !== undefined) return version1(cpu, memory)
+  if (cpu !== undefined && memory !== undefined) return open(version1(cpu, memory))
   const unified = paths.get('')
-  return unified === undefined ? undefined : version2(unified)
+  return unified === undefined ? undefined : open(version2(unified))
 }
 
-function version1(cpu: string, memory: string): CgroupFiles {
+function version1(cpu: string, memory: string): Version {
+  const at = `memory${memory}/memory`
   return {
-    readUsage: () => {
-      const nanoseconds = read(`${root}/cpuacct${cpu}/cpuacct.usage`)
-      const bytes = read(`${root}/memory${memory}/memory.usage_in_bytes`)
-      const stat = read(`${root}/memory${memory}/memory.stat`)
-      const memoryBytes = Number(bytes) - valueIn(stat, 'total_inactive_file')
-      return { cpuMs: Number(nanoseconds) / 1e6, memoryBytes: Math.max(0, memoryBytes) }
-    },
+    files: [`cpuacct${cpu}/cpuacct.usage`, `${at}.usage_in_bytes`, `${at}.stat`],
+    cpuMs: (text) => Number(text) / 1e6,
+    unneeded: 'total_inactive_file',
   }
 }
 
-function version2(path: string): CgroupFiles {
+function version2(path: string): Version {
   return {
-    readUsage: () => {
-      const cpu = read(`${root}${path}/cpu.stat`)
-      const bytes = read(`${root}${path}/memory.current`)
-      const stat = read(`${root}${path}/memory.stat`)
-      const memoryBytes = Number(bytes) - valueIn(stat, 'inactive_file')
-      return { cpuMs: valueIn(cpu, 'usage_usec') / 1e3, memoryBytes: Math.max(0, memoryBytes) }
-    },
+    files: [`${path}/cpu.stat`, `${path}/memory.current`, `${path}/memory.stat`],
+    cpuMs: (text) => valueIn(text, 'usage_usec') / 1e3,
+    unneeded: 'inactive_file',
   }
 }
 
-function read(file: string): string {
-  return readFileSync(file, 'utf8')
+function open({ files, cpuMs, unneeded }: Version): CgroupFiles {
+  const opened: number[] = []
+  const close = () => {
+    for (const file of opened.splice(0)) closeSync(file)
+  }
+  try {
+    for (const file of files) opened.push(openSync(`${root}/${file}`, 'r'))
+  } catch (error) {
+    close()
+    throw error
+  }
+  const [cpu = -1, memory = -1, stat = -1] = opened
+  return {
+    readUsage: () => {
+      const memoryBytes = Number(read(memory)) - valueIn(read(stat), unneeded)
+      return { cpuMs: cpuMs(read(cpu)), memoryBytes: Math.max(0, memoryBytes) }
+    },
+    close,
+  }
 }
 
-/** Page cache that nobody needs is not what a ship uses. */
+function read(file: number): string {
+  return page.toString('latin1', 0, readSync(file, page, 0, page.length, 0))
+}
+
 function valueIn(stat: string, name: string): number {
   return Number(new RegExp(`^${name} (\\d+)$`, 'm').exec(stat)?.[1] ?? 0)
 }

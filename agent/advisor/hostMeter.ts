@@ -1,5 +1,7 @@
-// Measures the whole machine: processor, memory, load, and room where Docker keeps its data.
-import { readFile, statfs } from 'node:fs/promises'
+// Measures the whole machine: processor, memory, load, and room where Docker keeps its data. The kernel's own files are
+// read at once, as in cgroup.ts.
+import { readFileSync } from 'node:fs'
+import { statfs } from 'node:fs/promises'
 import { loadavg } from 'node:os'
 import type { HostSample } from '../../shared/model/host.ts'
 import type { Engine } from '../docker/engine.ts'
@@ -19,11 +21,9 @@ export class HostMeter {
   }
 
   async sample(): Promise<HostSample> {
-    const [cpuMillis, memoryMiB, diskFreeMiB] = await Promise.all([
-      this.#cpuMillis(),
-      memoryUsedMiB(),
-      this.#diskFreeMiB(),
-    ])
+    const diskFreeMiB = await this.#diskFreeMiB()
+    const cpuMillis = this.#cpuMillis()
+    const memoryMiB = memoryUsedMiB()
     const degraded = this.#engine.away?.slice(0, 512) ?? null
     const images = this.#images.log.size
     const pulls = this.#images.pulls().slice(0, 32)
@@ -31,8 +31,8 @@ export class HostMeter {
   }
 
   /** Since the last sample; 0 at the first. */
-  async #cpuMillis(): Promise<number> {
-    const [, ...ticks] = ((await readFile('/proc/stat', 'utf8')).split('\n')[0] ?? '').trim().split(/\s+/)
+  #cpuMillis(): number {
+    const [, ...ticks] = (readFileSync('/proc/stat', 'utf8').split('\n')[0] ?? '').trim().split(/\s+/)
     // user nice system idle iowait irq softirq steal; a tick is 10 ms.
     const busyMs =
       ticks.slice(0, 8).reduce((sum, tick, i) => sum + (i === 3 || i === 4 ? 0 : Number(tick)), 0) * 10
@@ -53,8 +53,8 @@ export class HostMeter {
   }
 }
 
-async function memoryUsedMiB(): Promise<number> {
-  const text = await readFile('/proc/meminfo', 'utf8')
+function memoryUsedMiB(): number {
+  const text = readFileSync('/proc/meminfo', 'utf8')
   const kib = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(text)?.[1] ?? 0)
   return Math.max(0, (kib('MemTotal') - kib('MemAvailable')) / 1024)
 }

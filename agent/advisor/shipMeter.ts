@@ -31,7 +31,11 @@ export class ShipMeter {
   sample(): ShipSample[] {
     const running = this.#roster.list().filter((entry) => entry.pid > 0)
     const present = new Set(running.map((entry) => entry.containerId))
-    for (const id of this.#meters.keys()) if (!present.has(id)) this.#meters.delete(id)
+    for (const [id, meter] of this.#meters) {
+      if (present.has(id)) continue
+      meter.files?.close()
+      this.#meters.delete(id)
+    }
     return running.map((entry) => this.#sampleOf(entry))
   }
 

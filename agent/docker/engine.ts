@@ -63,9 +63,9 @@ export class Engine {
     )
   }
 
-  /** All containers of the host with this id, in any state. */
-  async list(host: string): Promise<Found[]> {
-    const filters = { label: [`${label.host}=${host}`] }
+  /** All containers of the host with this id, in any state; or only those that do not run. */
+  async list(host: string, only?: 'down'): Promise<Found[]> {
+    const filters = { label: [`${label.host}=${host}`], ...(only && { status: Object.keys(states) }) }
     const all = await this.ask('list', 10_000, (abortSignal) =>
       this.docker.listContainers({ all: true, filters, abortSignal }),
     )

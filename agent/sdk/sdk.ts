@@ -7,7 +7,6 @@
 import type { Server, Socket } from 'node:net'
 import type { Client } from '../../shared/api/client.ts'
 import { messageOf } from '../../shared/errors.ts'
-import type { Log } from '../../shared/log.ts'
 import { backoffMs, sleep } from '../../shared/loop.ts'
 import { speaksSdk } from '../../shared/model/blueprint.ts'
 import type { Grant } from '../../shared/model/grant.ts'
@@ -20,7 +19,7 @@ import { GrpcSide } from './grpc.ts'
 import { Line } from './line.ts'
 import { listenHere, listenInside } from './netns.ts'
 import { isFromContainer } from './peer.ts'
-import { keepPulse, type PulseOptions } from './pulse.ts'
+import { type PulseOptions, Pulses } from './pulses.ts'
 import { RestSide } from './rest.ts'
 
 const mostConnections = 32
@@ -29,7 +28,6 @@ export interface SdkOptions extends PulseOptions {
   api: Client
   /** The ship asked to be shut down, and its record says so. */
   onShutdown: (of: ShipAttempt) => void
-  log: Log
 }
 
 interface Booth {
@@ -45,9 +43,12 @@ export class Sdk {
   /** Helpers at a time: each is a Node of its own for a moment. */
   readonly #openings = new Lanes(3)
   readonly #rest = new RestSide()
+  readonly #pulses: Pulses
 
   constructor(options: SdkOptions) {
     this.#options = options
+    this.#pulses = new Pulses(options)
+    void this.#pulses.run(this.#over.signal)
     options.roster.onChange((now, before) => this.#follow(now, before))
     for (const entry of options.roster.list()) this.#follow(entry, undefined)
   }
@@ -96,7 +97,7 @@ export class Sdk {
       this.#serve(entry, line, signal).catch(failed)
       const { probe } = grant.spec
       if (probe.type !== 'sdk') return
-      keepPulse(this.#options, entry, probe, line, { startedHere, signal }).catch(failed)
+      this.#pulses.keep({ entry, probe, line, startedHere }, signal)
     })
   }
 

@@ -71,7 +71,11 @@ export async function startSimulatedEngine(socketPath: string): Promise<Simulate
     if (url.pathname === '/info') return [200, { DockerRootDir: '/' }]
     if (url.pathname === '/volumes') return [200, { Volumes: [] }]
     if (url.pathname.startsWith('/images/')) return [200, { Id: 'sha256:simulated' }]
-    if (url.pathname === '/containers/json') return [200, [...containers.values()].map(listed)]
+    if (url.pathname === '/containers/json') {
+      const { status } = JSON.parse(url.searchParams.get('filters') ?? '{}') as { status?: string[] }
+      const wanted = [...containers.values()].filter(({ State }) => status?.includes(State.Status) ?? true)
+      return [200, wanted.map(listed)]
+    }
     if (url.pathname === '/containers/create') {
       const { Id } = create(JSON.parse(text), url.searchParams.get('name') ?? '')
       return [201, { Id, Warnings: [] }]
