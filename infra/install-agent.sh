@@ -182,7 +182,7 @@ StartLimitIntervalSec=0
 [Service]
 Environment=MALLOC_TRIM_THRESHOLD_=131072
 EnvironmentFile=$settings
-ExecStart=$node --max-semi-space-size=2 $home/current/agent.mjs
+ExecStart=$node --optimize-for-size $home/current/agent.mjs
 Restart=always
 RestartSec=2
 # Ships are Docker's children, not the agent's: they run on while it is stopped, started anew or upgraded.

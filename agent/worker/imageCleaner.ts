@@ -3,6 +3,7 @@
 // INVARIANTS
 // - Only images that Armada pulled itself, under names that it pulled, go; none that a container has.
 // - None goes that the ApiServer says is needed; while it cannot be asked, none goes at all.
+// - One that somebody else removed is ours no more, also when it comes again.
 // - None goes that a ship aboard was granted, that is being pulled, or that was used within the least age.
 import { answerOf } from '../../shared/api/client.ts'
 import { loop } from '../../shared/loop.ts'
@@ -39,13 +40,26 @@ export async function cleanImages(crew: Crew, options: CleaningOptions): Promise
   })
   await loop({ name: 'images', everyMs, signal, log }, async () => {
     await images.log.save()
-    if (highPercent >= 100 || images.log.size === 0) return
+    if (images.log.size === 0) return
     await gate.passed(signal)
     await engine.answers(signal)
     if (signal.aborted) return
+    await forgetGone(crew)
+    if (highPercent >= 100) return
     const usedPercent = await diskUsedPercent(engine)
     if (usedPercent >= highPercent) await makeRoom(crew, options, usedPercent)
   })
+}
+
+async function forgetGone({ engine, images }: Crew): Promise<void> {
+  const known = [...images.log.entries()]
+  const local = await localImages(engine)
+  const isHere = (name: string, id: string) =>
+    local.some((one) => one.id === id && (one.tags.includes(name) || one.digests.includes(name)))
+  for (const [name, entry] of known) {
+    // Pulled anew meanwhile, it has another entry.
+    if (!isHere(name, entry.id) && images.log.entries().get(name) === entry) images.log.forget(name)
+  }
 }
 
 async function makeRoom(crew: Crew, options: CleaningOptions, usedPercent: number): Promise<void> {

@@ -49,7 +49,9 @@ const executors: { readonly [N in Name]: Executor<N> } = {
     await each<'resize'>((_, { grant }) => resize(crew, grant))(crew, steps.filter(grows), desk)
   },
   // Claimed once more, because what the ApiServer has in memory may be a moment old.
-  start: async ({ hands }, steps, desk) => {
+  start: async ({ hands, outbox }, steps, desk) => {
+    // What an agent before this one said of a pull holds no more.
+    for (const { grant } of steps) outbox.put({ ...about(grant), state: 'Starting', reason: null })
     const jobs = steps.map(({ grant }) => {
       const { ports } = grant
       const chosen = ports.flatMap(({ name, hostPort }) => (hostPort === null ? [] : [[name, hostPort]]))

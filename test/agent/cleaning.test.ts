@@ -115,6 +115,24 @@ test('while the ApiServer is away nothing goes', async () => {
   await agent.stop()
 })
 
+test('what somebody else removed and pulled again is theirs', async () => {
+  const agent = await dock.startAgent(host, full)
+  const { neededImages, samples } = dock.monitor
+  const count = () => samples.at(-1)?.sample.images ?? 0
+  neededImages.add(called('lent'))
+  await pullAhead('lent')
+  await until(() => count() > 0, 60_000)
+  const before = count()
+  await dock.engine('DELETE', `/images/${called('lent')}`)
+  await until(() => count() < before, 60_000)
+  const from = encodeURIComponent(`${registry.address}/team/lent`)
+  await dock.engine('POST', `/images/create?fromImage=${from}&tag=1`)
+  neededImages.clear()
+  await sleep(4_000)
+  assert.ok((await tags()).includes(called('lent')))
+  await agent.stop()
+})
+
 test('which images may go, and in which order', async () => {
   const name = (text: string) => `docker.io/library/${text}`
   const log = new Map([

@@ -83,6 +83,18 @@ test('while an image is pulled, the record says how far it is, and no oftener th
   registry.layerMs = 0
 })
 
+test('a start that an agent before this one did not finish: what its record says of a pull is taken back', async () => {
+  const { changes } = dock.monitor
+  registry.layerMs = 5_000
+  const spec = { image: `${registry.address}/team/resumed:1`, command: ['sleep', '1000'] }
+  dock.monitor.place(host, 'resumed', spec).state = 'Starting'
+  dock.monitor.resync()
+  await dock.monitor.heard('resumed', 'Ready', 60_000)
+  registry.layerMs = 0
+  const [first] = changes.filter(({ report }) => report.ship === 'resumed')
+  assert.equal(first?.report, { ship: 'resumed', attempt: 1, state: 'Starting', reason: null })
+})
+
 test('pulled ahead of ships: what became of it is told once, and how far it is with the measurements', async () => {
   const { orders, pulls, samples } = dock.monitor
   const ahead = `${registry.address}/team/ahead:1`
