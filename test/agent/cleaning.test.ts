@@ -116,21 +116,23 @@ test('while the ApiServer is away nothing goes', async () => {
 })
 
 test('what somebody else removed and pulled again is theirs', async () => {
-  const agent = await dock.startAgent(host, full)
-  const { neededImages, samples } = dock.monitor
+  const { samples } = dock.monitor
+  const first = await dock.startAgent(host, { ...full, ARMADA_IMAGE_HIGH_PERCENT: '100' })
+  const since = samples.length
   const count = () => samples.at(-1)?.sample.images ?? 0
-  neededImages.add(called('lent'))
-  await pullAhead('lent')
-  await until(() => count() > 0, 60_000)
+  await until(() => samples.length >= since + 3, 60_000)
   const before = count()
+  await pullAhead('lent')
+  await until(() => count() === before + 1, 60_000)
   await dock.engine('DELETE', `/images/${called('lent')}`)
-  await until(() => count() < before, 60_000)
+  await until(() => count() === before, 60_000)
+  await first.stop()
   const from = encodeURIComponent(`${registry.address}/team/lent`)
   await dock.engine('POST', `/images/create?fromImage=${from}&tag=1`)
-  neededImages.clear()
+  const second = await dock.startAgent(host, full)
   await sleep(4_000)
   assert.ok((await tags()).includes(called('lent')))
-  await agent.stop()
+  await second.stop()
 })
 
 test('which images may go, and in which order', async () => {
