@@ -43,7 +43,9 @@ import { monitorService } from './services/monitor.ts'
 import { officeService } from './services/offices.ts'
 import { Readers } from './services/output/readers.ts'
 import { placementService } from './services/placements.ts'
-import { type PlainLookup, plainLookup } from './services/plainLookup.ts'
+import { plainAllocation } from './services/plain/plainAllocation.ts'
+import { plainLookup } from './services/plain/plainLookup.ts'
+import { type PlainHandler, PlainWay } from './services/plain/plainWay.ts'
 import { quotaService } from './services/quotas.ts'
 import { secretService } from './services/secrets.ts'
 import { shipService } from './services/ships.ts'
@@ -102,7 +104,7 @@ export interface AppOptions {
 export interface App {
   fetch: OpenAPIHono<Env>['fetch']
   /** To be asked first, where requests come as Node has them. */
-  plain: PlainLookup
+  plain: PlainHandler
 }
 
 export function createApp({
@@ -196,5 +198,8 @@ export function createApp({
       withCommonAnswers(app.getOpenAPI31Document({ openapi: '3.1.0', info }) as unknown as Document),
     ),
   )
-  return { fetch: app.fetch, plain: plainLookup(stores, { callers, rates, texts, log: accessLog, requests }) }
+  const way = new PlainWay({ audit: stores.audit, callers, rates, log: accessLog, requests })
+  const lookup = plainLookup(stores, texts, way)
+  const allocation = plainAllocation(stores, allocator, way, log)
+  return { fetch: app.fetch, plain: (...request) => lookup(...request) || allocation(...request) }
 }

@@ -28,8 +28,8 @@ import { problemOf } from './middleware/problems.ts'
 
 export interface HttpServerOptions {
   fetch: Parameters<typeof getRequestListener>[0]
-  /** Asked before `fetch`: answers the request itself and says true, or leaves it. */
-  plain?: (incoming: IncomingMessage, outgoing: ServerResponse) => boolean
+  /** Asked before `fetch`: takes the request and says true, or leaves it. What it took it may still hand on. */
+  plain?: (incoming: IncomingMessage, outgoing: ServerResponse, longWay: () => void) => boolean
   host: string
   port: number
   /** Without one it speaks plain HTTP. */
@@ -79,7 +79,8 @@ export class HttpServer {
     }
     const fetching = getRequestListener(fetch, { hostname: host, errorHandler: unreadable })
     const listener: RequestListener = (incoming, outgoing) => {
-      if (!plain(incoming, outgoing)) void fetching(incoming, outgoing)
+      const longWay = () => void fetching(incoming, outgoing)
+      if (!plain(incoming, outgoing, longWay)) longWay()
     }
     const server = certificate
       ? createTlsServer(

@@ -13,22 +13,36 @@ const people: ReadonlySet<string> = new Set(TokenRole.options)
 /** Matchmakers make thousands a second; each stands with its caller on the record of its ship besides. */
 const onShips = /^\/(v1\/allocations(\/|$)|gameserverallocation$)/
 
+export type AuditLog = Pick<AuditStore, 'record' | 'gather' | 'deny' | 'fail'>
+
 /** Whoever gets the answer of a change can find it in the log. Nothing of a body or of a token goes in. */
-export function audit(log: Pick<AuditStore, 'record' | 'gather' | 'deny' | 'fail'>): MiddlewareHandler<Env> {
+export function audit(log: AuditLog): MiddlewareHandler<Env> {
   return async (c, next) => {
     await next()
-    const { status } = c.res
-    const code = c.get('problem') ?? null
-    if (isDenial({ status, code })) return log.deny(entryOf(c))
-    if (harmless.has(c.req.method)) return
-    const caller = c.get('caller')
-    // The hosts' and the runners' own work stands on the records of the ships.
-    if (caller ? !people.has(caller.role) : status >= 400) return
-    if (status >= 400 && status < 500) return log.fail(entryOf(c))
-    if (status < 400 && onShips.test(c.req.path)) return log.gather(entryOf(c))
-    const recorded = log.record(entryOf(c))
+    const { method, path } = c.req
+    const role = c.get('caller')?.role
+    const how = { method, path, role, status: c.res.status, code: c.get('problem') ?? null }
+    await tellAudit(log, how, () => entryOf(c))
+  }
+}
+
+export type Outcome = Pick<NewEntry, 'method' | 'path' | 'status' | 'code'> & { role: string | undefined }
+
+/** @returns a promise when the answer has to wait until the entry is kept. */
+export function tellAudit(
+  log: AuditLog,
+  { method, path, role, status, code }: Outcome,
+  entry: () => NewEntry,
+): Promise<void> | undefined {
+  if (isDenial({ status, code })) log.deny(entry())
+  // The hosts' and the runners' own work stands on the records of the ships.
+  else if (harmless.has(method) || (role === undefined ? status >= 400 : !people.has(role))) return
+  else if (status >= 400 && status < 500) log.fail(entry())
+  else if (status < 400 && onShips.test(path)) log.gather(entry())
+  else {
+    const recorded = log.record(entry())
     // Where a store is away, the caller does not wait for the log as well.
-    if (status < 400) await recorded
+    if (status < 400) return recorded
   }
 }
 

@@ -6,6 +6,7 @@ import { ArmadaError } from '../../shared/errors.ts'
 import { sleep } from '../../shared/loop.ts'
 import type { Answer, AnswerStore, Asked } from '../stores/answers.ts'
 import type { Env } from './authenticate.ts'
+import type { Caller } from './callers.ts'
 import { bodyText } from './json.ts'
 
 /** How long a request waits for the answer to its twin. */
@@ -45,10 +46,25 @@ export async function askedIn(c: Context<Env>): Promise<Asked | undefined> {
   const caller = c.get('caller')
   if (sent === undefined || !caller) return undefined
   const key = keyOf(sent)
+  const { pathname, search } = new URL(c.req.url)
+  const authorization = c.req.header('authorization') ?? ''
+  return intentionOf({ caller, key, authorization, target: pathname + search, body: await bodyText(c) })
+}
+
+export interface Intention {
+  caller: Caller
+  key: string
+  authorization: string
+  /** Path and query. */
+  target: string
+  body: string
+}
+
+export function intentionOf({ caller, key, authorization, target, body }: Intention): Asked {
   return {
     scope: `${caller.role}:${caller.name}\n${key}`,
-    digest: await digestOf(c),
-    secret: `${c.req.header('authorization')}\n${key}`,
+    digest: createHash('sha256').update(`${target}\n${body}`).digest('hex'),
+    secret: `${authorization}\n${key}`,
   }
 }
 
@@ -59,13 +75,6 @@ function keyOf(sent: string): string {
     'invalid_request',
     `In the headers, idempotency-key: ${error.issues[0]?.message ?? 'it cannot be read'}`,
   )
-}
-
-async function digestOf(c: Context<Env>): Promise<string> {
-  const { pathname, search } = new URL(c.req.url)
-  return createHash('sha256')
-    .update(`${pathname}${search}\n${await bodyText(c)}`)
-    .digest('hex')
 }
 
 async function answerOf(response: Response): Promise<Answer> {

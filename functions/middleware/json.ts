@@ -11,7 +11,7 @@ const peopleBytes = 256 * 1024
 /** Whoever joins has no token yet. */
 export const strangerBytes = 16 * 1024
 
-const isJson = /^application\/([\w.-]+\+)?json\s*(;|$)/i
+const json = /^application\/([\w.-]+\+)?json\s*(;|$)/i
 const utf8 = new TextDecoder('utf-8', { fatal: true })
 
 /** The largest body of a route that these may call: agents and runners send thousands of entries, people do not. */
@@ -26,7 +26,7 @@ export function jsonBody(maxBytes: number): MiddlewareHandler {
     if (!/^(identity)?$/i.test(c.req.header('content-encoding') ?? '')) {
       throw new ArmadaError('unsupported_media_type', 'Send the body as it is, without Content-Encoding.')
     }
-    if (isJson.test(c.req.header('content-type') ?? '')) {
+    if (isJson(c.req.header('content-type'))) {
       const text = await bodyText(c)
       // In UTF-16 a text is never longer than in UTF-8.
       if (text.length > maxBytes) throw bodyTooLarge(maxBytes)
@@ -38,6 +38,10 @@ export function jsonBody(maxBytes: number): MiddlewareHandler {
   }
 }
 
+export function isJson(contentType: string | undefined): boolean {
+  return json.test(contentType ?? '')
+}
+
 /**
  * The body as text; it may be asked for again.
  * @throws ArmadaError malformed_json when it is not UTF-8, invalid_request when it breaks off.
@@ -45,11 +49,15 @@ export function jsonBody(maxBytes: number): MiddlewareHandler {
 export async function bodyText(c: Context): Promise<string> {
   const known = c.get('bodyText') as string | undefined
   if (known !== undefined) return known
-  const bytes = await c.req.arrayBuffer().catch(brokeOff)
+  const text = textOf(await c.req.arrayBuffer().catch(brokeOff))
+  c.set('bodyText', text)
+  return text
+}
+
+/** @throws ArmadaError malformed_json */
+export function textOf(bytes: ArrayBuffer | Uint8Array): string {
   try {
-    const text = utf8.decode(bytes)
-    c.set('bodyText', text)
-    return text
+    return utf8.decode(bytes)
   } catch (cause) {
     throw new ArmadaError('malformed_json', 'The body is not UTF-8.', { cause })
   }

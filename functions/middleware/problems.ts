@@ -36,21 +36,17 @@ function answer(c: Context<Env>, error: ArmadaError, more: Record<string, string
   return c.body(text, error.status, { ...Object.fromEntries(headers), ...more })
 }
 
-/** Unknown errors become `internal` here and nowhere else; their cause goes to the log, not to the caller. */
 export function onError(log: Log): ErrorHandler<Env> {
-  return (error, c) => {
-    const known = asArmadaError(error)
-    if (known) return answer(c, known)
-    const requestId = c.get('requestId')
-    log.error(
-      { requestId, path: c.req.path, error: messageOf(error), stack: error.stack },
-      'unexpected error',
-    )
-    return answer(
-      c,
-      new ArmadaError('internal', `Look for request ${requestId} in the log of the ApiServer.`),
-    )
-  }
+  return (error, c) => answer(c, expected(error, { requestId: c.get('requestId'), path: c.req.path, log }))
+}
+
+/** Unknown errors become `internal` here and nowhere else; their cause goes to the log, not to the caller. */
+export function expected(error: Error, at: { requestId: string; path: string; log: Log }): ArmadaError {
+  const known = asArmadaError(error)
+  if (known) return known
+  const { requestId, path, log } = at
+  log.error({ requestId, path, error: messageOf(error), stack: error.stack }, 'unexpected error')
+  return new ArmadaError('internal', `Look for request ${requestId} in the log of the ApiServer.`)
 }
 
 function asArmadaError(error: Error): ArmadaError | undefined {

@@ -4,14 +4,15 @@ import type { HttpBindings } from '@hono/node-server'
 import type { Context } from 'hono'
 import * as routes from '../../shared/api/allocations.ts'
 import { ArmadaError } from '../../shared/errors.ts'
-import type { AllocationRequest, AllocationView } from '../../shared/model/allocation.ts'
+import type { AllocationRequest, AllocationView, Want } from '../../shared/model/allocation.ts'
 import type { Ship } from '../../shared/model/ship.ts'
 import { type Env, guarded } from '../middleware/authenticate.ts'
 import type { Caller } from '../middleware/callers.ts'
 import { askedIn } from '../middleware/idempotency.ts'
 import { seesFleet } from '../middleware/scope.ts'
+import type { Asked } from '../stores/answers.ts'
 import type { Stores } from '../stores/stores.ts'
-import type { Allocator, Given } from './allocations/allocator.ts'
+import type { Allocator, Given, Request } from './allocations/allocator.ts'
 import { confirm, giveBack, shipOf, viewOf } from './changes/allocating.ts'
 import { pageOf } from './paging.ts'
 import { serviceApp } from './serviceApp.ts'
@@ -102,14 +103,25 @@ export async function takeFor(
   allocator: Allocator,
   request: AllocationRequest,
 ): Promise<Given> {
-  const { selectors, strategy, priorities, count, counters, lists, leaseSeconds } = request
-  const { labels, annotations, reserve, waitSeconds } = request
-  const caller = c.get('caller')
-  const fleets = caller.token?.fleets ?? null
-  const nowMs = Date.now()
   const { outgoing } = (c.env ?? {}) as Partial<HttpBindings>
-  return allocator.take({
-    wants: selectors.map((selector) => ({ selector, strategy, priorities, counters, lists, fleets })),
+  const asked = await askedIn(c)
+  return allocator.take(
+    askOf(request, { caller: c.get('caller'), asked, isGone: () => outgoing?.destroyed === true }),
+  )
+}
+
+export interface Asker {
+  caller: Caller
+  asked: Asked | undefined
+  /** Whether nobody waits for the answer any more. */
+  isGone(): boolean
+}
+
+export function askOf(request: AllocationRequest, { caller, asked, isGone }: Asker): Request {
+  const { count, counters, lists, leaseSeconds, labels, annotations, reserve, waitSeconds } = request
+  const nowMs = Date.now()
+  return {
+    wants: wantsOf(request, caller.token?.fleets ?? null),
     count,
     taking: {
       suffix: newSuffix(),
@@ -118,10 +130,22 @@ export async function takeFor(
       leaseUntil: leaseSeconds === undefined ? null : new Date(nowMs + leaseSeconds * 1_000).toISOString(),
       gift: { labels, annotations, counters, lists, reserve },
     },
-    asked: await askedIn(c),
+    asked,
     waitSeconds,
-    isGone: () => outgoing?.destroyed === true,
-  })
+    isGone,
+  }
+}
+
+/** Of requests that are kept: the allocator knows wants again by their identity. */
+const wantsKept = new WeakMap<AllocationRequest, readonly Want[]>()
+
+function wantsOf(request: AllocationRequest, fleets: Want['fleets']): readonly Want[] {
+  const kept = wantsKept.get(request)
+  if (kept?.[0]?.fleets === fleets) return kept
+  const { selectors, strategy, priorities, counters, lists } = request
+  const wants = selectors.map((selector) => ({ selector, strategy, priorities, counters, lists, fleets }))
+  wantsKept.set(request, wants)
+  return wants
 }
 
 const alphabet = 'bcdfghjklmnpqrstvwxz0123456789'

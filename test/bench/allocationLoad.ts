@@ -34,7 +34,7 @@ export interface AllocationResult {
 }
 
 process.once('message', async (order: AllocationOrder) => {
-  process.send?.(await load(order), () => process.disconnect?.())
+  process.send?.(await load(order))
 })
 
 async function load(order: AllocationOrder): Promise<AllocationResult> {

@@ -17,6 +17,7 @@ import { createLog } from '../../shared/log.ts'
 import { adminToken, runnerToken } from '../harness/apiServer.ts'
 import { shipsInEtcd, writeReadyShips } from '../harness/readyShips.ts'
 import type { AllocationOrder, AllocationResult } from './allocationLoad.ts'
+import { cpuMicros } from './cpu.ts'
 
 const [ships = 20_000, seconds = 5, rounds = 3] = process.argv.slice(2).map(Number)
 const goal = { perSecond: 5_000, pacedPerSecond: 2_000, p50Ms: 5, p99Ms: 20 }
@@ -28,7 +29,12 @@ let fleets = 0
 const apis: Server[] = []
 const ports: number[] = []
 
-async function load(change: Partial<AllocationOrder>): Promise<AllocationResult> {
+interface Measured extends AllocationResult {
+  /** CPU for each allocation, in µs. */
+  cpu: { apis: number; etcd: number; load: number }
+}
+
+async function load(change: Partial<AllocationOrder>): Promise<Measured> {
   const fleet = `f${fleets++}`
   await writeReadyShips({ etcd: stack.etcd.address, count: ships, fleet, hosts: 200 })
   const process = fork(join(import.meta.dirname, 'allocationLoad.ts'), { execArgv: ['--import', 'tsx'] })
@@ -44,10 +50,17 @@ async function load(change: Partial<AllocationOrder>): Promise<AllocationResult>
       one.text(),
     )
   await new Promise((resolve) => setTimeout(resolve, 500))
+  const pids = { apis: apis.map(({ pid }) => pid), etcd: [stack.etcd.pid], load: [process.pid] }
+  const used = (all: readonly (number | undefined)[]) =>
+    all.reduce<number>((sum, pid) => sum + cpuMicros(pid as number), 0)
+  const before = { apis: used(pids.apis), etcd: used(pids.etcd), load: used(pids.load) }
   process.send(order)
   const [result] = (await once(process, 'message')) as [AllocationResult]
+  const each = (part: keyof typeof pids) => (used(pids[part]) - before[part]) / result.count
+  const cpu = { apis: each('apis'), etcd: each('etcd'), load: each('load') }
+  process.disconnect()
   await audit(result)
-  return result
+  return { ...result, cpu }
 }
 
 /** Each that was answered stands on its ship, alone. */
@@ -81,11 +94,12 @@ async function bare(): Promise<number> {
 const median = <T>(all: readonly T[], by: (one: T) => number) =>
   [...all].sort((a, b) => by(a) - by(b))[Math.floor(all.length / 2)] as T
 
-function show(name: string, { perSecond, p50Ms, p99Ms, statuses, broken }: AllocationResult): void {
+function show(name: string, { perSecond, p50Ms, p99Ms, statuses, broken, cpu }: Measured): void {
   const figures = [
     `${perSecond.toFixed(0)}/s`,
     `p50 ${p50Ms.toFixed(2)} ms`,
     `p99 ${p99Ms.toFixed(2)} ms`,
+    `CPU ${cpu.apis.toFixed(0)} + ${cpu.etcd.toFixed(0)} + ${cpu.load.toFixed(0)} µs`,
     Object.entries(statuses)
       .map(([status, count]) => `${count} × ${status}`)
       .join(', '),
@@ -111,7 +125,7 @@ try {
     '2,000/s': { perSecond: goal.pacedPerSecond },
     '2,000/s with Idempotency-Keys': { perSecond: goal.pacedPerSecond, keys: true },
   }
-  const results = new Map<string, AllocationResult[]>()
+  const results = new Map<string, Measured[]>()
   const floors: number[] = []
   for (let round = 1; round <= rounds; round++) {
     floors.push(await bare())
@@ -123,7 +137,7 @@ try {
   }
   const floor = median(floors, (one) => one)
   process.stdout.write(
-    `\nmedians of ${rounds} rounds; ${ships} Ready ships on 200 hosts, 2 ApiServers, ${clients} clients\n`,
+    `\nmedians of ${rounds} rounds; ${ships} Ready ships on 200 hosts, 2 ApiServers, ${clients} clients; CPU of both ApiServers + etcd + the load\n`,
   )
   process.stdout.write(`bare etcd, one record a transaction  ${floor.toFixed(0)}/s\n`)
   const medians = new Map([...results].map(([kind, all]) => [kind, median(all, (one) => one.p99Ms)]))

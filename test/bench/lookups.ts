@@ -4,7 +4,6 @@
 // their own, on loopback. The two are measured in turn, so that what else the machine does meets both.
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { startApi } from '../../infra/processes.ts'
 import { freePort } from '../../infra/stack/port.ts'
@@ -13,6 +12,7 @@ import { startStack } from '../../infra/stack/stack.ts'
 import { answerOf, connect } from '../../shared/api/client.ts'
 import { createLog } from '../../shared/log.ts'
 import type { BareAnswer } from './bare.ts'
+import { cpuMicros } from './cpu.ts'
 import type { LoadOrder, LoadResult } from './load.ts'
 
 const [rounds = 5, seconds = 4] = process.argv.slice(2, 4).map(Number)
@@ -31,12 +31,6 @@ const runnerToken = 'bench-runner-token-0123456789'
 
 function start(file: string): ChildProcess {
   return fork(join(import.meta.dirname, file), { execArgv: ['--import', 'tsx'] })
-}
-
-/** CPU that a process has used so far, in µs; the kernel counts in hundredths of a second. */
-function cpuMicros(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
-  return (Number(fields[11]) + Number(fields[12])) * 10_000
 }
 
 interface Measured extends LoadResult {

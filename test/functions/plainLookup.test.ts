@@ -1,44 +1,20 @@
 // Lookups without the way through Hono: the same answers, lines and figures, and nobody gets in who would not there.
 import assert from 'node:assert/strict'
 import { suite } from 'uvu'
-import { HttpServer } from '../../functions/httpServer.ts'
-import { scratchDir } from '../../infra/stack/scratch.ts'
-import { type Stack, startStack } from '../../infra/stack/stack.ts'
 import { answerOf } from '../../shared/api/client.ts'
-import { createLog, type Log } from '../../shared/log.ts'
-import { type ApiServer, adminToken, metricsToken, startApiServer } from '../harness/apiServer.ts'
-import { askOnce, type RawAnswer } from '../harness/rawHttp.ts'
+import { adminToken, metricsToken } from '../harness/apiServer.ts'
+import { ask, left, same, startTwoWays, type TwoWays, request as written } from '../harness/twoWays.ts'
 import { until } from '../harness/until.ts'
 
 const test = suite('plain lookup')
-const silent = createLog('test', 'silent')
-const lines: Record<string, unknown>[] = []
-const accessLog: Log = {
-  ...silent,
-  ...{ debug: () => undefined, warn: () => undefined, error: () => undefined, child: () => accessLog },
-  info: (fields) => void lines.push({ ...fields }),
-}
-/** What no ApiServer answers. */
-const left = 418
-
-let scratch: Awaited<ReturnType<typeof scratchDir>>
-let stack: Stack
-let api: ApiServer
-/** The one answers lookups that are plain and nothing else, the other everything, as Hono does. */
-let plain: HttpServer
-let hono: HttpServer
+let ways: TwoWays
 let alone: string
 let inFleet: string
 const tokens: Record<string, string> = {}
 
 test.before(async () => {
-  scratch = await scratchDir()
-  stack = await startStack({ dir: scratch.dir, profile: 'fast', log: silent })
-  api = await startApiServer(stack, { accessLog, proxyHops: 1 })
-  const { fetch } = api.app
-  const at = { host: '127.0.0.1', port: 0, log: silent }
-  plain = await HttpServer.start({ ...api.app, fetch: () => new Response(null, { status: left }), ...at })
-  hono = await HttpServer.start({ fetch, ...at })
+  ways = await startTwoWays()
+  const { api } = ways
   const { v1 } = api.admin
   await answerOf(
     v1.blueprints[':blueprint'].$put({ param: { blueprint: 'arena' }, json: { image: 'game:1' } }),
@@ -63,36 +39,13 @@ test.before(async () => {
   inFleet = created[0] as string
 })
 
-test.after(async () => {
-  const now = { delayMs: 0, limitMs: 0, onClosed: () => undefined }
-  await plain?.stop(now)
-  await hono?.stop(now)
-  await api?.close()
-  await stack?.stop()
-  await scratch?.remove()
-})
+test.after(() => ways?.close())
 
-/** As bytes on the wire; a token that is undefined is not shown. */
-function request(
-  target: string,
-  token: string | undefined,
-  more: readonly string[] = [],
-  method = 'GET',
-): string {
-  const head = [`${method} ${target} HTTP/1.1`, ...(token ? [`Authorization: Bearer ${token}`] : []), ...more]
-  const host = more.some((line) => /^host:/i.test(line)) ? [] : ['Host: game.example.org']
-  return [...head, ...host, '', ''].join('\r\n')
-}
-
-/** Apart from what is another each time. */
-function same({ status, headers, text }: RawAnswer, ids = false) {
-  const kept = [...headers].filter(([name]) => name !== 'date' && (ids || name !== 'x-request-id'))
-  return { status, headers: Object.fromEntries(kept), text }
-}
-
-const ask = async (server: HttpServer, bytes: string) => (await askOnce(server.port, bytes)) as RawAnswer
+const request = (target: string, token: string | undefined, more: readonly string[] = [], method = 'GET') =>
+  written(method, target, token, more)
 
 test('what is plain is answered in the words of Hono, and leaves the same line', async () => {
+  const { plain, hono, lines } = ways
   const trace = 'traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'
   for (const [name, bytes] of Object.entries({
     admin: request(`/v1/ships/${alone}`, adminToken),
@@ -119,6 +72,7 @@ test('what is plain is answered in the words of Hono, and leaves the same line',
 })
 
 test('whatever else there is goes the long way', async () => {
+  const { plain, hono } = ways
   const path = `/v1/ships/${alone}`
   const longWay: Record<string, [string, number]> = {
     nobody: [request(path, undefined), 401],
@@ -146,6 +100,7 @@ test('whatever else there is goes the long way', async () => {
 })
 
 test('a Host that cannot be is refused before anything is looked up', async () => {
+  const { plain, hono } = ways
   for (const host of ['a b', 'x:99999', '[::1', 'a/b']) {
     const bytes = request(`/v1/ships/${alone}`, adminToken, [`Host: ${host}`])
     assert.deepEqual([(await ask(plain, bytes)).status, (await ask(hono, bytes)).status], [400, 400], host)
@@ -153,6 +108,7 @@ test('a Host that cannot be is refused before anything is looked up', async () =
 })
 
 test('a rate counts both ways together', async () => {
+  const { plain, hono } = ways
   const bytes = request(`/v1/ships/${alone}`, tokens.slow)
   assert.equal((await ask(plain, bytes)).status, 200)
   assert.equal((await ask(plain, bytes)).status, left)
@@ -160,6 +116,7 @@ test('a rate counts both ways together', async () => {
 })
 
 test('a token that was revoked is none, and every lookup is counted', async () => {
+  const { api, plain, hono } = ways
   const figures = async () => {
     const text = (await ask(hono, request('/metrics', metricsToken))).text
     return Number(
@@ -176,6 +133,7 @@ test('a token that was revoked is none, and every lookup is counted', async () =
 })
 
 test('an old copy of the store is left to Hono, which says how old it is', async () => {
+  const { stack, plain, hono } = ways
   const bytes = request(`/v1/ships/${alone}`, adminToken)
   await stack.etcd.kill()
   try {

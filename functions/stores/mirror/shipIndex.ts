@@ -14,9 +14,14 @@ export class ShipIndex {
 
   constructor(table: Table<Ship>) {
     this.#table = table
-    table.onChange((id, after, before) => {
-      if (before) this.#count(id, before.value, -1)
-      if (after) this.#count(id, after.value, 1)
+    table.onChange((id, rowAfter, rowBefore) => {
+      const [after, before] = [rowAfter?.value, rowBefore?.value]
+      move(this.#byState, id, before?.state, after?.state)
+      move(this.#byHost, id, before?.host, after?.host)
+      move(this.#byFleet, id, before?.fleet, after?.fleet)
+      if (before?.state === after?.state && before?.fleet === after?.fleet) return
+      if (before) this.#count(before, -1)
+      if (after) this.#count(after, 1)
     })
   }
 
@@ -62,24 +67,29 @@ export class ShipIndex {
     return rows
   }
 
-  #count(id: string, ship: Ship, by: 1 | -1): void {
-    place(this.#byState, ship.state, id, by)
-    if (ship.host) place(this.#byHost, ship.host, id, by)
-    if (!ship.fleet) return
-    place(this.#byFleet, ship.fleet, id, by)
-    const counts = this.#fleetCounts.get(ship.fleet) ?? {}
-    const count = (counts[ship.state] ?? 0) + by
-    if (count > 0) counts[ship.state] = count
-    else delete counts[ship.state]
-    this.#fleetCounts.set(ship.fleet, counts)
-    if (Object.keys(counts).length === 0) this.#fleetCounts.delete(ship.fleet)
+  #count({ state, fleet }: Ship, by: 1 | -1): void {
+    if (fleet === null) return
+    const counts = this.#fleetCounts.get(fleet) ?? {}
+    const count = (counts[state] ?? 0) + by
+    if (count > 0) counts[state] = count
+    else delete counts[state]
+    this.#fleetCounts.set(fleet, counts)
+    if (Object.keys(counts).length === 0) this.#fleetCounts.delete(fleet)
   }
 }
 
-function place<K>(index: Map<K, Set<string>>, key: K, id: string, by: 1 | -1): void {
-  const ids = index.get(key) ?? new Set()
-  if (by > 0) ids.add(id)
-  else ids.delete(id)
-  if (ids.size > 0) index.set(key, ids)
-  else index.delete(key)
+/** Most changes of a ship leave it where it is in most indexes. */
+function move<K>(
+  index: Map<K, Set<string>>,
+  id: string,
+  from: K | null | undefined,
+  to: K | null | undefined,
+) {
+  if (from === to) return
+  const left = from == null ? undefined : index.get(from)
+  if (left?.delete(id) && left.size === 0) index.delete(from as K)
+  if (to == null) return
+  const joined = index.get(to)
+  if (joined) joined.add(id)
+  else index.set(to, new Set([id]))
 }

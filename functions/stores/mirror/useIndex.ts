@@ -20,6 +20,7 @@ export class UseIndex {
 
   constructor(table: Table<Ship>) {
     table.onChange((_, after, before) => {
+      if (before && after && isSame(before.value, after.value)) return
       if (before) this.#count(before.value, -1)
       if (after) this.#count(after.value, 1)
     })
@@ -48,4 +49,16 @@ function addTo(totals: Map<string, Use>, name: string, use: Use, by: 1 | -1): vo
   const total = plus(totals.get(name) ?? noUse, use, by)
   if (total.ships > 0) totals.set(name, total)
   else totals.delete(name)
+}
+
+/** Of most changes of a ship. */
+function isSame(before: Ship, after: Ship): boolean {
+  const [a, b] = [before.resources, after.resources]
+  return (
+    isFinished(before.state) === isFinished(after.state) &&
+    before.fleet === after.fleet &&
+    before.createdBy === after.createdBy &&
+    a.cpuMillis === b.cpuMillis &&
+    a.memoryMiB === b.memoryMiB
+  )
 }
