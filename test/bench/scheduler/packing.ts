@@ -1,12 +1,15 @@
-// Packing: hosts used beside the fewest that can do, and how full the cluster is at the first refusal.
+// Packing: hosts used beside the fewest that can do, and how full the cluster is at the first refusal beside how
+// full it could be.
 import { Board } from '../../../functions/runners/scheduler/board.ts'
 import type { Resources } from '../../../shared/model/resources.ts'
 import { fewestHosts, tally } from './bound.ts'
+import { type Early, mostShips } from './ceiling.ts'
 import { contenders, usedHosts } from './contenders.ts'
 import { mixedCluster, sumOf } from './mixed.ts'
 import { randomOf } from './random.ts'
 
 const fillTo = 0.6
+const mostOverFewest = 1.05
 /** How often all ships are replaced, one by one, once half of them have left. */
 const turnovers = 2
 
@@ -36,6 +39,32 @@ export function measurePacking(name: string, seed: number, hosts = 200): Packing
   return { overFewest, fullAtRefusal, overAfterChurn: churning.overFewest }
 }
 
+export interface Ceilings {
+  /** No placement has the cluster fuller at its first refusal, even if it knows all ships to come and moves them. */
+  full: number
+  /** The same when ships stay where they are, on 1.05 times the fewest hosts until 60 % are used. */
+  fullOfFew: number
+}
+
+export function measureCeilings(seed: number, hosts = 200): Ceilings {
+  const cluster = mixedCluster(seed, hosts)
+  const total = sumOf(cluster.hosts.map(({ capacity }) => capacity))
+  const stream: Resources[] = []
+  const used = { cpuMillis: 0, memoryMiB: 0 }
+  let untilFilled = 0
+  for (let full = 0; full <= 1; full = fullOf(used, total)) {
+    if (full < fillTo) untilFilled++
+    const { resources } = cluster.next()
+    stream.push(resources)
+    count(used, resources, 1)
+  }
+  const atMost = (early?: Early) =>
+    fullOf(sumOf(stream.slice(0, mostShips(cluster.hosts, stream, early))), total)
+  const fewest = fewestHosts(cluster.hosts, tally(stream.slice(0, untilFilled)))
+  const early = { ships: untilFilled, hosts: Math.floor(fewest * mostOverFewest) }
+  return { full: atMost(), fullOfFew: atMost(early) }
+}
+
 class Filling {
   readonly #cluster: ReturnType<typeof mixedCluster>
   readonly #board: Board
@@ -63,8 +92,7 @@ class Filling {
 
   /** Used share of the scarcer resource. */
   get full(): number {
-    const { cpuMillis, memoryMiB } = this.#total
-    return Math.max(this.#used.cpuMillis / cpuMillis, this.#used.memoryMiB / memoryMiB)
+    return fullOf(this.#used, this.#total)
   }
 
   get overFewest(): number {
@@ -80,7 +108,7 @@ class Filling {
     const ticket = { ship, attempt: 1, priority: 0, demand, avoidHosts: [], notBeforeMs: 0 }
     if (this.#contend([ticket], this.#asked) === 0) return false
     this.#ships.push({ ship, resources })
-    this.#count(resources, 1)
+    count(this.#used, resources, 1)
     return true
   }
 
@@ -92,11 +120,16 @@ class Filling {
     if (!gone || !last) return
     if (gone !== last) this.#ships[at] = last
     this.#board.drop(gone.ship)
-    this.#count(gone.resources, -1)
+    count(this.#used, gone.resources, -1)
   }
+}
 
-  #count({ cpuMillis, memoryMiB }: Resources, by: 1 | -1): void {
-    this.#used.cpuMillis += by * cpuMillis
-    this.#used.memoryMiB += by * memoryMiB
-  }
+/** Used share of the scarcer resource. */
+function fullOf(used: Resources, total: Resources): number {
+  return Math.max(used.cpuMillis / total.cpuMillis, used.memoryMiB / total.memoryMiB)
+}
+
+function count(used: Resources, { cpuMillis, memoryMiB }: Resources, by: 1 | -1): void {
+  used.cpuMillis += by * cpuMillis
+  used.memoryMiB += by * memoryMiB
 }
