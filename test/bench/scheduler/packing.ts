@@ -42,7 +42,10 @@ export function measurePacking(name: string, seed: number, hosts = 200): Packing
 export interface Ceilings {
   /** No placement has the cluster fuller at its first refusal, even if it knows all ships to come and moves them. */
   full: number
-  /** The same when ships stay where they are, on 1.05 times the fewest hosts until 60 % are used. */
+  /**
+   * The same when ships stay where they are, on 1.05 times the fewest hosts until 60 % are used; 0 when whole ships
+   * cannot do with so few.
+   */
   fullOfFew: number
 }
 
