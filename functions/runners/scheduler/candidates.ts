@@ -2,6 +2,8 @@
 //
 // INVARIANTS
 // - Before every answer the change log is replayed, so an answer is true at the moment it is given.
+// - In a tight cluster hosts score otherwise (`openings.ts`), so there are two orders. Each is kept up when it is
+//   asked, so that a cluster at the turn does not cost a look at all hosts each time.
 // - A host is ranked if and only if all filters admit it; the lane is its zone when the demand spreads.
 import type { Board } from './board.ts'
 import { cell, rowCells } from './cells.ts'
@@ -14,17 +16,26 @@ import { Standings } from './standings.ts'
 import type { Stock } from './stock.ts'
 import { Zones } from './zones.ts'
 
+/** Hosts as they rank while the cluster is tight, or while it is not. */
+interface Order {
+  readonly isTight: boolean
+  readonly ranking: Ranking
+  /** Of the change log, up to which it is true. */
+  version: number
+}
+
 export class Candidates {
   readonly #board: Board
   readonly #stock: Stock
   readonly #rules: Rules
   readonly #gauge: Gauge
   readonly #zones: Zones | undefined
-  readonly #ranking = new Ranking()
   readonly #standings: Standings
   readonly #mattersTo: string | null
   #mates: MatesBySlot = new Map()
-  #version = -1
+  #order = newOrder(false)
+  /** Until so much has changed that it would be made anew in any case. */
+  #otherOrder: Order | undefined
 
   constructor(board: Board, rules: Rules) {
     this.#board = board
@@ -73,14 +84,14 @@ export class Candidates {
     const { rows } = this.#board
     const passOver = avoid.length > 0 ? (slot: number) => avoid.includes(rows[slot]?.id as string) : undefined
     const zones = this.#zones
-    if (!zones) return this.#ranking.best(0, passOver)
+    if (!zones) return this.#order.ranking.best(0, passOver)
     let best = -1
     let bestScore = -1
     const { bound } = zones
     for (let zone = 0; zone < zones.count; zone++) {
       if (!zones.isOpen(zone, bound)) continue
-      const slot = this.#ranking.best(zone, passOver)
-      const score = slot < 0 ? -1 : this.#ranking.scoreOf(slot)
+      const slot = this.#order.ranking.best(zone, passOver)
+      const score = slot < 0 ? -1 : this.#order.ranking.scoreOf(slot)
       if (score <= bestScore) continue
       best = slot
       bestScore = score
@@ -89,26 +100,40 @@ export class Candidates {
   }
 
   #mayTake(row: HostRow): boolean {
-    return this.#ranking.scoreOf(row.slot) >= 0 && this.keepsSpread(row)
+    return this.#order.ranking.scoreOf(row.slot) >= 0 && this.keepsSpread(row)
   }
 
   #catchUp(): void {
     const { changes, rows } = this.#board
     const { version } = changes
-    if (this.#version === version) return
-    const behind = version - this.#version
+    const { isTight } = this.#gauge
+    if (this.#order.isTight !== isTight) {
+      const before = this.#order
+      this.#order = this.#otherOrder ?? newOrder(isTight)
+      this.#otherOrder = before
+    }
+    const order = this.#order
+    if (order.version === version) return
     const { kinds, mates } = this.#board.stock
     this.#mates = mates.of(this.#mattersTo)
     this.#standings.follow(kinds)
-    if (this.#version < 0 || behind > Math.max(64, rows.length) || !changes.reachesBackTo(this.#version)) {
+    if (this.#isFarBehind(order)) {
       for (let slot = 0; slot < rows.length; slot++) this.#weigh(slot)
     } else {
-      for (let change = this.#version; change < version; change++) {
+      for (let change = order.version; change < version; change++) {
         const slot = changes.slotOf(change)
         if (slot >= 0) this.#weigh(slot)
       }
     }
-    this.#version = version
+    order.version = version
+    if (this.#otherOrder && this.#isFarBehind(this.#otherOrder)) this.#otherOrder = undefined
+  }
+
+  /** Whether looking at all hosts is less work than at what changed since. */
+  #isFarBehind({ version }: Order): boolean {
+    const { changes, rows } = this.#board
+    const behind = changes.version - version
+    return version < 0 || behind > Math.max(64, rows.length) || !changes.reachesBackTo(version)
   }
 
   #weigh(slot: number): void {
@@ -122,6 +147,10 @@ export class Candidates {
       lane = Math.max(0, zone)
     }
     const score = preference < 0 ? -1 : this.#gauge.weigh(slot, this.#mates)
-    this.#ranking.set(slot, lane, score < 0 ? -1 : preference + score)
+    this.#order.ranking.set(slot, lane, score < 0 ? -1 : preference + score)
   }
+}
+
+function newOrder(isTight: boolean): Order {
+  return { isTight, ranking: new Ranking(), version: -1 }
 }

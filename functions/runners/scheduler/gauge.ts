@@ -42,6 +42,11 @@ export class Gauge {
     this.#appetite = appetiteOf(resources)
   }
 
+  /** Whether hosts score as in a tight cluster now. */
+  get isTight(): boolean {
+    return this.#packed && this.#stock.openings.isTight
+  }
+
   /** The score without preferences, or -1 when the host has no room. */
   weigh(slot: number, mates: MatesBySlot): number {
     const { table } = this.#stock
@@ -62,6 +67,6 @@ export class Gauge {
   #weighPacked(slot: number, at: number): number {
     const { table, openings } = this.#stock
     const closed = (table[at + cell.ships] as number) <= 0 && !openings.isAjar(slot)
-    return closed ? (table[at + cell.size] as number) : packed(table, at, this.#appetite)
+    return closed ? (table[at + cell.size] as number) : packed(table, at, this.#appetite, openings.isTight)
   }
 }

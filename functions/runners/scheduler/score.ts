@@ -13,10 +13,11 @@ export const fineness = 4
 const strategyTop = 100 * fineness
 /** Below it empty hosts are told apart by their size, above it used ones by how well the ship suits them. */
 const leastUsed = 64
-/** A used host scores 120 points at most by how the ship suits it, 189 by its size, 9 by how full it is. */
+/** A used host scores 120 points at most by how the ship suits it, 189 (tight: 63) by its size, 9 by how full it is. */
 const pointsOfDoubling = 30
 const doublingsCounted = 2
 const pointsOfSize = 3
+const pointsOfSizeWhenTight = 1
 const pointsOfFull = 9
 /** Millicores times this weigh as much as MiB: a core as much as 4 GiB. */
 const weightOfCpu = 4
@@ -55,9 +56,10 @@ export function appetiteOf(resources: Resources): Appetite {
 /**
  * A host in use, or ajar (`openings.ts`); other empty ones are the last choice and score their size. What the ship
  * takes of the resource that is scarcer there decides: the less, the longer does the host fill evenly. Then the
- * larger host wins, and of equal ones the fuller. `at`: where its row begins in the stock's table.
+ * larger host wins, which counts less once the cluster is tight, and of equal ones the fuller. `at`: where its row
+ * begins in the stock's table.
  */
-export function packed(table: Float64Array, at: number, appetite: Appetite): number {
+export function packed(table: Float64Array, at: number, appetite: Appetite, isTight: boolean): number {
   const size = table[at + cell.size] as number
   const cpu = Math.max(1, table[at + cell.cpuMillis] as number)
   const memory = Math.max(1, table[at + cell.memoryMiB] as number)
@@ -70,7 +72,8 @@ export function packed(table: Float64Array, at: number, appetite: Appetite): num
       : appetite.memory * (1 + (weightOfCpu * cpu) / memory)
   const suits = doublingsCounted - Math.min(doublingsCounted, Math.max(-doublingsCounted, Math.log2(taken)))
   const full = 1 - (cpuLeft + memoryLeft) / 2
-  return leastUsed + pointsOfSize * size + Math.floor(pointsOfDoubling * suits + pointsOfFull * full)
+  const sizePoints = size * (isTight ? pointsOfSizeWhenTight : pointsOfSize)
+  return leastUsed + sizePoints + Math.floor(pointsOfDoubling * suits + pointsOfFull * full)
 }
 
 /** What an empty host scores: the larger the better, for then the fewest are used. */

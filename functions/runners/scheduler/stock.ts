@@ -5,7 +5,7 @@ import { Extras } from './extras.ts'
 import { type Kind, Kinds } from './kinds.ts'
 import { Mates } from './mates.ts'
 import { Openings } from './openings.ts'
-import { freeShare, sizeScore } from './score.ts'
+import { sizeScore } from './score.ts'
 
 export class Stock {
   /** Cell c of a slot stands at `slot * rowCells + c`. Another array as soon as it grows. */
@@ -35,7 +35,12 @@ export class Stock {
   /** To be called after what is left of a host has changed. */
   settle(slot: number): void {
     const at = slot * rowCells
-    this.openings.follow(slot, this.table[at + cell.ships] as number, freeShare(this.table, at))
+    this.openings.follow(
+      slot,
+      this.table[at + cell.ships] as number,
+      this.table[at + cell.freeCpuMillis] as number,
+      this.table[at + cell.freeMemoryMiB] as number,
+    )
   }
 
   remove(slot: number): void {

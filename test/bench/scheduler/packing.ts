@@ -9,6 +9,7 @@ import { mixedCluster, sumOf } from './mixed.ts'
 import { randomOf } from './random.ts'
 
 const fillTo = 0.6
+const tightAt = 0.75
 const mostOverFewest = 1.05
 /** How often all ships are replaced, one by one, once half of them have left. */
 const turnovers = 2
@@ -16,7 +17,9 @@ const turnovers = 2
 export interface Packing {
   /** Hosts used / fewest possible, when the scarcer resource is used to 60 %. */
   overFewest: number
-  /** The same after half of those ships have left at random and the others were replaced, one by one. */
+  /** The same when it is used to 75 %; 0 when a ship was refused before. */
+  overWhenTight: number
+  /** As at 60 %, after half of those ships have left at random and the others were replaced, one by one. */
   overAfterChurn: number
   /** Used share of the scarcer resource when a ship is refused for the first time. */
   fullAtRefusal: number
@@ -26,6 +29,8 @@ export function measurePacking(name: string, seed: number, hosts = 200): Packing
   const filling = new Filling(name, seed, hosts)
   while (filling.full < fillTo) filling.add()
   const overFewest = filling.overFewest
+  while (filling.full < tightAt && filling.add());
+  const overWhenTight = filling.full < tightAt ? 0 : filling.overFewest
   while (filling.add());
   const fullAtRefusal = filling.full
   const churning = new Filling(name, seed, hosts)
@@ -36,7 +41,7 @@ export function measurePacking(name: string, seed: number, hosts = 200): Packing
     churning.drop()
     churning.add()
   }
-  return { overFewest, fullAtRefusal, overAfterChurn: churning.overFewest }
+  return { overFewest, overWhenTight, fullAtRefusal, overAfterChurn: churning.overFewest }
 }
 
 export interface Ceilings {

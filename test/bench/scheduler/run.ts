@@ -40,19 +40,21 @@ function speed(sizes: readonly number[]): void {
 
 function packing(hosts: number): void {
   print(
-    'packing, clusters | engine | hosts used / fewest: mean, worst, within 1.05 | after churn: mean, worst | ' +
-      'full at refusal: mean, least, from 0.98',
+    'packing, clusters | engine | hosts used / fewest: mean, worst, within 1.05 | at 75 %: mean, worst | ' +
+      'after churn: mean, worst | full at refusal: mean, least, from 0.98',
   )
   for (const [from, to] of seeds) {
     for (const name of names) {
       const all = Array.from({ length: to - from + 1 }, (_, i) => measurePacking(name, from + i, hosts))
       const over = all.map((one) => one.overFewest)
+      const tight = all.map((one) => one.overWhenTight)
       const churned = all.map((one) => one.overAfterChurn)
       const full = all.map((one) => one.fullAtRefusal)
       const used = `${shown(mean(over))}, ${shown(Math.max(...over))}, ${over.filter((x) => x <= 1.05).length}`
+      const atTight = `${shown(mean(tight))}, ${shown(Math.max(...tight))}`
       const later = `${shown(mean(churned))}, ${shown(Math.max(...churned))}`
       const refusal = `${shown(mean(full))}, ${shown(Math.min(...full))}, ${full.filter((x) => x >= 0.98).length}`
-      print([`${from}-${to}`, name, used, later, refusal].join(' | '))
+      print([`${from}-${to}`, name, used, atTight, later, refusal].join(' | '))
     }
     ceilings(from, to, hosts)
   }
