@@ -1,11 +1,17 @@
-// etcd behind the Kv interface, with etcd3 tamed: no circuit breaker, a deadline on every call.
-import { noop } from 'cockatiel'
+// etcd behind the Kv interface, with etcd3 tamed: no circuit breaker, a deadline on every call, so many at once.
+import { bulkhead, isBulkheadRejectedError, noop } from 'cockatiel'
 import { Etcd3, type IKeyValue, Range } from 'etcd3'
 import { ArmadaError, messageOf } from '../../../shared/errors.ts'
 import { follow, history, type KeyRange } from './etcdWatch.ts'
 import type { Condition, KeyValue, Kv, Part, PartResult, Write } from './kv.ts'
 
 const pageSize = 500
+/**
+ * When a thousand hosts ask at once, a call whose answer is there, but that comes to its turn after its deadline, is
+ * made in vain and made again: the ApiServer then does little else. What waits here has no deadline yet.
+ */
+const callsAtOnce = 256
+const mostWaiting = 20_000
 
 /**
  * @param addresses `host:port` or URLs, several separated by commas.
@@ -28,13 +34,15 @@ export function connectEtcd(addresses: string, limitMs = 2_000): Kv {
   })
 
   let heard = 0
+  const turnstile = bulkhead(callsAtOnce, mostWaiting)
 
-  async function answered<T extends { header?: { revision: string } }>(call: Promise<T>): Promise<T> {
+  async function answered<T extends { header?: { revision: string } }>(call: () => Promise<T>): Promise<T> {
     try {
-      const answer = await call
+      const answer = await turnstile.execute(call)
       heard = Math.max(heard, Number(answer.header?.revision ?? 0))
       return answer
     } catch (error) {
+      if (isBulkheadRejectedError(error)) throw tooMany(error)
       if (isFull.test(messageOf(error))) throw full(addresses, error)
       throw new ArmadaError('unavailable', `etcd at ${addresses} does not answer: ${messageOf(error)}`, {
         cause: error,
@@ -44,29 +52,31 @@ export function connectEtcd(addresses: string, limitMs = 2_000): Kv {
   }
 
   async function get(key: string): Promise<KeyValue | undefined> {
-    const { kvs } = await answered(client.get(key).exec())
+    const { kvs } = await answered(() => client.get(key).exec())
     return kvs[0] && keyValue(kvs[0])
   }
 
   async function revision(): Promise<number> {
-    const { header } = await answered(client.kv.range({ key: Buffer.from('/'), keys_only: true }))
+    const { header } = await answered(() => client.kv.range({ key: Buffer.from('/'), keys_only: true }))
     return Number(header.revision)
   }
 
   async function newerThan(prefix: string, revision: number): Promise<number | undefined> {
     const { end } = Range.prefix(prefix)
     const newer = { min_mod_revision: String(revision + 1), limit: 1, keys_only: true }
-    const { kvs } = await answered(client.kv.range({ key: Buffer.from(prefix), range_end: end, ...newer }))
+    const { kvs } = await answered(() =>
+      client.kv.range({ key: Buffer.from(prefix), range_end: end, ...newer }),
+    )
     return kvs[0] && Number(kvs[0].mod_revision)
   }
 
   async function lease(seconds: number): Promise<string> {
-    const { ID } = await answered(client.leaseClient.leaseGrant({ TTL: seconds }))
+    const { ID } = await answered(() => client.leaseClient.leaseGrant({ TTL: seconds }))
     return ID
   }
 
   async function revoke(lease: string): Promise<void> {
-    await answered(client.leaseClient.leaseRevoke({ ID: lease }))
+    await answered(() => client.leaseClient.leaseRevoke({ ID: lease }))
   }
 
   async function list(prefix: string, at?: number): Promise<{ items: KeyValue[]; revision: number }> {
@@ -76,7 +86,7 @@ export function connectEtcd(addresses: string, limitMs = 2_000): Kv {
     let revision = at === undefined ? undefined : String(at)
     for (;;) {
       const page = client.getAll().inRange({ start, end }).limit(pageSize)
-      const { kvs, more, header } = await answered((revision ? page.revision(revision) : page).exec())
+      const { kvs, more, header } = await answered(() => (revision ? page.revision(revision) : page).exec())
       revision ??= header.revision
       items.push(...kvs.map(keyValue))
       const last = kvs.at(-1)
@@ -87,12 +97,12 @@ export function connectEtcd(addresses: string, limitMs = 2_000): Kv {
 
   async function page(first: string, end: string, limit: number): Promise<KeyValue[]> {
     const range = client.getAll().inRange({ start: first, end }).limit(limit)
-    return (await answered(range.exec())).kvs.map(keyValue)
+    return (await answered(() => range.exec())).kvs.map(keyValue)
   }
 
   async function commit(conditions: Condition[], writes: Write[]): Promise<number | undefined> {
     const txn = { compare: conditions.map(compareOf), success: writes.map(requestOf) }
-    const { succeeded, header } = await answered(client.kv.txn(txn))
+    const { succeeded, header } = await answered(() => client.kv.txn(txn))
     return succeeded ? Number(header.revision) : undefined
   }
 
@@ -104,7 +114,7 @@ export function connectEtcd(addresses: string, limitMs = 2_000): Kv {
         failure: otherwise.map((key) => ({ request_range: { key: Buffer.from(key) } })),
       },
     }))
-    const { responses, header } = await answered(client.kv.txn({ compare: [], success }))
+    const { responses, header } = await answered(() => client.kv.txn({ compare: [], success }))
     return responses.map(({ response_txn: { succeeded, responses } }) => {
       if (succeeded) return { revision: Number(header.revision) }
       return { found: responses.map(({ response_range: { kvs } }) => kvs[0] && keyValue(kvs[0])) }
@@ -146,6 +156,14 @@ function requestOf(write: Write) {
 function rangeOf(prefix: string): KeyRange {
   const { start, end } = Range.prefix(prefix)
   return { start: Buffer.from(start), end: Buffer.from(end) }
+}
+
+function tooMany(cause: unknown): ArmadaError {
+  return new ArmadaError(
+    'unavailable',
+    `${mostWaiting} calls wait for etcd at this ApiServer already. Try again.`,
+    { cause, retryAfterSeconds: 2 },
+  )
 }
 
 const isFull = /database space exceeded|NOSPACE/
