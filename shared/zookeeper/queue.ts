@@ -134,6 +134,8 @@ export interface Entry<T> {
   items: T[]
 }
 
+const readsAtOnce = 64
+
 export interface ConsumerOptions<T> {
   decode: (data: Buffer) => T[]
   log: Log
@@ -164,11 +166,16 @@ export class QueueConsumer<T> {
       const present = new Set(names)
       for (const name of handed) if (!present.has(name)) handed.delete(name)
       const fresh = names.filter((name) => !handed.has(name)).sort((a, b) => sequenceOf(a) - sequenceOf(b))
-      for (let i = 0; i < fresh.length && !signal.aborted; i += maxEntries) {
-        const part = fresh.slice(i, i + maxEntries)
-        const read = await each(part, 64, (name) => this.#read(name, signal)).catch((error: unknown) => {
-          if (!signal.aborted) throw error
-        })
+      let next = 0
+      while (next < fresh.length && !signal.aborted) {
+        // The first of a heap are at hand soon.
+        const part = fresh.slice(next, next === 0 ? readsAtOnce : next + maxEntries)
+        next += part.length
+        const read = await each(part, readsAtOnce, (name) => this.#read(name, signal)).catch(
+          (error: unknown) => {
+            if (!signal.aborted) throw error
+          },
+        )
         if (!read || signal.aborted) return
         for (const name of part) handed.add(name)
         const entries = read.filter((entry) => entry !== undefined)

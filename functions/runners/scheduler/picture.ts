@@ -57,6 +57,7 @@ export class Picture {
   readonly #bell = new Bell()
   readonly #completed = new Bell()
   #complete = false
+  #recalled = false
 
   constructor(options: PictureOptions) {
     this.#options = options
@@ -115,6 +116,10 @@ export class Picture {
     } catch (error) {
       for (const id of stale) this.#stale.add(id)
       throw error
+    } finally {
+      // Once for all of them: a new leader finds ships in a thousand boxes, and each question names all that there are.
+      if (this.#recalled) this.#options.onRecalled()
+      this.#recalled = false
     }
     this.#complete = true
     this.#completed.ring()
@@ -164,7 +169,7 @@ export class Picture {
   }
 
   #show(id: string, described: HostDescription, known: Known): void {
-    const { board, onRecalled } = this.#options
+    const { board } = this.#options
     const { advice, unreadable } = known
     const description = labelled(described, known)
     const cordoned = advice?.cordoned == null ? null : `cordoned: ${advice.cordoned}`
@@ -175,13 +180,11 @@ export class Picture {
     // Unreadable advice leaves what was last known of the host's use.
     if (!unreadable) board.see(id, advice?.holdings ?? [], advice?.ended)
     const ended = new Map(advice?.ended.map(({ ship, attempt }) => [ship, attempt]))
-    let recalled = false
     for (const start of known.starts) {
       if ((ended.get(start.ship) ?? 0) >= start.attempt) continue
-      recalled = board.recall(id, holdingOf(start), Number.NEGATIVE_INFINITY) || recalled
+      if (board.recall(id, holdingOf(start), Number.NEGATIVE_INFINITY)) this.#recalled = true
     }
     known.starts = []
-    if (recalled) onRecalled()
   }
 }
 
