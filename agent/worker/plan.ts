@@ -50,7 +50,7 @@ function discards({ wanted, strays, containers, aboard }: Scene): Step[] {
   ]
 }
 
-function stepFor(grant: Grant, { containers, aboard, settled }: Scene): Step | undefined {
+function stepFor(grant: Grant, { containers, aboard, settled }: Scene): Step | Step[] | undefined {
   const entry = aboard(grant.ship)
   if (settled(grant) || (entry && entry.grant.attempt > grant.attempt)) return undefined
   if (entry?.grant.attempt === grant.attempt && entry.phase !== 'Found') return newsOf(grant, entry)
@@ -59,7 +59,10 @@ function stepFor(grant: Grant, { containers, aboard, settled }: Scene): Step | u
   const found = containers.find(({ ship, attempt }) => ship === grant.ship && attempt === grant.attempt)
   const containerId = found?.id ?? null
   if (found?.state === 'running') {
-    return { step: state === 'Stopping' ? 'stop' : 'adopt', grant, containerId: found.id }
+    if (state === 'Stopping') return { step: 'stop', grant, containerId: found.id }
+    // Looked at when everybody is aboard again.
+    const resize: Step[] = grant.resize === undefined ? [] : [{ step: 'resize', grant }]
+    return [{ step: 'adopt', grant, containerId: found.id }, ...resize]
   }
   const notYetRun = found === undefined || found.state === 'created'
   // Scheduled: its job is in the queue and will be claimed.

@@ -96,10 +96,13 @@ function noRoom({ host, roster }: Crew, { ship, spec }: Grant, after: Resources)
 /** The kernel refuses less memory than is in use, or ends what uses it. */
 function tooFull(pid: number, { Memory }: ContainerLimits): string | undefined {
   let usedBytes: number | undefined
+  const files = cgroupOf(pid)
   try {
-    usedBytes = cgroupOf(pid)?.readUsage().memoryBytes
+    usedBytes = files?.readUsage().memoryBytes
   } catch {
     // Its cgroup is gone, or cannot be read here.
+  } finally {
+    files?.close()
   }
   if (usedBytes === undefined) return 'how much memory it uses cannot be read, so that it may not get less'
   if (usedBytes <= Memory * mostUsed) return undefined

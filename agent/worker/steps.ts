@@ -1,6 +1,6 @@
 // The table that carries out what plan.ts decided.
 import { messageOf } from '../../shared/errors.ts'
-import { noResources } from '../../shared/model/resources.ts'
+import { fits, noResources } from '../../shared/model/resources.ts'
 import type { ShipState } from '../../shared/model/shipState.ts'
 import { traced } from '../../shared/trace.ts'
 import { about, type Phase } from '../roster.ts'
@@ -20,10 +20,7 @@ type Executor<N extends Name> = (crew: Crew, steps: One<N>[], desk: Desk) => Pro
 const executors: { readonly [N in Name]: Executor<N> } = {
   discard: each((crew, { ship, attempt, containerId }) => discard(crew, { ship, attempt }, containerId)),
   settle: each(tell),
-  adopt: each(async (crew, step) => {
-    await adopt(crew, step)
-    if (step.grant.resize !== undefined) await resize(crew, step.grant)
-  }),
+  adopt: each((crew, step) => adopt(crew, step)),
   stop: each(async (crew, step) => {
     const phase = crew.roster.at(step.grant)?.phase
     if (step.containerId !== null && (phase === undefined || phase === 'Found')) await adopt(crew, step)
@@ -39,7 +36,7 @@ const executors: { readonly [N in Name]: Executor<N> } = {
   resize: async (crew, steps, desk) => {
     const grows = ({ grant }: One<'resize'>) => {
       const had = crew.roster.at(grant)?.grant.spec.resources ?? noResources
-      return grant.spec.resources.memoryMiB > had.memoryMiB
+      return !fits(grant.spec.resources, had)
     }
     await each<'resize'>((_, { grant }) => resize(crew, grant))(
       crew,

@@ -3,6 +3,7 @@ import * as routes from '../../shared/api/cluster.ts'
 import { messageOf } from '../../shared/errors.ts'
 import { within } from '../../shared/loop.ts'
 import { allocatableOf } from '../../shared/model/host.ts'
+import { heldBy } from '../../shared/model/resize.ts'
 import { add, noResources, type Resources } from '../../shared/model/resources.ts'
 import { isAboard } from '../../shared/model/shipState.ts'
 import { guarded } from '../middleware/authenticate.ts'
@@ -65,7 +66,7 @@ export function clusterService(stores: Stores, version: string, stopping?: Abort
     })
 
   function* aboard(): Generator<Resources> {
-    for (const [, { value }] of ships.table.rows()) if (isAboard(value.state)) yield value.resources
+    for (const [, { value }] of ships.table.rows()) if (isAboard(value.state)) yield heldBy(value)
   }
 
   function fleetsAtAGlance() {

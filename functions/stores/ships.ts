@@ -22,7 +22,7 @@ export interface Fence {
   conditions: readonly Condition[]
   /** Throws stale_epoch when a newer leader is known. */
   check(): Promise<void>
-  /** What the transaction writes besides. */
+  /** What the transaction writes besides; for one of `update`, with at most `shipsPerCommit` ships. */
   writes?: readonly Write[]
 }
 
@@ -134,7 +134,21 @@ export class ShipStore {
     const rows = await Promise.all([...new Set(ids)].map((id) => this.#settled(id, decide)))
     const together = await this.#commit(rows, decide, fence)
     if (together) return together
-    return this.#updateEach(rows, decide, fence)
+    return fence?.writes?.length
+      ? this.#updateTogether(ids, decide, fence)
+      : this.#updateEach(rows, decide, fence)
+  }
+
+  /** What is written besides the ships is written with all of them or not at all. */
+  async #updateTogether(ids: readonly string[], decide: Decide, fence: Fence): Promise<Row<Ship>[]> {
+    for (let tries = 0; tries < conflictLimit; tries++) {
+      await fence.check()
+      const rows = await Promise.all([...new Set(ids)].map((id) => this.read(id)))
+      const changed = await this.#commit(rows, decide, fence)
+      if (changed) return changed
+      await sleep(backoffMs(Math.min(tries, 5), 1, 30))
+    }
+    throw busy(`${ids.length} ships, or what goes with them,`)
   }
 
   /**

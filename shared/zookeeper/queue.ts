@@ -169,7 +169,7 @@ export class QueueConsumer<T> {
       let next = 0
       while (next < fresh.length && !signal.aborted) {
         // The first of a heap are at hand soon.
-        const part = fresh.slice(next, next === 0 ? readsAtOnce : next + maxEntries)
+        const part = fresh.slice(next, next + (next === 0 ? Math.min(readsAtOnce, maxEntries) : maxEntries))
         next += part.length
         const read = await each(part, readsAtOnce, (name) => this.#read(name, signal)).catch(
           (error: unknown) => {

@@ -95,6 +95,7 @@ test('whatever else there is goes the long way, and nothing is done before', asy
     'a token twice': [post(lobby, tokens.maker, [type, 'authorization: Bearer other']), 401],
     'a role that may not': [post(lobby, tokens.viewer), 403],
     'a scraper': [post(lobby, metricsToken), 403],
+    'a type twice': [post(lobby, tokens.maker, [type, type]), 415],
     'no type': [post(lobby, tokens.maker, []), 415],
     encoded: [post(lobby, tokens.maker, [type, 'Content-Encoding: gzip']), 415],
     'not JSON': [post('{"selectors":', tokens.maker), 400],

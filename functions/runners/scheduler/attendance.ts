@@ -129,8 +129,10 @@ export class Attendance {
       const names = (await persistently(this.#zk, { signal }, read)) ?? []
       const listed = new Set(names.filter((name) => namePattern.test(name)))
       for (const id of listed) {
-        if (this.#hosts.has(id)) continue
-        this.#hosts.set(id, { description: undefined, present: false })
+        const known = this.#hosts.get(id)
+        // One whose node was away for a moment has no watch on it.
+        if (known?.description) continue
+        if (!known) this.#hosts.set(id, { description: undefined, present: false })
         this.#watched.set(paths.worker(id), { id, part: 'description' })
         this.#watched.set(paths.workerPresence(id), { id, part: 'presence' })
         this.#doubt(id, parts)

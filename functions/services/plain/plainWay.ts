@@ -64,8 +64,8 @@ export class PlainWay {
       return undefined
     const token = bearerOf(headers.authorization)
     // Of several Node shows the first.
-    const isOne = rawHeaders.findIndex(isAuthorization) === rawHeaders.findLastIndex(isAuthorization)
-    const caller = token !== undefined && isOne ? this.#callers.known(token) : undefined
+    const isPlain = !isTwice(rawHeaders, 'authorization') && !isTwice(rawHeaders, 'content-type')
+    const caller = token !== undefined && isPlain ? this.#callers.known(token) : undefined
     return caller && roles.has(caller.role) ? caller : undefined
   }
 
@@ -102,6 +102,8 @@ export class PlainWay {
   }
 }
 
-function isAuthorization(text: string, index: number): boolean {
-  return index % 2 === 0 && text.length === 13 && text.toLowerCase() === 'authorization'
+function isTwice(rawHeaders: readonly string[], name: string): boolean {
+  const isThis = (text: string, index: number) =>
+    index % 2 === 0 && text.length === name.length && text.toLowerCase() === name
+  return rawHeaders.findIndex(isThis) !== rawHeaders.findLastIndex(isThis)
 }

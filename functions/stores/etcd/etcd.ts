@@ -37,8 +37,13 @@ export function connectEtcd(addresses: string, limitMs = 2_000): Kv {
   const turnstile = bulkhead(callsAtOnce, mostWaiting)
 
   async function answered<T extends { header?: { revision: string } }>(call: () => Promise<T>): Promise<T> {
+    const endMs = performance.now() + limitMs
     try {
-      const answer = await turnstile.execute(call)
+      const answer = await turnstile.execute(() => {
+        // While etcd hangs nobody waits for more than two calls take.
+        if (performance.now() > endMs) throw new Error(`${callsAtOnce} other calls have no answer either`)
+        return call()
+      })
       heard = Math.max(heard, Number(answer.header?.revision ?? 0))
       return answer
     } catch (error) {

@@ -1,5 +1,6 @@
 // What the ships of the mirror ask for, by fleet and by the token that made them, kept up with every change.
 import type { Use } from '../../../shared/model/quota.ts'
+import { heldBy } from '../../../shared/model/resize.ts'
 import type { Ship } from '../../../shared/model/ship.ts'
 import { isFinished } from '../../../shared/model/shipState.ts'
 import type { Table } from './table.ts'
@@ -36,9 +37,10 @@ export class UseIndex {
     return this.#byFleet
   }
 
-  #count({ state, fleet, createdBy, resources }: Ship, by: 1 | -1): void {
+  #count(ship: Ship, by: 1 | -1): void {
+    const { state, fleet, createdBy } = ship
     if (isFinished(state)) return
-    const { cpuMillis, memoryMiB } = resources
+    const { cpuMillis, memoryMiB } = heldBy(ship)
     const use = { ships: 1, cpuMillis, memoryMiB }
     if (fleet !== null) addTo(this.#byFleet, fleet, use, by)
     if (createdBy !== undefined) addTo(this.#byMaker, createdBy, use, by)
@@ -53,7 +55,7 @@ function addTo(totals: Map<string, Use>, name: string, use: Use, by: 1 | -1): vo
 
 /** Of most changes of a ship. */
 function isSame(before: Ship, after: Ship): boolean {
-  const [a, b] = [before.resources, after.resources]
+  const [a, b] = [heldBy(before), heldBy(after)]
   return (
     isFinished(before.state) === isFinished(after.state) &&
     before.fleet === after.fleet &&
