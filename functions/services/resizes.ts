@@ -3,7 +3,7 @@
 // INVARIANTS
 // - No ship grows past what its host has left by the records, nor past a quota. What is being placed, or grows by
 //   another fleet, at this moment no record shows yet: therefore the host's agent looks again, and has the last word.
-// - The scheduler hears of what a ship grows by before the ship can have it.
+// - The scheduler is told what a ship grows by as soon as its record says so, beside the host that gives it.
 
 import type { Fleet } from '../../shared/model/fleet.ts'
 import type { Holding } from '../../shared/model/holding.ts'
