@@ -25,7 +25,7 @@ const clients = 64
 const log = createLog('bench', 'silent')
 const dir = mkdtempSync(join(tmpdir(), 'armada-bench-'))
 const stack = await startStack({ dir, profile: 'durable', log })
-let fleets = 0
+const fleet = 'arena'
 const apis: Server[] = []
 const ports: number[] = []
 
@@ -35,7 +35,7 @@ interface Measured extends AllocationResult {
 }
 
 async function load(change: Partial<AllocationOrder>): Promise<Measured> {
-  const fleet = `f${fleets++}`
+  // The same ships, back from their sessions: so that memory holds as many in each round.
   await writeReadyShips({ etcd: stack.etcd.address, count: ships, fleet, hosts: 200 })
   const process = fork(join(import.meta.dirname, 'allocationLoad.ts'), { execArgv: ['--import', 'tsx'] })
   const order: AllocationOrder = {
@@ -49,7 +49,7 @@ async function load(change: Partial<AllocationOrder>): Promise<Measured> {
     await fetch(`http://127.0.0.1:${port}/v1/ships?limit=1&consistent=true`, { headers }).then((one) =>
       one.text(),
     )
-  await new Promise((resolve) => setTimeout(resolve, 500))
+  await new Promise((resolve) => setTimeout(resolve, 2_000))
   const pids = { apis: apis.map(({ pid }) => pid), etcd: [stack.etcd.pid], load: [process.pid] }
   const used = (all: readonly (number | undefined)[]) =>
     all.reduce<number>((sum, pid) => sum + cpuMicros(pid as number), 0)
