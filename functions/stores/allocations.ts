@@ -6,6 +6,7 @@
 import type { Ship } from '../../shared/model/ship.ts'
 import type { AnswerStore, Asked, Known } from './answers.ts'
 import type { Condition, Kv, Part, Write } from './etcd/kv.ts'
+import { rowOf } from './etcd/rows.ts'
 import { etcdKeys } from './keys.ts'
 import type { Row } from './mirror/table.ts'
 import { put } from './ships.ts'
@@ -50,9 +51,7 @@ export class AllocationStore {
       if ('revision' in result) return result
       const { ships, answers } = deals[i] as Deal
       return {
-        ships: result.found
-          .slice(0, ships.length)
-          .map((one) => one && { value: JSON.parse(one.value), revision: one.revision }),
+        ships: result.found.slice(0, ships.length).map((one) => one && rowOf<Ship>(one)),
         answers: answers.map(({ asked }, j) => {
           const found = result.found[ships.length + j]
           return found && this.#answers.known(asked, found.value)
