@@ -8,7 +8,7 @@ import type { Condition, KeyValue, Kv, Part, PartResult, Write } from './kv.ts'
 const pageSize = 500
 /**
  * When a thousand hosts ask at once, a call whose answer is there, but that comes to its turn after its deadline, is
- * made in vain and made again: the ApiServer then does little else. What waits here has no deadline yet.
+ * made in vain and made again: the ApiServer then does little else. The deadline begins when a call's turn has come.
  */
 const callsAtOnce = 256
 const mostWaiting = 20_000
@@ -40,7 +40,7 @@ export function connectEtcd(addresses: string, limitMs = 2_000): Kv {
     const endMs = performance.now() + limitMs
     try {
       const answer = await turnstile.execute(() => {
-        // While etcd hangs nobody waits for more than two calls take.
+        // While etcd hangs nobody waits for longer than two calls may take.
         if (performance.now() > endMs) throw new Error(`${callsAtOnce} other calls have no answer either`)
         return call()
       })
