@@ -24,10 +24,7 @@ export const SchedulerTakeover = z
 export type SchedulerTakeover = z.infer<typeof SchedulerTakeover>
 
 export const SchedulerFigures = z.strictObject({
-  turnsMs: z
-    .array(z.number().min(0))
-    .max(200)
-    .describe('Time that each turn since the last report took to decide'),
+  turnsMs: z.array(tookMs).max(200).describe('Time that each turn since the last report took to decide'),
   takeover: SchedulerTakeover.optional(),
   stranded: z
     .strictObject({ cpu: z.number().min(0).max(1), memory: z.number().min(0).max(1) })
