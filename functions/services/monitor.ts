@@ -5,21 +5,18 @@ import { ArmadaError } from '../../shared/errors.ts'
 import { sleep } from '../../shared/loop.ts'
 import { type BlueprintSpec, keepsVolumes } from '../../shared/model/blueprint.ts'
 import type { Grant } from '../../shared/model/grant.ts'
-import type { Holding } from '../../shared/model/holding.ts'
-import { sameResources } from '../../shared/model/resources.ts'
 import { isEmpty } from '../../shared/model/session.ts'
-import { hostPortsOf, type Ship } from '../../shared/model/ship.ts'
+import type { Ship } from '../../shared/model/ship.ts'
 import { isAboard, isFinished } from '../../shared/model/shipState.ts'
 import { traced } from '../../shared/trace.ts'
 import { guarded } from '../middleware/authenticate.ts'
 import { tellTraces } from '../middleware/request.ts'
-import type { Said } from '../stores/keeper/advice.ts'
 import type { Stores } from '../stores/stores.ts'
 import type { AgentStreams } from './agentStreams.ts'
 import { confirm } from './changes/allocating.ts'
 import { crash } from './changes/crash.ts'
 import { claim, end, giveBack, ready, starting, unhealthy } from './changes/lifecycle.ts'
-import { raised } from './changes/resizing.ts'
+import { HostAdvice } from './hostAdvice.ts'
 import { noSuchHost } from './hosts.ts'
 import { imagesNeeded } from './imagesNeeded.ts'
 import { leftovers } from './leftovers.ts'
@@ -35,9 +32,10 @@ const noRestart = { policy: 'never', most: 1 } as const
 const largeShips = 10
 
 export function monitorService(stores: Stores, streams: AgentStreams) {
-  const { ships, hosts, berths, samples, hostNodes, blueprints, sessions, mirror } = stores
+  const { ships, hosts, berths, samples, blueprints, sessions, mirror } = stores
   const pullOrders = new PullOrders(stores)
   const resizes = new ResizeAnswers(stores)
+  const advice = new HostAdvice(stores)
   sessions.onCall((host, call) => streams.tell(host, 'session', call))
   return serviceApp()
     .openapi(guarded(routes.join), async (c) => {
@@ -110,28 +108,26 @@ export function monitorService(stores: Stores, streams: AgentStreams) {
         left,
         anew,
         host,
+        holdings,
         resized,
         ships: measured,
         pulls: ended,
-        ...said
       } = c.req.valid('json')
       tellTraces(c, changes)
       const mine = measured.filter(({ ship }) => ships.table.get(ship)?.value.host === me)
       const stale = await applyChanges(me, changes)
-      await resizes.take(me, resized)
-      const { table } = ships
-      const holdings = said.holdings?.map((one) => raised(one, me, table.get(one.ship)?.value)) ?? null
+      const answered = await resizes.take(me, resized)
       // State changes count also while Redis or ZooKeeper is away; what these miss comes with a later report.
       await samples.record(me, host, mine).catch(() => undefined)
       await confirmPlayed(mine.filter(({ players }) => players !== null && players > 0))
       const outdated = new Set(stale.map(({ ship }) => ship))
       const ends = changes.filter((change) => isFinal(change) && !outdated.has(change.ship))
-      const advised = await advise(me, {
+      const said = {
         degraded: host || holdings ? (host?.degraded ?? null) : undefined,
         ended: [...left, ...ends.map(({ ship, attempt }) => ({ ship, attempt }))],
         ...{ holdings, anew: anew && holdings !== null },
-        asPlaced: (holding) => isAsPlaced(me, holding, table.get(holding.ship)?.value),
-      })
+      }
+      const advised = await advice.tell(me, said, answered)
       // A host counts as alive also while etcd is away: what cannot be recorded comes again.
       const pulls = await pullOrders.exchange(me, ended).catch(() => undefined)
       return c.json(
@@ -188,18 +184,6 @@ export function monitorService(stores: Stores, streams: AgentStreams) {
   async function known(ids: readonly string[]): Promise<string[]> {
     if (!ids.every((id) => ships.table.get(id))) await mirror.catchUp()
     return ids.filter((id) => ships.table.get(id))
-  }
-
-  async function advise(me: string, said: Said): Promise<boolean> {
-    const row = hosts.table.get(me)
-    const reported =
-      said.holdings === null && said.ended.length === 0 ? undefined : hostNodes.report(me, said)
-    const advised = await Promise.resolve(reported).then(
-      () => true,
-      () => false,
-    )
-    if (row) await hostNodes.catchUp(row).catch(() => undefined)
-    return advised
   }
 
   async function applyChanges(me: string, changes: readonly routes.ShipReport[]) {
@@ -292,18 +276,6 @@ function next(ship: Ship, change: routes.ShipReport, spec: BlueprintSpec | undef
 
 function isFinal({ state }: routes.ShipReport): boolean {
   return state !== 'Starting' && state !== 'Ready' && state !== 'Unhealthy'
-}
-
-/** The scheduler, from whose job the record was made, counts the ship just so; what changed since no job says. */
-function isAsPlaced(me: string, holding: Holding, ship: Ship | undefined): boolean {
-  return (
-    ship?.host === me &&
-    ship.attempt === holding.attempt &&
-    ship.resize === undefined &&
-    ship.fleet === holding.fleet &&
-    sameResources(ship.resources, holding.resources) &&
-    hostPortsOf(ship).join() === holding.hostPorts.join()
-  )
 }
 
 function notYou(me: string, said: string): ArmadaError {

@@ -1,6 +1,5 @@
 // Placements: the leading scheduler says what it decided.
 import * as routes from '../../shared/api/placements.ts'
-import type { Holding } from '../../shared/model/holding.ts'
 import { assignPorts, type Port } from '../../shared/model/port.ts'
 import { hostPortsOf, type Ship } from '../../shared/model/ship.ts'
 import { isAboard, isFinished } from '../../shared/model/shipState.ts'
@@ -10,6 +9,7 @@ import { guarded } from '../middleware/authenticate.ts'
 import { tellTraces } from '../middleware/request.ts'
 import type { Stores } from '../stores/stores.ts'
 import { place, refuse } from './changes/lifecycle.ts'
+import { showHeld } from './heldShips.ts'
 import { serviceApp } from './serviceApp.ts'
 
 const readsInFlight = 64
@@ -57,7 +57,8 @@ export function placementService(stores: Stores, meters: Meters) {
       gone.push(id)
       if (ship && isElsewhere(ship, attempt, host)) elsewhere.set(id, ship)
     })
-    await showWhereabouts([...elsewhere.values()])
+    // A job was written twice, and its ship is not where the leader believes: the Advice of its host says so.
+    await showHeld(hostNodes, [...elsewhere.values()])
 
     for (const id of waiting) if (!(await isQueued(id))) stale.add(id)
     const excused: string[] = []
@@ -87,18 +88,6 @@ export function placementService(stores: Stores, meters: Meters) {
     const known = ships.table.get(id)?.value
     const isCertain = known && (isStale(known, attempt) || isThere(known, attempt, host))
     return isCertain ? known : (await ships.read(id))?.value
-  }
-
-  /** A job was written twice, and its ship is not where the leader believes: the Advice of its host says so. */
-  async function showWhereabouts(there: readonly Ship[]): Promise<void> {
-    const byHost = new Map<string, Holding[]>()
-    for (const ship of there) {
-      const { id, attempt, fleet, resources, host } = ship
-      if (host === null) continue
-      const holding = { ship: id, attempt, fleet, resources, hostPorts: hostPortsOf(ship) }
-      byHost.set(host, [...(byHost.get(host) ?? []), holding])
-    }
-    for (const [host, holdings] of byHost) await hostNodes.show(host, holdings)
   }
 
   async function portsOf(placed: routes.PlacementReport['placed']): Promise<Map<string, Port[]>> {

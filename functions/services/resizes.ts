@@ -4,9 +4,7 @@
 // - No ship grows past what its host has left by the records, nor past a quota. What is being placed, or grows by
 //   another fleet, at this moment no record shows yet: therefore the host's agent looks again, and has the last word.
 // - The scheduler is told what a ship grows by as soon as its record says so, beside the host that gives it.
-
 import type { Fleet } from '../../shared/model/fleet.ts'
-import type { Holding } from '../../shared/model/holding.ts'
 import { allocatableOf } from '../../shared/model/host.ts'
 import { randomId } from '../../shared/model/name.ts'
 import { heldBy, shortOf } from '../../shared/model/resize.ts'
@@ -18,7 +16,7 @@ import {
   sameResources,
   subtract,
 } from '../../shared/model/resources.ts'
-import { hostPortsOf, type Ship } from '../../shared/model/ship.ts'
+import type { Ship } from '../../shared/model/ship.ts'
 import { isAboard, isFinished } from '../../shared/model/shipState.ts'
 import type { Row } from '../stores/mirror/table.ts'
 import { type Fence, shipsPerCommit } from '../stores/ships.ts'
@@ -27,9 +25,12 @@ import { Allowances } from './allowance.ts'
 import { isSpared } from './changes/deadline.ts'
 import { givenInPlace } from './changes/inPlace.ts'
 import { oldAgent, runs } from './changes/resizing.ts'
+import { showHeld } from './heldShips.ts'
 import { blueprintFor } from './ships.ts'
 
 const catchUpMs = 2_000
+/** A record that changes more often while it is shown is told by its host. */
+const mostLooks = 5
 
 /** Ship and attempt -> why it cannot have the limits; null when it can. */
 type Verdicts = Map<string, string | null>
@@ -110,31 +111,37 @@ export class Resizes {
 
   async #tellScheduler(changed: readonly Row<Ship>[]): Promise<void> {
     const { hostNodes, mirror, ships } = this.#stores
-    const byHost = new Map<string, Holding[]>()
-    for (const { value: ship } of changed) {
-      const { id, attempt, fleet, host, resize } = ship
-      const resources = heldBy(ship)
-      if (host === null || resize?.state !== 'pending') continue
-      // What is freed the host's own report tells.
-      if (sameResources(resources, resize.from.resources)) continue
-      const holding = { ship: id, attempt, fleet, resources, hostPorts: hostPortsOf(ship) }
-      byHost.set(host, [...(byHost.get(host) ?? []), holding])
-    }
-    if (byHost.size === 0) return
-    // With ZooKeeper away the host's own report says so later.
-    for (const [host, holdings] of byHost) await hostNodes.show(host, holdings).catch(() => undefined)
-    await mirror.catchUp(catchUpMs)
-    for (const [host, holdings] of byHost) {
-      // What ended meanwhile may have been told before it was shown again.
-      const ended = holdings.filter(({ ship, attempt }) => {
-        const now = ships.table.get(ship)?.value
-        return now?.attempt !== attempt || isFinished(now.state)
-      })
-      if (ended.length === 0) continue
-      const said = { degraded: undefined, holdings: null, ended: ended.map(attemptIn), anew: true }
-      await hostNodes.report(host, { ...said, asPlaced: () => true }).catch(() => undefined)
+    let due = changed.map(({ value }) => value).filter(grows)
+    for (let looks = 0; due.length > 0 && looks < mostLooks; looks++) {
+      // With ZooKeeper away the host's own report says so later.
+      await showHeld(hostNodes, due).catch(() => undefined)
+      await mirror.catchUp(catchUpMs)
+      // What was answered, or ended, meanwhile may have been told before it was shown here.
+      const seen = due.map((ship) => ({ ship, now: ships.table.get(ship.id)?.value }))
+      for (const { ship, now } of seen) if (isOver(ship, now)) await this.#tellEnded(ship)
+      due = seen.flatMap(({ ship, now }) => (now && !isOver(ship, now) && !holdsSame(ship, now) ? [now] : []))
     }
   }
+
+  async #tellEnded({ id, attempt, host }: Ship): Promise<void> {
+    if (host === null) return
+    const said = { degraded: undefined, holdings: null, ended: [{ ship: id, attempt }], anew: true }
+    await this.#stores.hostNodes.report(host, { ...said, asPlaced: () => true }).catch(() => undefined)
+  }
+}
+
+/** What is freed the host's own report tells. */
+function grows(ship: Ship): boolean {
+  const { host, resize } = ship
+  return host !== null && resize?.state === 'pending' && !sameResources(heldBy(ship), resize.from.resources)
+}
+
+function isOver({ attempt }: Ship, now: Ship | undefined): boolean {
+  return now?.attempt !== attempt || isFinished(now.state)
+}
+
+function holdsSame(a: Ship, b: Ship): boolean {
+  return sameResources(heldBy(a), heldBy(b))
 }
 
 function takenOf(aboard: readonly Row<Ship>[]): Resources {
@@ -142,10 +149,6 @@ function takenOf(aboard: readonly Row<Ship>[]): Resources {
   for (const { value } of aboard)
     if (isAboard(value.state) || value.state === 'Lost') sum = add(sum, heldBy(value))
   return sum
-}
-
-function attemptIn({ ship, attempt }: Holding): Pick<Holding, 'ship' | 'attempt'> {
-  return { ship, attempt }
 }
 
 function keyOf({ id, attempt }: Pick<Ship, 'id' | 'attempt'>): string {
