@@ -12,7 +12,7 @@
 // - Entries are never changed in place: who holds one holds a picture of that moment.
 // - An attempt that has left never boards again while this process lives.
 import type { Grant } from '../shared/model/grant.ts'
-import { add, noResources, type Resources } from '../shared/model/resources.ts'
+import { type Resources, sumOf } from '../shared/model/resources.ts'
 import { type Traced, traced } from '../shared/trace.ts'
 import type { SdkPorts } from './sdkPorts.ts'
 
@@ -122,11 +122,8 @@ export class Roster {
 
   /** What the ships aboard take together, one of them left out. */
   taken(except: string): Resources {
-    let sum = noResources
-    for (const { grant } of this.#ships.values()) {
-      if (grant.ship !== except) sum = add(sum, grant.spec.resources)
-    }
-    return sum
+    const others = this.list().filter(({ grant }) => grant.ship !== except)
+    return sumOf(others.map(({ grant }) => grant.spec.resources))
   }
 
   #say(now: Aboard, before?: Aboard): Aboard {

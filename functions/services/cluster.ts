@@ -4,7 +4,7 @@ import { messageOf } from '../../shared/errors.ts'
 import { within } from '../../shared/loop.ts'
 import { allocatableOf } from '../../shared/model/host.ts'
 import { heldBy } from '../../shared/model/resize.ts'
-import { add, noResources, type Resources } from '../../shared/model/resources.ts'
+import { type Resources, sumOf } from '../../shared/model/resources.ts'
 import { isAboard } from '../../shared/model/shipState.ts'
 import { guarded } from '../middleware/authenticate.ts'
 import { retryAfterSeconds } from '../middleware/problems.ts'
@@ -38,9 +38,9 @@ export function clusterService(stores: Stores, version: string, stopping?: Abort
           hosts: views ? counts : null,
           ships: ships.index.counts(),
           fleets: fleetsAtAGlance(),
-          capacity: total([...hosts.table.rows()].map(([, { value }]) => value.capacity)),
-          allocatable: total([...hosts.table.rows()].map(([, { value }]) => allocatableOf(value))),
-          used: total(aboard()),
+          capacity: sumOf([...hosts.table.rows()].map(([, { value }]) => value.capacity)),
+          allocatable: sumOf([...hosts.table.rows()].map(([, { value }]) => allocatableOf(value))),
+          used: sumOf(aboard()),
           queueDepth,
           stormBrake: notices.stormBrake,
           leaders: typeof election === 'string' ? { scheduler: null, controllers: null } : election.leaders,
@@ -83,12 +83,6 @@ export function clusterService(stores: Stores, version: string, stopping?: Abort
     if (!dispatch.connected) return { ok: false, detail: notConnected, latencyMs: null }
     return { ...well, latencyMs: tenths(election.latencyMs) }
   }
-}
-
-function total(all: Iterable<Resources>): Resources {
-  let sum = noResources
-  for (const one of all) sum = add(sum, one)
-  return sum
 }
 
 /** The part that the edge has too: it asks no store. */

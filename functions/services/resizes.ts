@@ -8,14 +8,7 @@ import type { Fleet } from '../../shared/model/fleet.ts'
 import { allocatableOf } from '../../shared/model/host.ts'
 import { randomId } from '../../shared/model/name.ts'
 import { heldBy, shortOf } from '../../shared/model/resize.ts'
-import {
-  add,
-  larger,
-  noResources,
-  type Resources,
-  sameResources,
-  subtract,
-} from '../../shared/model/resources.ts'
+import { larger, type Resources, sameResources, subtract, sumOf } from '../../shared/model/resources.ts'
 import type { Ship } from '../../shared/model/ship.ts'
 import { isAboard, isFinished } from '../../shared/model/shipState.ts'
 import type { Row } from '../stores/mirror/table.ts'
@@ -145,10 +138,8 @@ function holdsSame(a: Ship, b: Ship): boolean {
 }
 
 function takenOf(aboard: readonly Row<Ship>[]): Resources {
-  let sum = noResources
-  for (const { value } of aboard)
-    if (isAboard(value.state) || value.state === 'Lost') sum = add(sum, heldBy(value))
-  return sum
+  const holds = ({ value: { state } }: Row<Ship>) => isAboard(state) || state === 'Lost'
+  return sumOf(aboard.filter(holds).map(({ value }) => heldBy(value)))
 }
 
 function keyOf({ id, attempt }: Pick<Ship, 'id' | 'attempt'>): string {

@@ -77,6 +77,13 @@ export function subtract(a: Resources, b: Resources): Resources {
   return combined(a, b, -1)
 }
 
+/** All of them together. */
+export function sumOf(all: Iterable<Resources>): Resources {
+  let sum = noResources
+  for (const one of all) sum = add(sum, one)
+  return sum
+}
+
 /** Of each resource the larger amount. */
 export function larger(a: Resources, b: Resources): Resources {
   const { diskMiB, extra } = combined(a, b, 1)
