@@ -6,7 +6,7 @@
 // - A container that nobody mentions is left alone: it may have been made after the question was asked.
 import type { Grant } from '../../shared/model/grant.ts'
 import type { Found } from '../docker/engine.ts'
-import type { Aboard, ShipAttempt } from '../roster.ts'
+import { type Aboard, keyOf, type ShipAttempt } from '../roster.ts'
 
 export interface Scene {
   wanted: readonly Grant[]
@@ -36,9 +36,9 @@ export function plan(scene: Scene): Step[] {
 
 function discards({ wanted, strays, containers, aboard }: Scene): Step[] {
   const latest = new Map(wanted.map((grant) => [grant.ship, grant.attempt]))
-  const isStray = new Set(strays.map(({ ship, attempt }) => `${ship}/${attempt}`))
+  const isStray = new Set(strays.map(keyOf))
   const unwanted = containers.filter(
-    ({ ship, attempt }) => isStray.has(`${ship}/${attempt}`) || attempt < (latest.get(ship) ?? 0),
+    (of) => isStray.has(keyOf(of)) || of.attempt < (latest.get(of.ship) ?? 0),
   )
   const bodiless = strays.filter(({ ship, attempt }) => {
     const entry = aboard(ship)

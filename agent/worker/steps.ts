@@ -38,12 +38,8 @@ const executors: { readonly [N in Name]: Executor<N> } = {
       const had = crew.roster.at(grant)?.grant.spec.resources ?? noResources
       return !fits(grant.spec.resources, had)
     }
-    await each<'resize'>((_, { grant }) => resize(crew, grant))(
-      crew,
-      steps.filter((step) => !grows(step)),
-      desk,
-    )
-    await each<'resize'>((_, { grant }) => resize(crew, grant))(crew, steps.filter(grows), desk)
+    for (const some of [steps.filter((step) => !grows(step)), steps.filter(grows)])
+      await each<'resize'>((crew, { grant }) => resize(crew, grant))(crew, some, desk)
   },
   // Claimed once more, because what the ApiServer has in memory may be a moment old.
   start: async ({ hands, outbox }, steps, desk) => {
