@@ -4,7 +4,7 @@ import { availableParallelism, networkInterfaces, totalmem } from 'node:os'
 import { ArmadaError } from '../shared/errors.ts'
 import { HostDescription } from '../shared/model/host.ts'
 import { defaultRange, overlap, type PortRange } from '../shared/model/port.ts'
-import { isField } from '../shared/model/resources.ts'
+import { isField, MiB } from '../shared/model/resources.ts'
 import type { Settings } from '../shared/settings.ts'
 
 export interface Machine {
@@ -13,8 +13,6 @@ export interface Machine {
   diskMiB: number
   address: string
 }
-
-const MiB = 1024 * 1024
 
 /** Bridges that container engines make: nobody outside reaches those. */
 const ofContainers = /^(docker|br-|veth|virbr|arm-|cni)/

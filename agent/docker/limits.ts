@@ -1,8 +1,7 @@
 // The limits of a container that Docker changes as it runs: from a blueprint, and beside what a container has.
 import type { BlueprintSpec } from '../../shared/model/blueprint.ts'
-import type { Resources } from '../../shared/model/resources.ts'
+import { MiB, type Resources } from '../../shared/model/resources.ts'
 
-const MiB = 1024 * 1024
 const periodUs = 100_000
 
 export interface ContainerLimits {

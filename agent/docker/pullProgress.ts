@@ -1,6 +1,7 @@
 // How far a pull is, from what Docker tells of each layer, and what is said of it now and then. A layer that is there
 // already counts as whole.
 import { type PullState, pullShare } from '../../shared/model/image.ts'
+import { MiB } from '../../shared/model/resources.ts'
 
 /** One line of a pull, as the engine sends it. */
 export interface PullEvent {
@@ -9,7 +10,6 @@ export interface PullEvent {
   progressDetail?: { current?: number; total?: number }
 }
 
-const MiB = 1024 * 1024
 /** Most pulls of what is nearby are over by then, and nobody needs to hear of them. */
 const quietMs = 1_000
 const everyMs = 5_000

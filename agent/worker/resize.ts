@@ -8,7 +8,7 @@ import { messageOf } from '../../shared/errors.ts'
 import type { Grant } from '../../shared/model/grant.ts'
 import { allocatableOf } from '../../shared/model/host.ts'
 import { shortOf } from '../../shared/model/resize.ts'
-import { larger, type Resources, subtract } from '../../shared/model/resources.ts'
+import { larger, MiB, type Resources, subtract } from '../../shared/model/resources.ts'
 import { cgroupOf } from '../cgroup.ts'
 import type { Details } from '../docker/engine.ts'
 import { isAway } from '../docker/engineError.ts'
@@ -16,7 +16,6 @@ import { type ContainerLimits, changeTo, limitsOf, resourcesBy, sameLimits } fro
 import { type Aboard, about } from '../roster.ts'
 import type { Crew } from './crew.ts'
 
-const MiB = 1024 * 1024
 /** Of a smaller limit a ship may use as much already: at the limit itself the next byte ends it. */
 const mostUsed = 0.9
 

@@ -2,6 +2,9 @@
 import { z } from 'zod'
 import { namePattern } from './name.ts'
 
+/** In bytes. */
+export const MiB = 1024 * 1024
+
 /** How people call the resources that every host has; any other name is an extra one. */
 const fields = { cpu: 'cpuMillis', memory: 'memoryMiB', disk: 'diskMiB' } as const
 const taken = [...Object.keys(fields), 'ports', 'ships']
