@@ -12,7 +12,6 @@ import {
   type IncomingMessage,
   type RequestListener,
   type Server,
-  type ServerResponse,
   STATUS_CODES,
 } from 'node:http'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
@@ -25,11 +24,12 @@ import { sleep } from '../shared/loop.ts'
 import type { Certificate } from './certificate.ts'
 import { maxBodyBytes } from './middleware/json.ts'
 import { problemOf } from './middleware/problems.ts'
+import type { PlainHandler } from './services/plain/plainWay.ts'
 
 export interface HttpServerOptions {
   fetch: Parameters<typeof getRequestListener>[0]
-  /** Asked before `fetch`: takes the request and says true, or leaves it. What it took it may still hand on. */
-  plain?: (incoming: IncomingMessage, outgoing: ServerResponse, longWay: () => void) => boolean
+  /** Asked before `fetch`. */
+  plain?: PlainHandler
   host: string
   port: number
   /** Without one it speaks plain HTTP. */
@@ -144,12 +144,12 @@ export class HttpServer {
       this.#underWay.add(answer)
       answer.once('close', () => this.#underWay.delete(answer))
     })
-    // A body that its length alone rules out is not even asked for.
     // Nothing has moved for a while: a stream may be silent, but who does not read what was sent is let go.
     server.on('timeout', (socket: Socket) => {
       const isWaiting = [...this.#underWay].some((answer) => answer.socket === socket)
       if (!isWaiting || socket.writableLength > 0) socket.destroy()
     })
+    // A body that its length alone rules out is not even asked for.
     server.on('checkContinue', (request: IncomingMessage, answer: ServerAnswer) => {
       if (!(Number(request.headers['content-length']) > maxBodyBytes)) answer.writeContinue()
       server.emit('request', request, answer)
