@@ -28,9 +28,7 @@ export async function resize(crew: Crew, grant: Grant): Promise<void> {
   // Its end is told as ever.
   if (details?.state !== 'running' || !entry || entry.ending || !isNews(entry.grant, grant)) return
   const refused = await change(crew, entry, grant, details)
-  const news = { ...about(grant), n: grant.resize, to: grant.blueprint.revision }
-  if (refused === null) log.info(news, 'ship has other limits')
-  else log.warn({ ...news, refused }, 'ship keeps the limits it had')
+  if (refused !== null) log.warn({ ...newsOf(grant), refused }, 'ship keeps the limits it had')
   const { ship, attempt, resize: n = 0 } = grant
   resizes.put({ ship, attempt, n, refused: refused?.slice(0, 500) ?? null })
 }
@@ -41,6 +39,10 @@ export function seen(crew: Crew, grant: Grant, { limits }: Details): void {
   if (!before || grant.resize === undefined) return
   const resources = resourcesBy(limits, before.spec.resources)
   crew.roster.regrant({ ...taking(before, resources), resize: undefined })
+}
+
+function newsOf(grant: Grant) {
+  return { ...about(grant), n: grant.resize, to: grant.blueprint.revision }
 }
 
 function isNews(had: Grant, { resize = 0 }: Grant): boolean {
@@ -54,7 +56,7 @@ async function change(
   wanted: Grant,
   { id, limits }: Details,
 ): Promise<string | null> {
-  const { engine, roster, host } = crew
+  const { engine, roster, host, log } = crew
   const to = limitsOf(wanted.spec)
   const before = had.spec.resources
   const after = wanted.spec.resources
@@ -67,6 +69,7 @@ async function change(
   }
   const { spec, blueprint, labels } = wanted
   const done: Grant = { ...judged, spec, blueprint, labels }
+  // What was answered before an agent started, a refusal among it, the container has already.
   if (!sameLimits(limits, to)) {
     roster.regrant(taking(had, larger(before, after)))
     try {
@@ -77,6 +80,7 @@ async function change(
       roster.regrant(taking(judged, resourcesBy(limits, before)))
       return `Docker on ${host.id} did not change it: ${messageOf(error)}`
     }
+    log.info(newsOf(wanted), 'ship has other limits')
   }
   roster.regrant(done)
   return null

@@ -18,7 +18,9 @@ export const Grant = z.strictObject({
   blueprint: BlueprintRef,
   spec: BlueprintSpec,
   ports: z.array(Port),
-  resize: ResizeNumber.optional().describe('That of the last change of its limits: `spec` has them'),
+  resize: ResizeNumber.optional().describe(
+    'That of the last change of its limits, refused ones too: `spec` has what it is to have',
+  ),
   traceId: TraceId.optional().describe('Of the request that made the ship, or changed it last'),
 })
 export type Grant = z.infer<typeof Grant>

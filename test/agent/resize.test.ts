@@ -98,6 +98,21 @@ test('kill -9 between the change and its report: the next agent finds it done, a
   want('wide', { memoryMiB: 850 }, 4)
   monitor.resync()
   assert.is(await answerOn('wide', 4), null)
+  assert.match(agent.output(), /ship has other limits/)
+})
+
+test('what was refused is no news to the next agent, and it says none', async () => {
+  want('wide', { memoryMiB: 2_000 }, 5)
+  monitor.resync()
+  assert.match((await answerOn('wide', 5)) ?? '', /no room to grow/)
+  // As the ApiServer records it.
+  want('wide', { memoryMiB: 850 }, 5)
+  await agent.kill()
+  agent = await dock.startAgent(host, room)
+  const answers = () => monitor.resized.filter(({ ship, n }) => ship === 'wide' && n === 5)
+  await until(() => answers().length === 2, 20_000)
+  assert.is(await memoryOf('wide'), 850)
+  assert.not.match(agent.output(), /other limits/)
 })
 
 test.run()
