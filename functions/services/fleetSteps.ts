@@ -21,7 +21,7 @@ import { givenInPlace, inPlaceIfSoft } from './changes/inPlace.ts'
 import { newShip, stop } from './changes/lifecycle.ts'
 import { movedOn } from './changes/matching.ts'
 import { freeNames } from './changes/naming.ts'
-import { goingTo, turned } from './changes/rolloutChanges.ts'
+import { goingBack, goingTo, turned } from './changes/rolloutChanges.ts'
 import { Resizes } from './resizes.ts'
 import { serviceApp } from './serviceApp.ts'
 import { blueprintFor, tellWorkers } from './ships.ts'
@@ -232,10 +232,23 @@ export async function fleetNamed({ fleets }: Stores, name: string): Promise<Row<
 }
 
 /** With the rollout to another revision, in place if no ship has to start anew for it. */
-export async function onItsWay(stores: Stores, fleet: Fleet, revision: number, by: string): Promise<Fleet> {
+export function onItsWay(stores: Stores, fleet: Fleet, revision: number, by: string): Promise<Fleet> {
+  return inPlace(stores, fleet, goingTo(fleet, revision, by))
+}
+
+/** Back to a revision, or to the one before: in place likewise. */
+export function onItsWayBack(
+  stores: Stores,
+  fleet: Fleet,
+  revision: number | undefined,
+  by: string,
+): Promise<Fleet> {
+  return inPlace(stores, fleet, goingBack(fleet, revision, `by ${by}`))
+}
+
+async function inPlace(stores: Stores, fleet: Fleet, next: Fleet): Promise<Fleet> {
   const { name, revision: now } = fleet.blueprint
-  const next = goingTo(fleet, revision, by)
-  const { spec: to } = await blueprintFor(stores, name, revision)
+  const { spec: to } = await blueprintFor(stores, name, next.blueprint.revision)
   if (next === fleet) return fleet
   const { spec: from } = await blueprintFor(stores, name, now)
   return inPlaceIfSoft(fleet, next, from, to)

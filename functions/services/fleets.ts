@@ -19,9 +19,9 @@ import { assertByHand, assertUrls, bounded, firstReplicas } from './autoscaling/
 import { type Asker, deleting, type NewFleet, newFleet, scaled, withPolicy } from './changes/fleetChanges.ts'
 import { relabelled } from './changes/inPlace.ts'
 import { assertMatch, tag } from './changes/matching.ts'
-import { goingBack, paused, promoted, resumed } from './changes/rolloutChanges.ts'
+import { paused, promoted, resumed } from './changes/rolloutChanges.ts'
 import { fleetMatches } from './filters.ts'
-import { fleetNamed, noSuchFleet, onItsWay } from './fleetSteps.ts'
+import { fleetNamed, noSuchFleet, onItsWay, onItsWayBack } from './fleetSteps.ts'
 import { pageOf } from './paging.ts'
 import { serviceApp } from './serviceApp.ts'
 import { blueprintFor } from './ships.ts'
@@ -107,11 +107,7 @@ export function fleetService(stores: Stores, watching: Watching, guard: AddressG
     })
     .openapi(guarded(routes.rollbackFleet), async (c) => {
       const { revision } = c.req.valid('json')
-      const row = await changeAsked(c, async (value, by) => {
-        const next = goingBack(value, revision, `by ${by}`)
-        await blueprintFor(stores, value.blueprint.name, next.blueprint.revision)
-        return next
-      })
+      const row = await changeAsked(c, (value, by) => onItsWayBack(stores, value, revision, by))
       return c.json(fleetView(row, stores), 200)
     })
     .openapi(guarded(routes.promoteFleet), async (c) => {

@@ -141,7 +141,7 @@ export const rollbackFleet = createRoute({
   'x-scope': 'fleet',
   summary: 'Bring the ships of a fleet back to an earlier revision',
   description:
-    'Without canaries. A fleet that follows its blueprint stays there until the next revision is published.',
+    'Without canaries, and in place where a change of the revision would be. A fleet that follows its blueprint stays there until the next revision is published.',
   request: { params, headers: IfMatch, body: body(FleetRollback, { revision: 1 }) },
   responses: {
     200: answer(FleetView, 'The fleet, on its way back', examples.fleetRollingBack),

@@ -3,16 +3,10 @@ import assert from 'node:assert/strict'
 import { setMaxListeners } from 'node:events'
 import { suite } from 'uvu'
 import { keepFleets } from '../../functions/runners/controllers/fleets.ts'
-import { inPlaceIfSoft } from '../../functions/services/changes/inPlace.ts'
-import { requeue } from '../../functions/services/changes/lifecycle.ts'
-import { notResized, raised, resizeAnswered, resizing } from '../../functions/services/changes/resizing.ts'
 import { answerOf } from '../../shared/api/client.ts'
 import { createLog } from '../../shared/log.ts'
 import { Bell } from '../../shared/loop.ts'
-import { BlueprintSpec } from '../../shared/model/blueprint.ts'
-import type { Fleet } from '../../shared/model/fleet.ts'
 import { Advice } from '../../shared/model/holding.ts'
-import { heldBy, shortOf } from '../../shared/model/resize.ts'
 import type { Resources } from '../../shared/model/resources.ts'
 import type { Ship } from '../../shared/model/ship.ts'
 import { isInUse } from '../../shared/model/shipState.ts'
@@ -114,6 +108,22 @@ test('ships get other limits as they run, one in use among them; the rollout is 
       .sort(),
     before.map((id) => [id, 1]).sort(),
   )
+})
+
+test('a fleet goes back to other limits in place, with canaries or without', async () => {
+  const crew = await sail('returned', 2, [1_000, 1_300])
+  await crew.allocate()
+  const before = crew.ships().map(({ id }) => id)
+  await patch('returned', { revision: 2 })
+  await reaches('returned', 'done')
+  await patch('returned', { strategy: { type: 'canary', pauseMs: null } })
+  await answerOf(fleets()[':fleet'].rollback.$post({ param: { fleet: 'returned' }, json: {}, header: {} }))
+  await reaches('returned', 'rolled-back')
+  assert.deepEqual((await fleetNamed('returned')).rollout?.resized, { done: 2, pending: 0, refused: 0 })
+  for (const { id, attempt, resources, blueprint } of crew.ships()) {
+    assert.ok(before.includes(id))
+    assert.deepEqual([attempt, resources.memoryMiB, blueprint.revision], [1, 1_000, 1])
+  }
 })
 
 test('where not all have room those in use come first, and the others are replaced with the reason on them', async () => {
@@ -236,58 +246,6 @@ test('the host is told with its hello, and what it holds counts with the larger 
   await answerOf(again.client.v1.monitor.hello.$post({ json }))
   await until(() => crew.ships().some(({ resize }) => /upgrade it/.test(resize?.reason ?? '')), patienceMs)
   assert.equal(crew.ships().find(({ resize }) => resize)?.resources.memoryMiB, 600)
-})
-
-test('the rules by themselves', () => {
-  const spec = (more: object) => BlueprintSpec.parse({ image: 'game:1', ...more })
-  const from = spec(sized(100))
-  const before = { name: 'f', blueprint: { name: 'b', revision: 1 }, labels: {} } as unknown as Fleet
-  const rollout = { state: 'canary', from: 1, to: 2 }
-  const after = { ...before, blueprint: { name: 'b', revision: 2 }, rollout } as unknown as Fleet
-  const goes = (to: object, more: object = {}) =>
-    inPlaceIfSoft(before, { ...after, ...more }, from, spec(to)).relabel?.revisions
-  const inPlace = { from: 1, to: 2, limits: true }
-  assert.deepEqual(goes(sized(200)), inPlace)
-  assert.deepEqual(goes(sized(100, { limits: { cpu: 'shares', pids: 64 }, labels: { a: 'b' } })), inPlace)
-  assert.deepEqual(goes(sized(100, { labels: { a: 'b' } })), { from: 1, to: 2 })
-  for (const other of [
-    { env: { A: '1' } },
-    { limits: { cpuSet: '0-1' } },
-    { limits: { logMiB: 5 } },
-    { network: 'host' },
-  ])
-    assert.equal(goes(sized(200, other)), undefined, JSON.stringify(other))
-  assert.equal(goes(sized(200), { strategy: { type: 'canary' } }), undefined)
-
-  const small = { cpuMillis: 100, memoryMiB: 100 }
-  const large = { cpuMillis: 50, memoryMiB: 300, extra: { gpu: 1 } }
-  assert.equal(shortOf(small, large, { cpuMillis: -500, memoryMiB: 200, extra: { gpu: 1 } }), undefined)
-  assert.match(
-    shortOf(small, large, { cpuMillis: 0, memoryMiB: 199 }) ?? '',
-    /200 MiB of memory more, and 199 are free; 1 gpu more, and 0/,
-  )
-
-  const ship = {
-    id: 's',
-    host: 'h',
-    attempt: 1,
-    state: 'Ready',
-    resources: small,
-    blueprint: { name: 'b', revision: 1 },
-  } as unknown as Ship
-  const pending = resizing(ship, 2, spec({ resources: { cpuMillis: 50, memoryMiB: 300 } }))
-  assert.deepEqual(heldBy(pending), { cpuMillis: 100, memoryMiB: 300 })
-  const holding = { ship: 's', attempt: 1, fleet: null, resources: small, hostPorts: [] }
-  assert.equal(raised(holding, 'h', pending).resources.memoryMiB, 300)
-  assert.equal(raised({ ...holding, attempt: 2 }, 'h', pending).resources.memoryMiB, 100)
-  const done = resizeAnswered(pending, 1, null)
-  assert.ok(done && !resizeAnswered(done, 1, 'late') && !resizeAnswered(pending, 2, null))
-  assert.deepEqual(heldBy(done), { cpuMillis: 50, memoryMiB: 300 })
-  const back = resizeAnswered(pending, 1, 'no')
-  assert.deepEqual([back?.resources, back?.blueprint.revision, back?.resize?.state], [small, 1, 'refused'])
-  const kept = notResized(ship, 2, 'no')
-  assert.equal(notResized(kept, 2, 'no'), kept)
-  assert.equal(requeue(pending, 'agent', 'its start failed')?.resize, undefined)
 })
 
 test.run()

@@ -4,7 +4,7 @@ import type { LabelPatch } from '../../../shared/api/fields.ts'
 import type { BlueprintSpec } from '../../../shared/model/blueprint.ts'
 import { differences } from '../../../shared/model/difference.ts'
 import type { Fleet } from '../../../shared/model/fleet.ts'
-import { defaultStrategy, isOver } from '../../../shared/model/rollout.ts'
+import { isOver } from '../../../shared/model/rollout.ts'
 import type { Ship } from '../../../shared/model/ship.ts'
 import { isFinished } from '../../../shared/model/shipState.ts'
 import { patched } from './matching.ts'
@@ -31,12 +31,12 @@ export function inPlaceIfSoft(before: Fleet, after: Fleet, from: BlueprintSpec, 
   const hard = changes.filter(({ path }) => !soft.some((one) => path.startsWith(one)))
   if (!isAtRest || !hard.every(isLimit)) return after
   const resizes = hard.length > 0
-  if (resizes && (after.strategy ?? defaultStrategy).type === 'canary') return after
+  if (resizes && after.rollout?.state === 'canary') return after
   const gone = Object.keys(from.labels).filter((key) => !(key in to.labels))
   const labels = { ...Object.fromEntries(gone.map((key) => [key, null])), ...to.labels, ...after.labels }
   const rollout = after.rollout && {
     ...after.rollout,
-    state: 'rolling' as const,
+    ...(after.rollout.state === 'canary' && { state: 'rolling' as const }),
     ...(resizes && { resizes: true as const }),
   }
   const { from: one, to: other } = after.rollout ?? { from: 0, to: 0 }
