@@ -61,7 +61,7 @@ export function howShipsDo(fleet: Fleet, counts: Counts, index: ShipIndex): HowS
       ...(rollout.resizes && { resized: resizedIn(ships, rollout.to) }),
       due: isUnderWay ? ships.filter((ship) => afterDeadline(ship, fleet, Date.now())).length : 0,
       failures: since.reduce((sum, ship) => sum + failuresOf(ship), 0),
-      lastFailure: last ? `${last.id}: ${last.reason ?? 'no reason is known'}` : null,
+      lastFailure: last ? `${last.id}: ${whyFailed(last) ?? 'no reason is known'}` : null,
     },
   }
 }
@@ -78,6 +78,12 @@ function resizedIn(ships: readonly Ship[], to: number): NonNullable<RolloutView[
 /** One failed start may be the host's fault. */
 function failuresOf({ state, failedStarts }: Ship): number {
   return Math.max(state === 'Failed' ? 1 : 0, failedStarts - 1)
+}
+
+/** One that is tried again has forgotten why, or tells how far it is; its history knows. */
+function whyFailed({ state, reason, history = [] }: Ship): string | null | undefined {
+  if (state === 'Failed') return reason
+  return history.findLast((entry) => entry.state === 'Queued' && !entry.refused && entry.reason)?.reason
 }
 
 /** @param readyBeforeMs whatever got Ready later counts as on its way. */

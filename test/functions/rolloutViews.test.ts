@@ -1,0 +1,45 @@
+// A rollout as the API shows it, from the records of its ships.
+import assert from 'node:assert/strict'
+import { suite } from 'uvu'
+import { giveBack, newShip, refuse } from '../../functions/services/changes/lifecycle.ts'
+import { howShipsDo } from '../../functions/services/rolloutViews.ts'
+import { ShipIndex } from '../../functions/stores/mirror/shipIndex.ts'
+import { Table } from '../../functions/stores/mirror/table.ts'
+import { type Blueprint, BlueprintSpec } from '../../shared/model/blueprint.ts'
+import type { Fleet } from '../../shared/model/fleet.ts'
+import type { Ship } from '../../shared/model/ship.ts'
+
+const test = suite('rollout views')
+const spec = BlueprintSpec.parse({ image: 'game:2' })
+const blueprint = { name: 'duel', revision: 2, spec } as Blueprint
+const startedAt = new Date(0).toISOString()
+const fleet = {
+  ...{ name: 'duel', replicas: 1, blueprint: { name: 'duel', revision: 2 } },
+  rollout: { state: 'rolling', from: 1, to: 2, startedAt, since: startedAt, reason: null },
+} as Fleet
+
+function lastFailureOf(ship: Ship): string | null | undefined {
+  const table = new Table<Ship>('ships/')
+  const index = new ShipIndex(table)
+  table.apply({ key: `ships/${ship.id}`, value: JSON.stringify(ship), revision: 1 })
+  return howShipsDo(fleet, {}, index).rollout?.lastFailure
+}
+
+/** Its start fails, on a host. */
+function failing(ship: Ship): Ship {
+  const back = giveBack({ ...ship, state: 'Starting', host: 'h' }, 'it ended with code 1', true, null, 5)
+  assert.ok(back)
+  return back
+}
+
+test('why a ship failed is said also when it is tried again, or finds no host', () => {
+  const wanted = { id: 'duel-1', fleet: 'duel', blueprint, labels: {}, priority: 0, requestDigest: '' }
+  const queued = failing(failing(newShip(wanted)))
+  const starting: Ship = { ...queued, state: 'Starting', host: 'h', reason: 'pulling game:2, 45 %' }
+  const refused = refuse(queued, queued.attempt, '2 hosts: not enough memory', undefined)
+  assert.ok(refused)
+  for (const ship of [queued, starting, { ...starting, reason: null }, refused])
+    assert.equal(lastFailureOf(ship), 'duel-1: Start 2 of 5 failed on h: it ended with code 1')
+})
+
+test.run()
