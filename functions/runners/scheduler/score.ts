@@ -96,7 +96,7 @@ export function distributed(table: Float64Array, at: number): number {
 }
 
 /** The smaller of the shares of CPU and memory that are free. */
-export function freeShare(table: Float64Array, at: number): number {
+function freeShare(table: Float64Array, at: number): number {
   return Math.min(freeCpu(table, at), freeMemory(table, at))
 }
 
