@@ -27,7 +27,7 @@ export class ResizeAnswers {
     return [...changed.values()].map(({ value }) => value)
   }
 
-  /** An older agent was put in the place of the one that was asked. */
+  /** An older agent was put in the place of the one that was asked. Its first report tells the scheduler all anew. */
   async giveUp(host: string): Promise<void> {
     const { ships } = this.#stores
     const pending = ships.index.ofHost(host).filter(({ value }) => value.resize?.state === 'pending')
