@@ -7,7 +7,7 @@ import { bootId } from '../../agent/lock.ts'
 import { sleep } from '../../shared/loop.ts'
 import { paths } from '../../shared/zookeeper/paths.ts'
 import { until } from '../harness/until.ts'
-import { type Agent, type Dock, image, openDock } from './dock.ts'
+import { type Agent, type Dock, image, openDock, type ShipSpec } from './dock.ts'
 import type { FakeMonitor } from './fakeMonitor.ts'
 
 const test = suite('agent: adoption')
@@ -20,12 +20,10 @@ test.before(async () => {
 })
 test.after(() => dock.close())
 
-type Spec = Parameters<FakeMonitor['place']>[2]
 const shell = (script: string) => ['sh', '-c', script]
 
-async function run(host: string, ship: string, spec: Partial<Spec> = {}): Promise<void> {
-  const { attempt } = monitor.place(host, ship, { image, command: ['sleep', '1000'], ...spec })
-  await dock.sendJobs(host, [{ kind: 'start', ship, attempt, ports: {} }])
+async function run(host: string, ship: string, spec: Partial<ShipSpec> = {}): Promise<void> {
+  await dock.sendShip(host, ship, { command: ['sleep', '1000'], ...spec })
   await monitor.heard(ship, 'Ready')
 }
 
@@ -106,8 +104,7 @@ test('what a report or a resync calls stale is stopped at once', async () => {
   assert.ok(performance.now() - beginMs < 4_000)
 
   const probe = { type: 'log', pattern: 'up', periodMs: 250 } as const
-  monitor.place('c', 'c-stale', { image, command: shell('sleep 1; echo up; exec sleep 1000'), probe })
-  await dock.sendJobs('c', [{ kind: 'start', ship: 'c-stale', attempt: 1, ports: {} }])
+  await dock.sendShip('c', 'c-stale', { command: shell('sleep 1; echo up; exec sleep 1000'), probe })
   await until(async () => (await dock.inspect('armada-c-stale-1'))?.State.Status === 'running')
   monitor.ships.delete('c-stale')
   await until(async () => (await dock.inspect('armada-c-stale-1')) === undefined)

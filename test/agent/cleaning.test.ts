@@ -71,8 +71,7 @@ test('a full disk: what nobody needs goes, by an agent that was started anew as 
   })
   dock.monitor.neededImages.add(called('needed'))
   const agent = await dock.startAgent(host, full)
-  dock.monitor.place(host, 'sails', { image: called('aboard') })
-  await dock.sendJobs(host, [{ kind: 'start', ship: 'sails', attempt: 1, ports: {} }])
+  await dock.sendShip(host, 'sails', { image: called('aboard') })
   await dock.monitor.heard('sails', 'Ready', 30_000)
   await until(async () => !(await tags()).includes(called('first')), 60_000)
   await sleep(3_000)
@@ -99,8 +98,7 @@ test('a full disk: what nobody needs goes, by an agent that was started anew as 
 
 test('a ship finds its image gone and has it pulled again', async () => {
   const agent = await dock.startAgent(host, full)
-  dock.monitor.place(host, 'returns', { image: called('first') })
-  await dock.sendJobs(host, [{ kind: 'start', ship: 'returns', attempt: 1, ports: {} }])
+  await dock.sendShip(host, 'returns', { image: called('first') })
   await dock.monitor.heard('returns', 'Ready', 30_000)
   await sleep(3_000)
   assert.ok((await tags()).includes(called('first')))

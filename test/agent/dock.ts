@@ -11,6 +11,7 @@ import type { Server } from '../../infra/stack/server.ts'
 import { startZooKeeper } from '../../infra/stack/zookeeper.ts'
 import { createLog } from '../../shared/log.ts'
 import { decodeJobs, encodeJobs, type Job, jobKey, type Order } from '../../shared/model/job.ts'
+import type { PortChoice } from '../../shared/model/port.ts'
 import { ZooKeeper } from '../../shared/zookeeper/client.ts'
 import { Mailboxes } from '../../shared/zookeeper/mailbox.ts'
 import { paths } from '../../shared/zookeeper/paths.ts'
@@ -29,6 +30,8 @@ export interface Inspected {
   HostConfig: Record<string, unknown>
   Config: { Env: string[]; Cmd: string[]; Labels: Record<string, string> }
 }
+
+export type ShipSpec = Parameters<FakeMonitor['place']>[2]
 
 export interface Agent {
   readonly id: string
@@ -51,6 +54,8 @@ export interface Dock {
   /** Starts an agent; resolves once it has said hello. */
   startAgent(id: string, env?: Record<string, string>): Promise<Agent>
   sendJobs(host: string, jobs: readonly Order[]): Promise<void>
+  /** Places a ship on the host, of `image` if nothing else is said, and sends the job to start it. */
+  sendShip(host: string, ship: string, spec?: Partial<ShipSpec>, ports?: PortChoice): Promise<void>
   containers(
     all?: boolean,
   ): Promise<{ Id: string; Names: string[]; State: string; Labels: Record<string, string> }[]>
@@ -77,6 +82,10 @@ export async function openDock(): Promise<Dock> {
   const agents: Agent[] = []
   const engine: Dock['engine'] = (method, path, json) =>
     tellEngine(docker.engine, { method, path, json, limitMs: 30_000 })
+  const sendJobs: Dock['sendJobs'] = async (host, jobs) => {
+    await zk.ensurePath(paths.workerQueue(host))
+    await boxes.post(host, jobs.map(jobOf))
+  }
   return {
     ...{ docker, zookeeper, zk, monitor, ports, engine },
     startAgent: async (id, env = {}) => {
@@ -101,9 +110,10 @@ export async function openDock(): Promise<Dock> {
       await until(isUp, 20_000)
       return agent
     },
-    sendJobs: async (host, jobs) => {
-      await zk.ensurePath(paths.workerQueue(host))
-      await boxes.post(host, jobs.map(jobOf))
+    sendJobs,
+    sendShip: async (host, ship, spec = {}, ports = {}) => {
+      const { attempt } = monitor.place(host, ship, { image, ...spec }, ports)
+      await sendJobs(host, [{ kind: 'start', ship, attempt, ports }])
     },
     containers: async (all = true) => JSON.parse(await engine('GET', `/containers/json?all=${all}`)),
     inspect: async (name) => {

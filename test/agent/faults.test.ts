@@ -6,7 +6,7 @@ import { sleep } from '../../shared/loop.ts'
 import { BlueprintSpec } from '../../shared/model/blueprint.ts'
 import { paths } from '../../shared/zookeeper/paths.ts'
 import { until } from '../harness/until.ts'
-import { type Dock, image, openDock } from './dock.ts'
+import { type Dock, image, openDock, type ShipSpec } from './dock.ts'
 import type { FakeMonitor } from './fakeMonitor.ts'
 
 const test = suite('agent: faults')
@@ -24,12 +24,10 @@ test.before.each(() => {
 })
 test.after(() => dock.close())
 
-type Spec = Parameters<FakeMonitor['place']>[2]
 const shell = (script: string) => ['sh', '-c', script]
 
-async function run(host: string, ship: string, spec: Partial<Spec> = {}): Promise<void> {
-  const { attempt } = monitor.place(host, ship, { image, command: ['sleep', '1000'], ...spec })
-  await dock.sendJobs(host, [{ kind: 'start', ship, attempt, ports: {} }])
+async function run(host: string, ship: string, spec: Partial<ShipSpec> = {}): Promise<void> {
+  await dock.sendShip(host, ship, { command: ['sleep', '1000'], ...spec })
   await monitor.heard(ship, 'Ready')
 }
 
@@ -74,8 +72,7 @@ test('frozen and thawed: hello first, the ship that went elsewhere is gone withi
   const ship = monitor.ships.get('frozen')
   Object.assign(ship ?? {}, { host: 'elsewhere', attempt: 2 })
   await sleep(4_500)
-  monitor.place('ice', 'fresh', { image, command: ['sleep', '1000'] })
-  await dock.sendJobs('ice', [{ kind: 'start', ship: 'fresh', attempt: 1, ports: {} }])
+  await dock.sendShip('ice', 'fresh', { command: ['sleep', '1000'] })
   const thawAtMs = performance.now()
   agent.process.kill('SIGCONT')
   await until(async () => (await dock.inspect('armada-frozen-1')) === undefined)
@@ -112,8 +109,7 @@ test('dockerd is killed and comes back: degraded is told, jobs wait, ships run o
   await run('dead', 'logged', { command: shell('sleep 3; echo hello; exec sleep 1000') })
   const pid = (await dock.inspect('armada-sturdy-1'))?.State.Pid
   await dock.docker.kill()
-  monitor.place('dead', 'patient', { image, command: ['sleep', '1000'] })
-  await dock.sendJobs('dead', [{ kind: 'start', ship: 'patient', attempt: 1, ports: {} }])
+  await dock.sendShip('dead', 'patient', { command: ['sleep', '1000'] })
   const last = () => monitor.samples.findLast(({ host }) => host === 'dead')?.sample
   await until(() => last()?.degraded != null, 12_000)
   assert.match(last()?.degraded ?? '', /the Docker engine does not answer/)

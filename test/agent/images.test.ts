@@ -35,10 +35,7 @@ function write(password: string): void {
   chmodSync(file, 0o600)
 }
 
-async function start(ship: string, image: string): Promise<void> {
-  dock.monitor.place(host, ship, { image })
-  await dock.sendJobs(host, [{ kind: 'start', ship, attempt: 1, ports: {} }])
-}
+const start = (ship: string, image: string) => dock.sendShip(host, ship, { image })
 
 test('wrong credentials are named as a cause; changed in the file, they count at the next pull', async () => {
   await start('stranger', `${registry.address}/team/game:1`)

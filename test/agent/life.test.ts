@@ -3,7 +3,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { PortChoice } from '../../shared/model/port.ts'
 import { until } from '../harness/until.ts'
-import { type Dock, image, openDock } from './dock.ts'
+import { type Dock, image, openDock, type ShipSpec } from './dock.ts'
 import type { FakeMonitor } from './fakeMonitor.ts'
 
 const test = suite('agent: life of a ship')
@@ -18,12 +18,8 @@ test.before(async () => {
 })
 test.after(() => dock.close())
 
-type Spec = Parameters<FakeMonitor['place']>[2]
-
-async function start(ship: string, spec: Omit<Spec, 'image'>, ports: PortChoice = {}): Promise<void> {
-  monitor.place(host, ship, { image, ...spec }, ports)
-  await dock.sendJobs(host, [{ kind: 'start', ship, attempt: 1, ports }])
-}
+const start = (ship: string, spec: Partial<ShipSpec>, ports?: PortChoice) =>
+  dock.sendShip(host, ship, spec, ports)
 
 async function stop(ship: string): Promise<void> {
   const record = monitor.ships.get(ship)
@@ -226,7 +222,7 @@ test('probe query: Ready when the game answers, with players', async () => {
 })
 
 test('host network and passthrough: the game listens on ARMADA_PORT_<NAME> of the host', async () => {
-  const spec: Omit<Spec, 'image'> = {
+  const spec: Partial<ShipSpec> = {
     command: ['httpd', '-f', '-p', '$(ARMADA_PORT_MY_GAME)'],
     network: 'host',
     ports: [{ name: 'my-game', protocol: 'tcp', policy: 'passthrough' }],

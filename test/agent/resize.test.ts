@@ -3,7 +3,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Resources } from '../../shared/model/resources.ts'
 import { until } from '../harness/until.ts'
-import { type Agent, type Dock, image, openDock } from './dock.ts'
+import { type Agent, type Dock, openDock } from './dock.ts'
 import type { FakeMonitor } from './fakeMonitor.ts'
 
 const test = suite('agent: other limits')
@@ -22,8 +22,7 @@ test.before(async () => {
 test.after(() => dock.close())
 
 async function start(ship: string, memoryMiB: number): Promise<void> {
-  monitor.place(host, ship, { image, command: ['sleep', '1000'], resources: { cpuMillis: 100, memoryMiB } })
-  await dock.sendJobs(host, [{ kind: 'start', ship, attempt: 1, ports: {} }])
+  await dock.sendShip(host, ship, { command: ['sleep', '1000'], resources: { cpuMillis: 100, memoryMiB } })
   await monitor.heard(ship, 'Ready')
 }
 

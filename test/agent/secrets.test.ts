@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { until } from '../harness/until.ts'
-import { type Agent, type Dock, image, openDock } from './dock.ts'
+import { type Agent, type Dock, openDock, type ShipSpec } from './dock.ts'
 import type { FakeMonitor } from './fakeMonitor.ts'
 
 const test = suite('agent: secrets')
@@ -29,12 +29,7 @@ test.after(async () => {
   rmSync(dir, { recursive: true, force: true })
 })
 
-type Spec = Parameters<FakeMonitor['place']>[2]
-
-async function start(ship: string, spec: Partial<Spec>, on = host): Promise<void> {
-  monitor.place(on, ship, { image, ...spec })
-  await dock.sendJobs(on, [{ kind: 'start', ship, attempt: 1, ports: {} }])
-}
+const start = (ship: string, spec: Partial<ShipSpec>, on = host) => dock.sendShip(on, ship, spec)
 const secrets = [{ name: 'key', path: '/etc/game/key' }]
 const folders = () => readdirSync(join(dir, host))
 

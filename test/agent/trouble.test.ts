@@ -9,7 +9,7 @@ import type { Order } from '../../shared/model/job.ts'
 import type { PortChoice } from '../../shared/model/port.ts'
 import { paths } from '../../shared/zookeeper/paths.ts'
 import { until } from '../harness/until.ts'
-import { type Dock, image, openDock } from './dock.ts'
+import { type Dock, image, openDock, type ShipSpec } from './dock.ts'
 import type { FakeMonitor } from './fakeMonitor.ts'
 
 const test = suite('agent: ships in trouble')
@@ -24,12 +24,8 @@ test.before(async () => {
 })
 test.after(() => dock.close())
 
-type Spec = Parameters<FakeMonitor['place']>[2]
-
-async function start(ship: string, spec: Partial<Spec>, ports: PortChoice = {}): Promise<void> {
-  monitor.place(host, ship, { image, ...spec }, ports)
-  await dock.sendJobs(host, [{ kind: 'start', ship, attempt: 1, ports }])
-}
+const start = (ship: string, spec: Partial<ShipSpec>, ports?: PortChoice) =>
+  dock.sendShip(host, ship, spec, ports)
 
 async function returned(ship: string) {
   const report = await monitor.heard(ship, 'Returned')
@@ -194,8 +190,7 @@ test('while the ApiServer is away jobs stay in the box, ships run on, and ends a
   await start('before', { command: shell('echo ready; sleep 1.5; exit 5'), probe })
   await monitor.heard('before', 'Ready')
   monitor.away = true
-  monitor.place(host, 'after', { image, command: ['sleep', '1000'] })
-  await dock.sendJobs(host, [{ kind: 'start', ship: 'after', attempt: 1, ports: {} }])
+  await start('after', { command: ['sleep', '1000'] })
   await sleep(3_000)
   assert.not.ok(monitor.claims.some(({ ship }) => ship === 'after'))
   assert.is(
