@@ -85,15 +85,14 @@ export async function build() {
 /** What the agent has in place of packages, or of parts of them: a megabyte of source is one or two of memory, read or not. */
 const inPlaceOf = {
   'node-gyp-build': "module.exports = () => require(__dirname + '/zookeeper.node')",
-  // The engine is spoken to over a socket of this host, never over SSH.
-  ssh2: '',
-  // Its index loads all that it can do.
-  undici: `exports.Agent = require('undici/lib/dispatcher/agent.js')
-exports.fetch = require('undici/lib/web/fetch/index.js').fetch
-exports.Headers = require('undici/lib/web/fetch/headers.js').Headers
+  // The engine is spoken to over a socket of this host, never over SSH; and it builds no images.
+  ...{ ssh2: '', 'tar-fs': '', '@balena/dockerignore': '', '@grpc/proto-loader': '' },
+  // Its index loads all that clients can do.
+  '@grpc/grpc-js': `exports.Server = require('@grpc/grpc-js/build/src/server').Server
+exports.ServerCredentials = require('@grpc/grpc-js/build/src/server-credentials').ServerCredentials`,
+  // Node's own come with fetch and all that it needs, which takes 9 MB.
+  globals: `exports.Headers = require('undici/lib/web/fetch/headers.js').Headers
 exports.Response = require('undici/lib/web/fetch/response.js').Response`,
-  // Node's own come with a second undici, which takes 12 MB.
-  globals: "export { Headers, Response } from 'undici'",
   // Messages of zod's in fifty languages; the English ones are loaded apart.
   '../locales/index.js': 'export {}',
 }
@@ -111,12 +110,8 @@ function wholeAgent(entryPoints) {
   const parts = {
     name: 'parts',
     setup({ onResolve, onLoad }) {
-      onResolve(
-        { filter: /^(node-gyp-build|ssh2|undici|globals|\.\.\/locales\/index\.js)$/ },
-        ({ path }) => ({
-          path,
-          namespace: 'parts',
-        }),
+      onResolve({ filter: /./ }, ({ path }) =>
+        Object.hasOwn(inPlaceOf, path) ? { path, namespace: 'parts' } : undefined,
       )
       onLoad({ filter: /./, namespace: 'parts' }, ({ path }) => ({
         contents: inPlaceOf[path],

@@ -60,6 +60,9 @@ export class Prober {
 
   constructor(options: ProberOptions) {
     this.#options = options
+    options.signal.addEventListener('abort', () => {
+      for (const over of this.#loops.values()) over.abort()
+    })
     options.roster.onChange((now, before) => this.#follow(now, before))
     for (const entry of options.roster.list()) this.#follow(entry, undefined)
   }
@@ -80,7 +83,7 @@ export class Prober {
       const over = new AbortController()
       this.#loops.set(key, over)
       // Outside of the change that is being told, so that its other listeners hear of it first.
-      const probed = Promise.resolve().then(() => this.#watch(now, AbortSignal.any([signal, over.signal])))
+      const probed = Promise.resolve().then(() => this.#watch(now, over.signal))
       probed.catch((error: unknown) =>
         log.error({ ship: now.grant.ship, error: messageOf(error) }, 'probing ended'),
       )

@@ -163,10 +163,14 @@ export class Engine {
 
   /** @throws EngineError whose status is null when no answer came within the limit. */
   async ask<T>(doing: string, limitMs: number, request: (abort: AbortSignal) => Promise<T>): Promise<T> {
+    const over = new AbortController()
+    // Docker's library never settles when an answer breaks off in its middle, hence the limit outside of it.
+    const late = (): Error => {
+      over.abort()
+      return new Error(`no answer within ${limitMs} ms`)
+    }
     try {
-      // Docker's library never settles when an answer breaks off in its middle, hence the outer limit.
-      const late = (): Error => new Error(`no answer within ${limitMs} ms`)
-      const answer = await within(request(AbortSignal.timeout(limitMs)), limitMs + 50, late)
+      const answer = await within(request(over.signal), limitMs, late)
       this.#away = null
       return answer
     } catch (cause) {

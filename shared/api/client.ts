@@ -1,9 +1,9 @@
 // The typed client of the API: agent, runners and CLI all speak through it, and others as `armada/client`.
 import { type ClientResponse, hc } from 'hono/client'
-import { Agent, fetch as undiciFetch } from 'undici'
 import { ArmadaError, messageOf, type ProblemCode } from '../errors.ts'
 import { newTrace, type Trace, traceparentOf } from '../trace.ts'
 import type { Api } from './contract.ts'
+import { asker, textOf } from './exchange.ts'
 import { problemOf } from './problem.ts'
 
 export { ArmadaError, type ProblemCode }
@@ -35,7 +35,7 @@ export type Client = ReturnType<typeof hc<Api>>
  */
 export function connect(options: ClientOptions): Client {
   const { url, token, limitMs = 10_000, session = { revision: 0 }, trace = newTrace } = options
-  const dispatcher = new Agent({ connections: 16, connect: { timeout: Math.min(limitMs, 5_000) } })
+  const ask = asker(url, Math.min(limitMs, 5_000))
   const send = async (input: unknown, init: RequestInit = {}): Promise<Response> => {
     // Not AbortSignal.any: on Node 20 each call leaves something behind on a signal that lives long.
     const over = new AbortController()
@@ -47,13 +47,21 @@ export function connect(options: ClientOptions): Client {
       const least = session.revision
       const headers = new Headers(init.headers)
       if (least > 0) headers.set('x-armada-min-revision', String(least))
-      // Hono speaks of the DOM's types and undici of its own; they are the same at run time.
-      const request = { ...init, headers, signal: over.signal, dispatcher } as unknown as Parameters<
-        typeof undiciFetch
-      >[1]
-      const response = await undiciFetch(String(input), request)
+      const answer = await ask(String(input), {
+        method: init.method,
+        headers: Object.fromEntries(headers),
+        body: init.body as string | undefined,
+        signal: over.signal,
+      })
+      const text = await textOf(answer)
+      const response = new Response(text, {
+        status: answer.statusCode ?? 0,
+        headers: Object.entries(answer.headers) as [string, string][],
+      })
       note(session, least, response.headers)
-      return new Response(await response.text(), { status: response.status, headers: [...response.headers] })
+      return response
+    } catch (error) {
+      throw over.signal.aborted ? over.signal.reason : error
     } finally {
       clearTimeout(timer)
       init.signal?.removeEventListener('abort', end)

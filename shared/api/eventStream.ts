@@ -1,7 +1,7 @@
 // Reading server-sent events from the ApiServer.
-import { EventSourceParserStream } from 'eventsource-parser/stream'
-import { fetch } from 'undici'
+import { createParser, type EventSourceMessage } from 'eventsource-parser'
 import { ArmadaError, messageOf } from '../errors.ts'
+import { asker, textOf } from './exchange.ts'
 import { problemOf } from './problem.ts'
 
 export interface StreamEvent {
@@ -41,22 +41,23 @@ export async function* eventStream(options: EventStreamOptions): AsyncGenerator<
   }
   let timer = setTimeout(fallSilent, silenceMs)
   try {
-    const response = await fetch(url, {
+    const answer = await asker(url)(url, {
       headers: {
         ...{ authorization: `Bearer ${token}`, accept: 'text/event-stream' },
         ...(lastEventId !== undefined && { 'last-event-id': lastEventId }),
       },
       signal: over.signal,
     })
-    if (!response.ok) throw problemOf(response.status, await response.text())
-    if (!response.body) throw new Error('no body came')
-    const events = response.body
-      .pipeThrough(new TextDecoderStream())
-      .pipeThrough(new EventSourceParserStream())
-    for await (const { event = 'message', data, id } of events) {
-      clearTimeout(timer)
-      yield { event, data, id }
-      timer = setTimeout(fallSilent, silenceMs)
+    if (answer.statusCode !== 200) throw problemOf(answer.statusCode ?? 0, await textOf(answer))
+    const events: EventSourceMessage[] = []
+    const parser = createParser({ onEvent: (event) => events.push(event) })
+    for await (const part of answer.setEncoding('utf8')) {
+      parser.feed(part)
+      for (const { event = 'message', data, id } of events.splice(0)) {
+        clearTimeout(timer)
+        yield { event, data, id }
+        timer = setTimeout(fallSilent, silenceMs)
+      }
     }
   } catch (error) {
     if (signal.aborted) return

@@ -2,7 +2,7 @@
 //
 // The agent as it is built. Real ships are containers on a dockerd of its own that speak the official Agones SDK;
 // simulated ones get an SDK too, from an agent whose engine only says that it runs them (simulatedEngine.ts). Now and
-// then nothing runs, all garbage is collected, and the heap is measured; RSS stands beside it. What an agent remembers
+// then nothing runs, all garbage is collected, and the heap is measured; RSS, open files and active handles stand beside it. What an agent remembers
 // of ships that have left is bounded, and the bound is reached within the run: the slope is that of the second half.
 import { join } from 'node:path'
 import { freePort } from '../../../infra/stack/port.ts'
@@ -10,7 +10,7 @@ import { scratchDir } from '../../../infra/stack/scratch.ts'
 import { sleep } from '../../../shared/loop.ts'
 import { Cluster } from '../../harness/cluster.ts'
 import { until } from '../../harness/until.ts'
-import { heapMiBOf, rssMiBOf, slope } from './measured.ts'
+import { heldBy, openFilesOf, rssMiBOf, slope } from './measured.ts'
 import { end, post, putBlueprint, putSdkGame, ready } from './ships.ts'
 import { startSimulatedEngine } from './simulatedEngine.ts'
 
@@ -34,11 +34,12 @@ async function cycle(round: Round, cycles: number, atOnce: number): Promise<[num
   for (let done = 0, next = 0; ; ) {
     if (done >= next) {
       await sleep(5_000)
-      points.push([done, await heapMiBOf(inspectPort), rssMiBOf(pid)])
-      const [, heap = 0, rss = 0] = points.at(-1) ?? []
-      process.stdout.write(
-        `${String(done).padStart(8)} ${blueprint} cycles: heap ${heap.toFixed(2)} MiB, RSS ${rss.toFixed(1)} MiB\n`,
-      )
+      const { heapMiB, resources } = await heldBy(inspectPort)
+      const rssMiB = rssMiBOf(pid)
+      points.push([done, heapMiB, rssMiB])
+      const memory = `heap ${heapMiB.toFixed(2)} MiB, RSS ${rssMiB.toFixed(1)} MiB`
+      const open = `${openFilesOf(pid)} files open, ${resources} handles and timers`
+      process.stdout.write(`${String(done).padStart(8)} ${blueprint} cycles: ${memory}, ${open}\n`)
       next += cycles / pointCount
     }
     if (done >= cycles) return points

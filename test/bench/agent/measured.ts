@@ -1,5 +1,5 @@
 // What a process takes, by the kernel's own count, and what its heap holds once all garbage is collected.
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { WebSocket } from 'undici'
 
 /** CPU that a process has used so far; the kernel counts in hundredths of a second. */
@@ -13,8 +13,20 @@ export function rssMiBOf(pid: number): number {
   return Number(/^VmRSS:\s+(\d+)/m.exec(text)?.[1]) / 1_024
 }
 
-/** MiB in use on the heap of a process that was started with `--inspect` on this port, after a full collection. */
-export async function heapMiBOf(inspectPort: number): Promise<number> {
+/** Files, sockets and pipes that a process holds open. */
+export function openFilesOf(pid: number): number {
+  return readdirSync(`/proc/${pid}/fd`).length
+}
+
+export interface Held {
+  /** In use on the heap after a full collection. */
+  heapMiB: number
+  /** Timers, sockets, requests and the like that keep the process alive. */
+  resources: number
+}
+
+/** What a process holds that was started with `--inspect` on this port. */
+export async function heldBy(inspectPort: number): Promise<Held> {
   const targets = await (await fetch(`http://127.0.0.1:${inspectPort}/json`)).json()
   const [target] = targets as { webSocketDebuggerUrl: string }[]
   const socket = new WebSocket(target?.webSocketDebuggerUrl ?? '')
@@ -23,21 +35,23 @@ export async function heapMiBOf(inspectPort: number): Promise<number> {
     socket.onerror = reject
   })
   let id = 0
-  const ask = (method: string) =>
-    new Promise<{ usedSize: number }>((resolve) => {
+  const ask = <Answer>(method: string, params = {}) =>
+    new Promise<Answer>((resolve) => {
       const mine = ++id
       socket.addEventListener('message', ({ data }) => {
         const answer = JSON.parse(String(data))
         if (answer.id === mine) resolve(answer.result)
       })
-      socket.send(JSON.stringify({ id: mine, method }))
+      socket.send(JSON.stringify({ id: mine, method, params }))
     })
   try {
     // What finalizers let go of in the first is collected in the second.
     await ask('HeapProfiler.collectGarbage')
     await ask('HeapProfiler.collectGarbage')
-    const { usedSize } = await ask('Runtime.getHeapUsage')
-    return usedSize / 1_024 / 1_024
+    const { usedSize } = await ask<{ usedSize: number }>('Runtime.getHeapUsage')
+    const expression = 'process.getActiveResourcesInfo().length'
+    const { result } = await ask<{ result: { value: number } }>('Runtime.evaluate', { expression })
+    return { heapMiB: usedSize / 1_024 / 1_024, resources: result.value }
   } finally {
     socket.close()
   }

@@ -53,9 +53,11 @@ export async function ready(cluster: Cluster, ids: readonly string[], limitMs: n
     const isSettled = mine.length < ids.length || mine.every(({ state }) => state === 'Ready')
     return isSettled && mine
   })
-  if (seen.length < ids.length)
-    throw new Error(`${ids.length - seen.length} ships ended before they were Ready`)
-  return seen
+  for (const { id } of seen) wanted.delete(id)
+  const [ended] = wanted
+  if (ended === undefined) return seen
+  const ship = await answerOf(cluster.client.v1.ships[':ship'].$get({ param: { ship: ended } }))
+  throw new Error(`${wanted.size} ships ended before they were Ready, such as ${JSON.stringify(ship)}`)
 }
 
 /** Stops them as a person would, and resolves when the records of all have ended. */

@@ -8,6 +8,7 @@ interface Container {
   Id: string
   Name: string
   Config: { Labels: Record<string, string>; Env: string[] }
+  HostConfig: object
   NetworkSettings: { Networks: Record<string, never> }
   State: {
     Status: 'created' | 'running' | 'exited'
@@ -35,11 +36,11 @@ export async function startSimulatedEngine(socketPath: string): Promise<Simulate
   const listeners = new Set<ServerResponse>()
   let started = 0
 
-  function create(body: Partial<Container['Config']>, Name: string): Container {
-    const { Labels = {}, Env = [] } = body
+  function create(body: Partial<Container['Config'] & Container>, Name: string): Container {
+    const { Labels = {}, Env = [], HostConfig = {} } = body
     const State = { Status: 'created', Pid: 0, StartedAt: never, FinishedAt: never } as const
     const container: Container = {
-      ...{ Id: randomBytes(32).toString('hex'), Name, Config: { Labels, Env } },
+      ...{ Id: randomBytes(32).toString('hex'), Name, Config: { Labels, Env }, HostConfig },
       NetworkSettings: { Networks: {} },
       State: { ...State, ExitCode: 0, OOMKilled: false, Error: '' },
     }

@@ -1,0 +1,45 @@
+// Requests over Node's own HTTP, which every program has in its memory anyway: fetch, with its parser in WebAssembly,
+// takes 9 MB more, and an agent is to be slim.
+import * as http from 'node:http'
+import * as https from 'node:https'
+
+const mostConnections = 16
+/** A connection that was idle for so long is closed; a server that promises less is believed. */
+const idleMs = 60_000
+
+export interface Asked {
+  method?: string | undefined
+  headers?: Record<string, string>
+  body?: string | undefined
+  /** Ends the request, and the reading of its answer. */
+  signal: AbortSignal
+}
+
+/** Rejects when no answer began. */
+export type Ask = (url: string, asked: Asked) => Promise<http.IncomingMessage>
+
+/** Asks servers such as the one with this URL. Connections are kept for the next request. */
+export function asker(base: string, connectMs = 5_000): Ask {
+  const { Agent, request: open } = base.startsWith('https:') ? https : http
+  const agent = new Agent({ keepAlive: true, maxSockets: mostConnections, timeout: idleMs })
+  return (url, { method = 'GET', headers = {}, body, signal }) =>
+    new Promise((resolve, reject) => {
+      const length = body !== undefined && { 'content-length': String(Buffer.byteLength(body)) }
+      const request = open(url, { agent, method, headers: { ...headers, ...length }, signal }, resolve)
+      request.once('error', reject)
+      request.once('socket', (socket) => {
+        if (!socket.connecting) return
+        const late = () => request.destroy(new Error(`no connection within ${connectMs} ms`))
+        const timer = setTimeout(late, connectMs)
+        socket.once('connect', () => clearTimeout(timer)).once('close', () => clearTimeout(timer))
+      })
+      request.end(body)
+    })
+}
+
+/** The whole body. @throws when it breaks off. */
+export async function textOf(answer: http.IncomingMessage): Promise<string> {
+  let text = ''
+  for await (const part of answer.setEncoding('utf8')) text += part
+  return text
+}
