@@ -1,7 +1,8 @@
 // What ships take of their hosts by their records, shown to the scheduler ahead of what the hosts report.
 import type { Holding } from '../../shared/model/holding.ts'
+import { hostPortsOf } from '../../shared/model/port.ts'
 import { heldBy } from '../../shared/model/resize.ts'
-import { hostPortsOf, type Ship } from '../../shared/model/ship.ts'
+import type { Ship } from '../../shared/model/ship.ts'
 import type { HostNodes } from '../stores/keeper/hostNodes.ts'
 
 /** @throws the first error, after all other hosts. */

@@ -2,8 +2,9 @@
 //
 // INVARIANT: once a change of limits has been answered, no older word about that ship is left with the scheduler.
 import type { Holding } from '../../shared/model/holding.ts'
+import { hostPortsOf } from '../../shared/model/port.ts'
 import { sameResources } from '../../shared/model/resources.ts'
-import { hostPortsOf, type Ship } from '../../shared/model/ship.ts'
+import type { Ship } from '../../shared/model/ship.ts'
 import type { Said } from '../stores/keeper/advice.ts'
 import type { Stores } from '../stores/stores.ts'
 import { raised } from './changes/resizing.ts'

@@ -1,7 +1,7 @@
 // Placements: the leading scheduler says what it decided.
 import * as routes from '../../shared/api/placements.ts'
-import { assignPorts, type Port } from '../../shared/model/port.ts'
-import { hostPortsOf, type Ship } from '../../shared/model/ship.ts'
+import { assignPorts, hostPortsOf, type Port } from '../../shared/model/port.ts'
+import type { Ship } from '../../shared/model/ship.ts'
 import { isAboard, isFinished } from '../../shared/model/shipState.ts'
 import { each } from '../../shared/zookeeper/persistence.ts'
 import type { Meters } from '../metrics/meters.ts'

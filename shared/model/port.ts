@@ -68,6 +68,11 @@ export const Port = z.strictObject({
 })
 export type Port = z.infer<typeof Port>
 
+/** The numbers that a ship takes on its host. */
+export function hostPortsOf({ ports }: { readonly ports: readonly Port[] }): number[] {
+  return ports.flatMap(({ hostPort }) => hostPort ?? [])
+}
+
 /** Host port by port name: what the scheduler chose for one ship. */
 export const PortChoice = z.record(Name, PortNumber)
 export type PortChoice = z.infer<typeof PortChoice>

@@ -108,11 +108,6 @@ export function ordinalOf({ name }: Pick<Ship, 'name'>): number {
   return Number(name?.slice(name.lastIndexOf('-') + 1) ?? 0)
 }
 
-/** The numbers it takes on its host. */
-export function hostPortsOf({ ports }: Pick<Ship, 'ports'>): number[] {
-  return ports.flatMap(({ hostPort }) => hostPort ?? [])
-}
-
 export const ShipView = Ship.omit({ requestDigest: true, history: true, said: true, placement: true })
   .extend({
     revision: z.string().describe('Changes with every change of the record'),
