@@ -91,8 +91,8 @@ const inPlaceOf = {
   '@grpc/grpc-js': `exports.Server = require('@grpc/grpc-js/build/src/server').Server
 exports.ServerCredentials = require('@grpc/grpc-js/build/src/server-credentials').ServerCredentials`,
   // Node's own come with fetch and all that it needs, which takes 9 MB.
-  globals: `exports.Headers = require('undici/lib/web/fetch/headers.js').Headers
-exports.Response = require('undici/lib/web/fetch/response.js').Response`,
+  globals: `export { Headers } from 'undici/lib/web/fetch/headers.js'
+export { Response } from 'undici/lib/web/fetch/response.js'`,
   // Messages of zod's in fifty languages; the English ones are loaded apart.
   '../locales/index.js': 'export {}',
 }
