@@ -65,9 +65,9 @@ export function startAgent(
   return startServer({
     ...launched(`agent-${settings.hostId}`, launch),
     address: '',
-    // A young generation of 1 MB, and a heap that grows in small steps: when 100 simulated ships started at once, the
-    // agent stood at 85 MiB after it (one run), and at 107 to 188 without. What malloc has left at its ends goes back to
-    // the system: 13 MB. The systemd unit of install-agent.sh says the same.
+    // A young generation of 1 MB, and a heap that grows in small steps: when 100 simulated ships started at once, an
+    // agent without took 22 to 103 MiB more after it. What malloc has left at its ends goes back to the system: 13 MB.
+    // The systemd unit of install-agent.sh says the same.
     args: ['--optimize-for-size', ...(launch.nodeArgs ?? []), join(launch.dist, 'agent.js')],
     env: { ...environmentFor('agent', settings), MALLOC_TRIM_THRESHOLD_: '131072' },
     answers: async () => {

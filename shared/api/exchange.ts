@@ -26,7 +26,7 @@ export function asker(base: string, connectMs = 5_000): Ask {
     new Promise((resolve, reject) => {
       const length = body !== undefined && { 'content-length': String(Buffer.byteLength(body)) }
       const request = open(url, { agent, method, headers: { ...headers, ...length }, signal }, resolve)
-      request.once('error', reject)
+      request.on('error', reject)
       request.once('socket', (socket) => {
         if (!socket.connecting) return
         const late = () => request.destroy(new Error(`no connection within ${connectMs} ms`))
