@@ -2,8 +2,9 @@
 //
 // The agent as it is built. Real ships are containers on a dockerd of its own that speak the official Agones SDK;
 // simulated ones get an SDK too, from an agent whose engine only says that it runs them (simulatedEngine.ts). Now and
-// then nothing runs, all garbage is collected, and the heap is measured; RSS, open files and active handles stand beside it. What an agent remembers
-// of ships that have left is bounded, and the bound is reached within the run: the slope is that of the second half.
+// then nothing runs, all garbage is collected, and the heap is measured; RSS, open files, and active handles and timers
+// stand beside it. What an agent remembers of ships that have left is bounded (keys of the last 5,000, say), and the
+// bound is reached within the run: the slope is that of the second half.
 import { join } from 'node:path'
 import { freePort } from '../../../infra/stack/port.ts'
 import { scratchDir } from '../../../infra/stack/scratch.ts'
