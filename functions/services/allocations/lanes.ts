@@ -1,8 +1,8 @@
 // Lanes: the ships that one kind of request may take, in the order in which it should.
 //
 // A lane is made by one look at all ships, and from then on grows by what changes: 20,000 Ready ships cost 10 ms once,
-// not with every request. Its order is that of the look, at most some seconds old; whether a ship is still to be had is
-// asked of its newest record each time.
+// not with every request. Its order is that of the look, some seconds old; while a lane is in use the next look is made
+// bit by bit beside the requests. Whether a ship is still to be had is asked of its newest record each time.
 //
 // INVARIANTS
 // - Every ship that the selector takes is in the lane, or in what changed since the lane was last used.
@@ -15,9 +15,14 @@ import { fits } from '../../../shared/model/token.ts'
 import type { Row } from '../../stores/mirror/table.ts'
 import type { Stores } from '../../stores/stores.ts'
 import { mismatch } from '../changes/allocating.ts'
+import { lined, ownership } from './order.ts'
 
 const mostLanes = 200
 const orderMs = 5_000
+/** Nobody has asked for long: the first who does waits for the look. */
+const oldOrderMs = 20_000
+/** Ships that are looked at in one go. */
+const mostAtOnce = 1_000
 const mostFresh = 100_000
 /** Agents report every 5 s. */
 const silentMs = 15_000
@@ -30,6 +35,7 @@ export class Lane {
   #freshAt = 0
   #madeAtMs = Number.NEGATIVE_INFINITY
   #made = ''
+  #making = false
 
   constructor(want: Want, lanes: Lanes) {
     this.want = want
@@ -38,7 +44,9 @@ export class Lane {
 
   /** The next ship that may be had; it stays the next one until it is dropped. */
   peek(): string | undefined {
-    if (performance.now() - this.#madeAtMs > orderMs) this.make()
+    const ageMs = performance.now() - this.#madeAtMs
+    if (ageMs > oldOrderMs) this.make()
+    else if (ageMs > orderMs) void this.#makeMeanwhile()
     for (;;) {
       const id = this.#ids[this.#at]
       if (id !== undefined) return id
@@ -52,26 +60,56 @@ export class Lane {
 
   /** Looks at all ships anew, unless nothing has changed since the last time. */
   make(): void {
-    this.#madeAtMs = performance.now()
-    if (this.#made === this.#lanes.version) return
-    this.#made = this.#lanes.version
-    this.#ids = this.#lanes.ordered(this.want)
-    this.#at = 0
-    this.#freshAt = this.#lanes.freshEnd
+    const look = this.#look()
+    while (!look.next().done);
   }
 
-  /** Takes in what changed. @returns whether that was anything. */
-  #grow(): boolean {
-    const fresh = this.#lanes.freshFrom(this.#freshAt)
-    if (!fresh) {
-      this.make()
-      return this.#ids.length > 0
-    }
-    this.#freshAt = this.#lanes.freshEnd
-    this.#ids = fresh.filter((id) => this.#lanes.takes(this.want, id))
-    this.#at = 0
-    return this.#ids.length > 0
+  /** The same bit by bit: requests go on with the order that there is. */
+  async #makeMeanwhile(): Promise<void> {
+    if (this.#making) return
+    this.#making = true
+    const look = this.#look()
+    while (!look.next().done) await new Promise((resolve) => setImmediate(resolve))
+    this.#making = false
   }
+
+  *#look(): Generator<void, void> {
+    const { version, freshEnd } = this.#lanes
+    const before = this.#made
+    const ids = version === before ? undefined : yield* this.#lanes.look(this.want)
+    // Whoever could not wait for this look has made a newer one.
+    if (this.#made !== before) return
+    this.#madeAtMs = performance.now()
+    if (!ids) return
+    this.#made = version
+    this.#ids = ids
+    this.#at = 0
+    this.#freshAt = freshEnd
+  }
+
+  /** Takes in what changed, some of it at a time. @returns whether that was anything. */
+  #grow(): boolean {
+    for (;;) {
+      const fresh = this.#lanes.freshFrom(this.#freshAt, mostAtOnce)
+      if (!fresh) {
+        this.make()
+        return this.#ids.length > 0
+      }
+      if (fresh.length === 0) return false
+      this.#freshAt += fresh.length
+      this.#at = 0
+      this.#ids = [...new Set(fresh)].filter((id) => this.#lanes.takes(this.want, id))
+      if (this.#ids.length > 0) return true
+    }
+  }
+}
+
+/** Ships of one host: those that are this ApiServer's own, and the rest. */
+interface HostShelves {
+  tier: 0 | 1 | undefined
+  use: number
+  own: Ship[]
+  others: Ship[]
 }
 
 export class Lanes {
@@ -139,10 +177,11 @@ export class Lanes {
     return this.#freshFirst + this.#fresh.length
   }
 
-  /** undefined: some of it is not known any more. */
-  freshFrom(place: number): string[] | undefined {
+  /** What changed from that place on; undefined: some of it is not known any more. */
+  freshFrom(place: number, most: number): string[] | undefined {
     if (place < this.#freshFirst) return undefined
-    return [...new Set(this.#fresh.slice(place - this.#freshFirst))]
+    const at = place - this.#freshFirst
+    return this.#fresh.slice(at, at + most)
   }
 
   /** Changes with everything that a look at all ships depends on. */
@@ -150,15 +189,9 @@ export class Lanes {
     return `${this.#epoch} ${this.freshEnd}`
   }
 
-  takes({ selector, fleets }: Want, id: string): boolean {
+  takes(want: Want, id: string): boolean {
     const ship = this.row(id)?.value
-    return (
-      ship !== undefined &&
-      sees(fleets, ship.fleet) &&
-      (selector.fleet === undefined || ship.fleet === selector.fleet) &&
-      mismatch(selector, ship) === undefined &&
-      this.tierOf(ship) !== undefined
-    )
+    return ship !== undefined && suits(want, ship) && this.tierOf(ship) !== undefined
   }
 
   /** 0: as it should be; 1: only where there is nothing else; undefined: its ships are about to leave. */
@@ -171,29 +204,25 @@ export class Lanes {
     return cordon || (heardAt !== undefined && Date.now() - Date.parse(heardAt) > silentMs) ? 1 : 0
   }
 
-  /** All ships that the want takes, in its order. */
-  ordered(want: Want): string[] {
+  /** All ships that the want takes, in its order; pauses after so many. */
+  *look(want: Want): Generator<void, string[]> {
     const { index } = this.#stores.ships
     const { fleet, state } = want.selector
     const rows = fleet === undefined ? index.inState(state) : index.ofFleet(fleet)
-    const hosts = new Map<string, { tier: number; use: number; own: Ship[]; others: Ship[] }>()
     const { me } = this.#stores.apiServers
-    const servers = this.#stores.apiServers.names()
+    const isOwn = ownership(me, this.#stores.apiServers.names())
+    const hosts = new Map<string | null, HostShelves>()
+    let seen = 0
     for (const { value } of rows) {
-      if (!this.takes(want, value.id)) continue
-      const ship = this.row(value.id)?.value as Ship
-      const host = ship.host ?? ''
-      const shelf = hosts.get(host) ?? {
-        ...{ tier: this.tierOf(ship) ?? 1, use: this.#inUse.get(host) ?? 0 },
-        ...{ own: [], others: [] },
-      }
-      hosts.set(host, shelf)
-      if (servers.length === 1 || ownerOf(ship.id, servers) === me) shelf.own.push(ship)
-      else shelf.others.push(ship)
+      if (++seen % mostAtOnce === 0) yield
+      const ship = this.#late.get(value.id)?.value ?? value
+      if (!suits(want, ship)) continue
+      const at = hosts.get(ship.host) ?? this.#shelvesOf(ship)
+      hosts.set(ship.host, at)
+      at[isOwn(ship.id) ? 'own' : 'others'].push(ship)
     }
-    const shelves = [...hosts.values()]
     return [0, 1].flatMap((tier) => {
-      const those = shelves.filter((shelf) => shelf.tier === tier)
+      const those = [...hosts.values()].filter((at) => at.tier === tier)
       return (['own', 'others'] as const).flatMap((whose) =>
         lined(
           those.map(({ use, [whose]: ships }) => ({ use, ships })),
@@ -201,6 +230,11 @@ export class Lanes {
         ).map(({ id }) => id),
       )
     })
+  }
+
+  #shelvesOf(ship: Ship): HostShelves {
+    const use = this.#inUse.get(ship.host ?? '') ?? 0
+    return { tier: this.tierOf(ship), use, own: [], others: [] }
   }
 
   #count(ship: Ship | undefined, by: 1 | -1): void {
@@ -211,66 +245,14 @@ export class Lanes {
   }
 }
 
+function suits({ selector, fleets }: Want, ship: Ship): boolean {
+  return (
+    (selector.fleet === undefined || ship.fleet === selector.fleet) &&
+    mismatch(selector, ship) === undefined &&
+    sees(fleets, ship.fleet)
+  )
+}
+
 export function sees(fleets: readonly string[] | null, fleet: string | null): boolean {
   return fleets === null || (fleet !== null && fleets.some((pattern) => fits(pattern, fleet)))
-}
-
-/** In the order of the strategy, and before it of the priorities. */
-function lined(shelves: readonly { use: number; ships: Ship[] }[], want: Want): Ship[] {
-  const { strategy, priorities } = want
-  const packed = strategy === 'packed'
-  // What the use of the host will be when its k-th ship is taken: so that the distributed come one from each host.
-  const ships = packed
-    ? [...shelves].sort((a, b) => b.use - a.use).flatMap((shelf) => shelf.ships)
-    : shelves
-        .flatMap(({ use, ships }) => ships.map((ship, k) => ({ ship, use: use + k })))
-        .sort((a, b) => a.use - b.use)
-        .map(({ ship }) => ship)
-  const measures = priorities.map(({ type, key, order }) => {
-    const sign = order === 'ascending' ? 1 : -1
-    return (ship: Ship) => sign * roomOf(ship, type, key, sign)
-  })
-  if (want.selector.state === 'Allocated') {
-    const names = [...Object.keys(want.selector.counters), ...Object.keys(want.counters)]
-    const lists = [...Object.keys(want.selector.lists), ...Object.keys(want.lists)]
-    const sign = packed ? 1 : -1
-    for (const name of new Set(names)) measures.push((ship) => sign * roomOf(ship, 'counter', name, sign))
-    for (const name of new Set(lists)) measures.push((ship) => sign * roomOf(ship, 'list', name, sign))
-  }
-  if (measures.length === 0) return ships
-  const measured = ships.map((ship) => ({ ship, by: measures.map((measure) => measure(ship)) }))
-  measured.sort((a, b) => {
-    const first = a.by.findIndex((value, i) => value !== b.by[i])
-    return first < 0 ? 0 : (a.by[first] ?? 0) - (b.by[first] ?? 0)
-  })
-  return measured.map(({ ship }) => ship)
-}
-
-/** Ships without it come last, whatever the order. */
-function roomOf(ship: Ship, type: 'counter' | 'list', key: string, sign: number): number {
-  const counter = type === 'counter' ? ship.counters?.[key] : undefined
-  if (counter) return counter.capacity - counter.count
-  const list = type === 'list' ? ship.lists?.[key] : undefined
-  return list ? list.capacity - list.values.length : sign * Number.MAX_SAFE_INTEGER
-}
-
-function ownerOf(ship: string, servers: readonly string[]): string {
-  let best = -1
-  let owner = ''
-  for (const server of servers) {
-    const weight = hash(server + ship)
-    if (weight > best) {
-      best = weight
-      owner = server
-    }
-  }
-  return owner
-}
-
-/** FNV-1a with a last mix: alike names would else lie side by side. */
-function hash(text: string): number {
-  let h = 0x811c9dc5
-  for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193)
-  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b)
-  return (h ^ (h >>> 13)) >>> 0
 }
