@@ -2,7 +2,7 @@
 //
 // On bare sockets, because on two cores every microsecond of the generator is taken from the servers. With a pace the
 // time counts from when a request was due, so that a server that stands still is not spared what it kept waiting.
-import { connect } from 'node:net'
+import { connect, type Socket } from 'node:net'
 
 export interface AllocationOrder {
   ports: number[]
@@ -38,20 +38,24 @@ process.once('message', async (order: AllocationOrder) => {
 })
 
 async function load(order: AllocationOrder): Promise<AllocationResult> {
-  const { ports, token, body, clients, perSecond, seconds, most, keys } = order
+  const { clients, perSecond, seconds, most, keys } = order
   const latencies: number[] = []
   const statuses: Record<string, number> = {}
-  const given: AllocationResult['given'] = []
+  /** Read only when all is over. */
+  const answers: { text: string; askedAtMs: number }[] = []
   const refusedAtMs: number[] = []
   let broken = 0
   let sent = 0
   const startMs = performance.now()
   const endMs = startMs + seconds * 1_000
-  await Promise.all(Array.from({ length: clients }, (_, i) => drive(i)))
+  await Promise.all(Array.from({ length: clients }, (_, i) => drive(new Client(order, i))))
   const lastMs = performance.now()
   latencies.sort((a, b) => a - b)
   const at = (share: number) => latencies[Math.floor(share * (latencies.length - 1))] ?? Number.NaN
   const rate = latencies.length / ((lastMs - startMs) / 1_000)
+  const given = answers.flatMap(({ text, askedAtMs }) =>
+    [...text.matchAll(/"id":"([^"]+)"/g)].map(([, id]) => ({ id: id as string, askedAtMs })),
+  )
   return {
     ...{ count: latencies.length, perSecond: rate, p50Ms: at(0.5), p99Ms: at(0.99) },
     ...{ statuses, given, refusedAtMs, broken },
@@ -64,21 +68,19 @@ async function load(order: AllocationOrder): Promise<AllocationResult> {
     return atMs >= endMs ? undefined : { number: sent++, atMs }
   }
 
-  async function drive(client: number): Promise<void> {
+  async function drive(client: Client): Promise<void> {
     for (let next = due(); next; next = due()) {
       const waitMs = next.atMs - performance.now()
       if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs))
       for (let tries = 0; ; tries++) {
-        const port = ports[(client + tries) % ports.length] as number
-        const answer = await ask(port, keys ? `load-${process.pid}-${next.number}` : undefined)
+        const answer = await client.ask(tries, keys ? `load-${process.pid}-${next.number}` : undefined)
         if (answer && answer.status < 500) {
+          const { status, text } = answer
           const nowMs = performance.now()
           latencies.push(nowMs - next.atMs)
-          statuses[answer.status] = (statuses[answer.status] ?? 0) + 1
-          if (answer.status === 429) refusedAtMs.push(nowMs)
-          const ids = answer.text.matchAll(/"id":"([^"]+)"/g)
-          if (answer.status === 201)
-            for (const [, id] of ids) given.push({ id: id as string, askedAtMs: next.atMs })
+          statuses[status] = (statuses[status] ?? 0) + 1
+          if (status === 429) refusedAtMs.push(nowMs)
+          if (status === 201) answers.push({ text, askedAtMs: next.atMs })
           break
         }
         broken++
@@ -86,43 +88,80 @@ async function load(order: AllocationOrder): Promise<AllocationResult> {
         await new Promise((resolve) => setTimeout(resolve, 50))
       }
     }
-    sockets.get(client)?.end()
-
-    function ask(port: number, key?: string): Promise<{ status: number; text: string } | undefined> {
-      return new Promise((resolve) => {
-        let pending: Buffer = Buffer.alloc(0)
-        let socket = sockets.get(client)
-        if (!socket || socket.destroyed || socket.remotePort !== port) {
-          socket?.destroy()
-          socket = connect({ host: '127.0.0.1', port, noDelay: true })
-          sockets.set(client, socket)
-        }
-        const done = (answer?: { status: number; text: string }) => {
-          clearTimeout(timer)
-          socket.removeAllListeners()
-          socket.on('error', () => undefined)
-          if (!answer) socket.destroy()
-          resolve(answer)
-        }
-        const timer = setTimeout(done, 10_000)
-        socket.on('error', () => done())
-        socket.on('close', () => done())
-        socket.on('data', (chunk) => {
-          pending = pending.length > 0 ? Buffer.concat([pending, chunk]) : chunk
-          const end = pending.indexOf('\r\n\r\n')
-          if (end < 0) return
-          const length = /content-length: (\d+)/i.exec(pending.toString('latin1', 0, end))?.[1]
-          if (pending.length < end + 4 + Number(length)) return
-          done({ status: Number(pending.toString('latin1', 9, 12)), text: pending.toString('utf8', end + 4) })
-        })
-        socket.write(
-          `POST /v1/allocations HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nAuthorization: Bearer ${token}\r\n` +
-            `Content-Type: application/json\r\n${key ? `Idempotency-Key: ${key}\r\n` : ''}` +
-            `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
-        )
-      })
-    }
+    client.close()
   }
 }
 
-const sockets = new Map<number, ReturnType<typeof connect>>()
+interface Answer {
+  status: number
+  text: string
+}
+
+/** One connection, to the client's own port; what is tried again goes to the next one. */
+class Client {
+  readonly #order: AllocationOrder
+  readonly #number: number
+  #socket: Socket | undefined
+  #port = 0
+  #pending: Buffer = Buffer.alloc(0)
+  #done: ((answer: Answer | undefined) => void) | undefined
+
+  constructor(order: AllocationOrder, number: number) {
+    this.#order = order
+    this.#number = number
+  }
+
+  /** Undefined: no answer within 10 s, or a broken connection. */
+  ask(tries: number, key?: string): Promise<Answer | undefined> {
+    const { ports, token, body } = this.#order
+    const port = ports[(this.#number + tries) % ports.length] as number
+    const socket = this.#connected(port)
+    return new Promise((resolve) => {
+      this.#done = resolve
+      socket.write(
+        `POST /v1/allocations HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nAuthorization: Bearer ${token}\r\n` +
+          `Content-Type: application/json\r\n${key ? `Idempotency-Key: ${key}\r\n` : ''}` +
+          `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+      )
+    })
+  }
+
+  close(): void {
+    this.#socket?.destroy()
+    this.#socket = undefined
+  }
+
+  #connected(port: number): Socket {
+    if (this.#socket && !this.#socket.destroyed && this.#port === port) return this.#socket
+    this.close()
+    const socket = connect({ host: '127.0.0.1', port, noDelay: true })
+    this.#socket = socket
+    this.#port = port
+    this.#pending = Buffer.alloc(0)
+    socket.setTimeout(10_000, () => socket.destroy())
+    socket.on('error', () => undefined)
+    socket.on('close', () => {
+      if (this.#socket === socket) this.#answer(undefined)
+    })
+    socket.on('data', (chunk) => this.#read(chunk))
+    return socket
+  }
+
+  #read(chunk: Buffer): void {
+    this.#pending = this.#pending.length > 0 ? Buffer.concat([this.#pending, chunk]) : chunk
+    const end = this.#pending.indexOf('\r\n\r\n')
+    if (end < 0) return
+    const length = /content-length: (\d+)/i.exec(this.#pending.toString('latin1', 0, end))?.[1]
+    if (this.#pending.length < end + 4 + Number(length)) return
+    const status = Number(this.#pending.toString('latin1', 9, 12))
+    const text = this.#pending.toString('utf8', end + 4)
+    this.#pending = Buffer.alloc(0)
+    this.#answer({ status, text })
+  }
+
+  #answer(answer: Answer | undefined): void {
+    const done = this.#done
+    this.#done = undefined
+    done?.(answer)
+  }
+}
