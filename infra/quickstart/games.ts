@@ -76,6 +76,23 @@ wait $server
   port: '8303/udp',
 }
 
+/** A voice server: it has TCP and UDP under one number, and whoever speaks its protocol is counted by its query. */
+export const mumble: Game = {
+  name: 'mumble',
+  recipe: 1,
+  packages: ['mumble-server'],
+  lonePackages: [],
+  program: 'usr/sbin/murmurd',
+  plugins: ['usr/lib/*/qt5/plugins/sqldrivers/libqsqlite.so'],
+  data: { 'usr/lib/*/qt5/plugins/sqldrivers/libqsqlite.so': 'plugins/sqldrivers' },
+  files: { 'etc/murmur.ini': 'database=/dev/shm/murmur.sqlite\nlogfile=\nbonjour=false\nice=""\n' },
+  folders: [],
+  start: `export QT_PLUGIN_PATH=/plugins
+exec /bin/murmurd -fg -ini /etc/murmur.ini "$@"
+`,
+  port: '64738/udp',
+}
+
 /** Does nothing until it is stopped: the smallest ship there can be, for tests that count ships. */
 export const idle: Game = {
   name: 'idle',
