@@ -35,24 +35,25 @@ export class HostAdvice {
   }
 
   async #tell(host: string, said: Omit<Said, 'asPlaced'>, answered: readonly Ship[]): Promise<void> {
-    const { hostNodes, ships } = this.#stores
-    const holdings = said.holdings && (await this.#counted(host, said.holdings))
+    const { hostNodes, mirror, ships } = this.#stores
+    const counted = () =>
+      said.holdings?.map((one) => raised(one, host, ships.table.get(one.ship)?.value)) ?? null
+    let holdings = counted()
+    let behind: Error | undefined
+    if (holdings?.some((one, i) => one !== said.holdings?.[i])) {
+      // What memory shows as pending may have been answered, and would be counted until a ship boards or leaves.
+      await mirror.catchUp().catch((error: Error) => {
+        behind = error
+      })
+      holdings = counted()
+    }
     // Another ApiServer may have written of them since this one saw what the scheduler knows.
     await showHeld(hostNodes, answered)
     if (holdings === null && said.ended.length === 0) return
     const asPlaced = (holding: Holding) => isAsPlaced(host, holding, ships.table.get(holding.ship)?.value)
     await hostNodes.report(host, { ...said, holdings, asPlaced })
-  }
-
-  /** With as much as each is about to take. */
-  async #counted(host: string, holdings: readonly Holding[]): Promise<Holding[]> {
-    const { mirror, ships } = this.#stores
-    const counted = () => holdings.map((one) => raised(one, host, ships.table.get(one.ship)?.value))
-    const first = counted()
-    if (first.every((one, i) => one === holdings[i])) return first
-    // What memory shows as pending may have been answered, and would be counted until a ship boards or leaves.
-    await mirror.catchUp()
-    return counted()
+    // All else was told; this much has to be said again.
+    if (behind) throw behind
   }
 }
 

@@ -125,7 +125,8 @@ export function monitorService(stores: Stores, streams: AgentStreams) {
       const said = {
         degraded: host || holdings ? (host?.degraded ?? null) : undefined,
         ended: [...left, ...ends.map(({ ship, attempt }) => ({ ship, attempt }))],
-        ...{ holdings, anew: anew && holdings !== null },
+        // What was answered before may have been told to nobody: another ApiServer died of it.
+        ...{ holdings, anew: (anew || resized.length > 0) && holdings !== null },
       }
       const advised = await advice.tell(me, said, answered)
       // A host counts as alive also while etcd is away: what cannot be recorded comes again.

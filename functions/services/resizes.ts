@@ -106,9 +106,9 @@ export class Resizes {
     const { hostNodes, mirror, ships } = this.#stores
     let due = changed.map(({ value }) => value).filter(grows)
     for (let looks = 0; due.length > 0 && looks < mostLooks; looks++) {
-      // With ZooKeeper away the host's own report says so later.
+      // With a store away the host's own report says so later.
       await showHeld(hostNodes, due).catch(() => undefined)
-      await mirror.catchUp(catchUpMs)
+      await mirror.catchUp(catchUpMs).catch(() => undefined)
       // What was answered, or ended, meanwhile may have been told before it was shown here.
       const seen = due.map((ship) => ({ ship, now: ships.table.get(ship.id)?.value }))
       for (const { ship, now } of seen) if (isOver(ship, now)) await this.#tellEnded(ship)

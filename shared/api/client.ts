@@ -35,7 +35,7 @@ export type Client = ReturnType<typeof hc<Api>>
  */
 export function connect(options: ClientOptions): Client {
   const { url, token, limitMs = 10_000, session = { revision: 0 }, trace = newTrace } = options
-  const ask = asker(url, Math.min(limitMs, 5_000))
+  const ask = asker(url, { connectMs: Math.min(limitMs, 5_000) })
   const send = async (input: unknown, init: RequestInit = {}): Promise<Response> => {
     // Not AbortSignal.any: on Node 20 each call leaves something behind on a signal that lives long.
     const over = new AbortController()
@@ -54,7 +54,7 @@ export function connect(options: ClientOptions): Client {
         signal: over.signal,
       })
       const text = await textOf(answer)
-      const response = new Response(text, {
+      const response = new Response(text || null, {
         status: answer.statusCode ?? 0,
         headers: Object.entries(answer.headers) as [string, string][],
       })

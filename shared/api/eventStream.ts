@@ -41,7 +41,7 @@ export async function* eventStream(options: EventStreamOptions): AsyncGenerator<
   }
   let timer = setTimeout(fallSilent, silenceMs)
   try {
-    const answer = await asker(url)(url, {
+    const answer = await asker(url, { keepAlive: false })(url, {
       headers: {
         ...{ authorization: `Bearer ${token}`, accept: 'text/event-stream' },
         ...(lastEventId !== undefined && { 'last-event-id': lastEventId }),

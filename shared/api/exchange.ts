@@ -4,8 +4,8 @@ import * as http from 'node:http'
 import * as https from 'node:https'
 
 const mostConnections = 16
-/** A connection that was idle for so long is closed; a server that promises less is believed. */
-const idleMs = 60_000
+/** A connection that was idle for so long is closed, before a proxy does it; a server that promises less is believed. */
+const idleMs = 20_000
 
 export interface Asked {
   method?: string | undefined
@@ -18,20 +18,30 @@ export interface Asked {
 /** Rejects when no answer began. */
 export type Ask = (url: string, asked: Asked) => Promise<http.IncomingMessage>
 
-/** Asks servers such as the one with this URL. Connections are kept for the next request. */
-export function asker(base: string, connectMs = 5_000): Ask {
-  const { Agent, request: open } = base.startsWith('https:') ? https : http
-  const agent = new Agent({ keepAlive: true, maxSockets: mostConnections, timeout: idleMs })
+export interface AskerOptions {
+  connectMs?: number
+  /** Whether connections are kept for the next request. */
+  keepAlive?: boolean
+}
+
+/** Asks servers such as the one with this URL. */
+export function asker(base: string, { connectMs = 5_000, keepAlive = true }: AskerOptions = {}): Ask {
+  const isSecure = new URL(base).protocol === 'https:'
+  const { Agent, request: open } = isSecure ? https : http
+  const agent = new Agent({ keepAlive, maxSockets: mostConnections, timeout: idleMs })
   return (url, { method = 'GET', headers = {}, body, signal }) =>
     new Promise((resolve, reject) => {
       const length = body !== undefined && { 'content-length': String(Buffer.byteLength(body)) }
       const request = open(url, { agent, method, headers: { ...headers, ...length }, signal }, resolve)
       request.on('error', reject)
+      // One that waits for a connection would hear of it only when it has one.
+      signal.addEventListener('abort', () => reject(signal.reason), { once: true })
       request.once('socket', (socket) => {
         if (!socket.connecting) return
         const late = () => request.destroy(new Error(`no connection within ${connectMs} ms`))
         const timer = setTimeout(late, connectMs)
-        socket.once('connect', () => clearTimeout(timer)).once('close', () => clearTimeout(timer))
+        const connected = isSecure ? 'secureConnect' : 'connect'
+        socket.once(connected, () => clearTimeout(timer)).once('close', () => clearTimeout(timer))
       })
       request.end(body)
     })

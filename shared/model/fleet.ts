@@ -51,6 +51,10 @@ export const Fleet = z.strictObject({
         .strictObject({
           from: z.int(),
           to: z.int(),
+          labels: z
+            .record(z.string(), z.string().nullable())
+            .optional()
+            .describe('Those that ships of the first are given with the second'),
           limits: z.literal(true).optional().describe('They differ in limits, too: where those have room'),
         })
         .optional(),

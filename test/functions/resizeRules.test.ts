@@ -1,9 +1,10 @@
 // The rules of other limits for ships that run: what is given in place, and what becomes of a ship meanwhile.
 import assert from 'node:assert/strict'
 import { suite } from 'uvu'
-import { inPlaceIfSoft } from '../../functions/services/changes/inPlace.ts'
+import { givenInPlace, inPlaceIfSoft, relabelled } from '../../functions/services/changes/inPlace.ts'
 import { requeue } from '../../functions/services/changes/lifecycle.ts'
 import { notResized, raised, resizeAnswered, resizing } from '../../functions/services/changes/resizing.ts'
+import { goingBack, goingTo } from '../../functions/services/changes/rolloutChanges.ts'
 import { BlueprintSpec } from '../../shared/model/blueprint.ts'
 import type { Fleet } from '../../shared/model/fleet.ts'
 import { heldBy, shortOf } from '../../shared/model/resize.ts'
@@ -24,10 +25,12 @@ test('a revision is given in place when nothing but soft things and limits diffe
   const gone = (to: object, state = 'rolling') =>
     inPlaceIfSoft(before, { ...after, rollout: { ...rollout, state } } as Fleet, from, spec(to))
   const goes = (to: object, state?: string) => gone(to, state).relabel?.revisions
-  const inPlace = { from: 1, to: 2, limits: true }
+  const inPlace = { from: 1, to: 2, limits: true, labels: {} }
   assert.deepEqual(goes(sized(200)), inPlace)
-  assert.deepEqual(goes(sized(100, { limits: { cpu: 'shares', pids: 64 }, labels: { a: 'b' } })), inPlace)
-  assert.deepEqual(goes(sized(100, { labels: { a: 'b' } })), { from: 1, to: 2 })
+  const labels = { a: 'b' }
+  const both = sized(100, { limits: { cpu: 'shares', pids: 64 }, labels })
+  assert.deepEqual(goes(both), { ...inPlace, labels })
+  assert.deepEqual(goes(sized(100, { labels })), { from: 1, to: 2, labels })
   for (const other of [
     { env: { A: '1' } },
     { limits: { cpuSet: '0-1' } },
@@ -38,6 +41,24 @@ test('a revision is given in place when nothing but soft things and limits diffe
   assert.equal(goes(sized(200), 'canary'), undefined)
   assert.equal(gone({ ...sized(100), labels: { a: 'b' } }, 'canary').rollout?.state, 'rolling')
   assert.equal(gone(sized(200), 'rolling-back').rollout?.state, 'rolling-back')
+})
+
+test('who goes back before ships were given anything in place leaves them as they are', () => {
+  const from = spec({ ...sized(100), labels: { map: 'old', gone: 'soon' } })
+  const to = spec({ ...sized(200), labels: { map: 'new' } })
+  const fleet = { name: 'f', blueprint: { name: 'b', revision: 1 }, labels: {} } as unknown as Fleet
+  const ship = { state: 'Ready', blueprint: fleet.blueprint, labels: from.labels } as unknown as Ship
+  const there = inPlaceIfSoft(fleet, goingTo(fleet, 2, 'by a test'), from, to)
+  const limits = { to: 2, spec: to, verdict: 'no room' }
+  assert.deepEqual(givenInPlace(ship, there, limits)?.labels, { map: 'new' })
+  const back = inPlaceIfSoft(there, goingBack(there, 1, 'by a test'), to, from)
+  assert.equal(back.blueprint.revision, 1)
+  assert.equal(givenInPlace(ship, back), undefined)
+  const asked = relabelled(there, { mode: 'duel' })
+  assert.deepEqual(givenInPlace(ship, goingBack(asked, 1, 'by a test'))?.labels, {
+    ...from.labels,
+    mode: 'duel',
+  })
 })
 
 test('a change of limits is done, refused or over, and counts with the larger amount until then', () => {

@@ -246,6 +246,7 @@ export class Allocator {
           ...this.#queue.splice(0),
         ]
         for (const pending of refused) this.#end(pending, error)
+        this.#lanes.again(drafts.flatMap(({ ships }) => [...ships.keys()]))
         for (const draft of drafts) void this.#unclaimed.giveBackLater(keyless(draft))
         return
       }

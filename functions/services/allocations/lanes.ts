@@ -5,7 +5,8 @@
 // bit by bit beside the requests. Whether a ship is still to be had is asked of its newest record each time.
 //
 // INVARIANTS
-// - Every ship that the selector takes is in the lane, or in what changed since the lane was last used.
+// - Every ship that the selector takes is in the lane, in what changed since the lane was last used, or in a change that
+//   memory is about to show.
 // - ApiServers begin with different ships: each ship is one's own (rendezvous hashing), and others' come last.
 import type { Want } from '../../../shared/model/allocation.ts'
 import { ordersOf } from '../../../shared/model/host.ts'
@@ -46,7 +47,8 @@ export class Lane {
   peek(): string | undefined {
     const ageMs = performance.now() - this.#madeAtMs
     if (ageMs > oldOrderMs) this.make()
-    else if (ageMs > orderMs) void this.#makeMeanwhile()
+    // Should it fail, the order grows old, and who needs it next meets the error.
+    else if (ageMs > orderMs) void this.#makeMeanwhile().catch(() => undefined)
     for (;;) {
       const id = this.#ids[this.#at]
       if (id !== undefined) return id
@@ -68,9 +70,12 @@ export class Lane {
   async #makeMeanwhile(): Promise<void> {
     if (this.#making) return
     this.#making = true
-    const look = this.#look()
-    while (!look.next().done) await new Promise((resolve) => setImmediate(resolve))
-    this.#making = false
+    try {
+      const look = this.#look()
+      while (!look.next().done) await new Promise((resolve) => setImmediate(resolve))
+    } finally {
+      this.#making = false
+    }
   }
 
   *#look(): Generator<void, void> {

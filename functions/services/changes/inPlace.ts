@@ -23,7 +23,7 @@ export function relabelled(fleet: Fleet, patch: LabelPatch): Fleet {
 
 /**
  * The rollout as a change in place, when the two revisions allow it and all ships have the first of them. Other limits
- * may do harm, which canaries are there to show: with those it goes as any other.
+ * may do harm, which canaries are there to show: where those are wanted it goes as any other.
  */
 export function inPlaceIfSoft(before: Fleet, after: Fleet, from: BlueprintSpec, to: BlueprintSpec): Fleet {
   const isAtRest = !before.rollout || isOver(before.rollout.state)
@@ -40,8 +40,8 @@ export function inPlaceIfSoft(before: Fleet, after: Fleet, from: BlueprintSpec, 
     ...(resizes && { resizes: true as const }),
   }
   const { from: one, to: other } = after.rollout ?? { from: 0, to: 0 }
-  const revisions = { from: one, to: other, ...(resizes && { limits: true as const }) }
-  const relabel = { labels: { ...labels, ...after.relabel?.labels }, revisions }
+  const revisions = { from: one, to: other, labels, ...(resizes && { limits: true as const }) }
+  const relabel = { labels: after.relabel?.labels ?? {}, revisions }
   return { ...after, relabel, ...(rollout && { rollout }) }
 }
 
@@ -56,10 +56,10 @@ export interface Limits {
 /** What becomes of a ship of the fleet; undefined when it has it all. */
 export function givenInPlace(ship: Ship, { relabel }: Fleet, limits?: Limits): Ship | undefined {
   if (!relabel || isFinished(ship.state)) return undefined
-  const labels = patched(ship.labels, relabel.labels)
   const { revisions } = relabel
-  const labelled = differences(ship.labels, labels).length > 0 ? { ...ship, labels } : ship
   const isOld = revisions !== undefined && ship.blueprint.revision === revisions.from
+  const labels = patched(isOld ? patched(ship.labels, revisions.labels ?? {}) : ship.labels, relabel.labels)
+  const labelled = differences(ship.labels, labels).length > 0 ? { ...ship, labels } : ship
   const next = isOld ? revised(labelled, revisions.to, revisions.limits, limits) : labelled
   return next === ship ? undefined : next
 }

@@ -114,9 +114,11 @@ function provenOf({ blueprint, rollout }: Fleet): number {
 
 function on(fleet: Fleet, rollout: Omit<Rollout, 'startedAt' | 'since'>): Fleet {
   const now = new Date().toISOString()
-  const { crashLoop: _, ...rest } = fleet
+  const { crashLoop: _, relabel, ...rest } = fleet
   return {
     ...rest,
+    // What ships were to be given of an earlier revision, and have not got yet, they are not to get any more.
+    ...(relabel && { relabel: { labels: relabel.labels } }),
     blueprint: { ...fleet.blueprint, revision: rollout.to },
     rollout: { ...rollout, startedAt: now, since: now },
   }
