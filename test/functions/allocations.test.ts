@@ -387,4 +387,21 @@ test("Agones' dialect: its requests, its answers, its refusal", async () => {
   assert.equal((await ask({ multiClusterSetting: { enabled: true } })).status, 400)
 })
 
+test('a ship that nobody got, because etcd was away, is had once it is back', async () => {
+  const { direct, stack } = servers
+  const { admin } = direct[0]
+  const [ship] = await readyFleet('outage', 'arena', [north, 1])
+  const wanted: Wanted = { selectors: [{ fleet: 'outage' }] }
+  await until(async () => (await shipAt(direct[0], ship ?? '')).state === 'Ready')
+  await stack.etcd.kill()
+  assert.equal((await post(wanted, undefined, admin)).status, 503)
+  await stack.etcd.restart()
+  let status: number | undefined
+  await until(async () => {
+    status = (await post(wanted, undefined, admin)).status
+    return status !== 503
+  }, 30_000)
+  assert.equal(status, 201)
+})
+
 test.run()
