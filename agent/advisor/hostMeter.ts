@@ -4,10 +4,9 @@ import { readFileSync } from 'node:fs'
 import { statfs } from 'node:fs/promises'
 import { loadavg } from 'node:os'
 import type { HostSample } from '../../shared/model/host.ts'
+import { MiB } from '../../shared/model/resources.ts'
 import type { Engine } from '../docker/engine.ts'
 import type { Images } from '../docker/images.ts'
-
-const MiB = 1024 * 1024
 
 export class HostMeter {
   readonly #engine: Engine

@@ -19,8 +19,9 @@ export interface Asked {
 export type Ask = (url: string, asked: Asked) => Promise<http.IncomingMessage>
 
 export interface AskerOptions {
+  /** Limit of opening a connection, with its TLS. Default 5,000. */
   connectMs?: number
-  /** Whether connections are kept for the next request. */
+  /** Whether connections are kept for the next request. Default true. */
   keepAlive?: boolean
 }
 

@@ -1,14 +1,13 @@
 // Other limits for ships that run, with a real dockerd: what a host gives, in which order, and what it refuses.
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import type { Resources } from '../../shared/model/resources.ts'
+import { MiB, type Resources } from '../../shared/model/resources.ts'
 import { until } from '../harness/until.ts'
 import { type Agent, type Dock, openDock } from './dock.ts'
 import type { FakeMonitor } from './fakeMonitor.ts'
 
 const test = suite('agent: other limits')
 const host = 'sized'
-const MiB = 1024 * 1024
 const room = { ARMADA_MEMORY_MIB: '1000', ARMADA_CPU_MILLIS: '10000' }
 let dock: Dock
 let monitor: FakeMonitor
