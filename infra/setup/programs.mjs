@@ -7,6 +7,8 @@ import { installPackages } from './apt.mjs'
 import { SetupError, say } from './report.mjs'
 
 const zooKeeperJar = '/usr/share/java/zookeeper.jar'
+/** Debian's other busybox needs libraries that an image of it alone does not have. */
+const staticBusybox = '/var/lib/dpkg/info/busybox-static.list'
 
 /** sbin is not on everybody's path, and Debian keeps dockerd and iptables there. */
 function folders() {
@@ -78,6 +80,7 @@ export async function missingPrograms({ compiler, forTests }) {
   if (usesOwn('ARMADA_REDIS', forTests) && !hasPrograms('redis-server')) {
     need('Redis', ['redis-server'], ['redis-server'])
   }
+  if (forTests && !existsSync(staticBusybox)) need('busybox', ['busybox-static'])
   for (const part of await missingDocker(forTests)) need(part.name, part.packages)
   return missing
 }
