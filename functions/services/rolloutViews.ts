@@ -75,9 +75,9 @@ function resizedIn(ships: readonly Ship[], to: number): NonNullable<RolloutView[
   return resized
 }
 
-/** One failed start may be the host's fault. */
-function failuresOf({ state, failedStarts }: Ship): number {
-  return Math.max(state === 'Failed' ? 1 : 0, failedStarts - 1)
+/** Those that were tried again count as well. One failed start may be the host's fault. */
+function failuresOf({ state, failedStarts, crashes = 0 }: Ship): number {
+  return Math.max(state === 'Failed' ? 1 : 0, crashes + Math.max(0, failedStarts - 1))
 }
 
 /** One that is tried again has forgotten why, or tells how far it is; its history knows. */
