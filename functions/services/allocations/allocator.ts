@@ -124,21 +124,27 @@ export class Allocator {
     // What has arrived with this one is answered with it.
     await new Promise((resolve) => setImmediate(resolve))
     while (this.#queue.length > 0) {
-      const batch = this.#queue.splice(0, mostInTurn)
-      try {
-        await this.#turn(batch)
-      } catch (error) {
-        for (const pending of batch) this.#end(pending, error)
-      }
+      await this.#turn(this.#queue.splice(0, mostInTurn))
     }
     this.#running = false
   }
 
-  async #turn(batch: readonly Pending[]): Promise<void> {
+  /** Never rejects. */
+  async #turn(batch: Pending[]): Promise<void> {
     const drafts = new Drafts<Pending>(this.#lanes)
+    try {
+      this.#draft(batch, drafts)
+      if (drafts.all.length > 0) await this.#settle(drafts.all)
+    } catch (error) {
+      this.#breakOff(batch, drafts.all, error)
+    }
+  }
+
+  /** Takes out of the batch what it has seen to. */
+  #draft(batch: Pending[], drafts: Drafts<Pending>): void {
     const later: Pending[] = []
     const promised = this.#room.promised()
-    for (const pending of batch) {
+    for (let pending = batch.shift(); pending; pending = batch.shift()) {
       if (pending.isGone()) this.#end(pending, gone())
       else
         try {
@@ -150,7 +156,6 @@ export class Allocator {
         }
     }
     this.#queue.unshift(...later)
-    if (drafts.all.length > 0) await this.#settle(drafts.all)
   }
 
   #none(pending: Pending): void {
@@ -236,21 +241,18 @@ export class Allocator {
         for (const [i, result] of results.entries()) this.#settleOne(drafts[i] as Draft<Pending>, result)
         return
       } catch (error) {
-        if (performance.now() < endMs) {
-          await sleep(backoffMs(tries, 20, 500))
-          continue
-        }
-        // The store is away: nobody waits in vain.
-        const refused = [
-          ...drafts.flatMap(({ parts }) => parts.map(({ of }) => of)),
-          ...this.#queue.splice(0),
-        ]
-        for (const pending of refused) this.#end(pending, error)
-        this.#lanes.again(drafts.flatMap(({ ships }) => [...ships.keys()]))
-        for (const draft of drafts) void this.#unclaimed.giveBackLater(keyless(draft))
-        return
+        if (performance.now() >= endMs) throw error
+        await sleep(backoffMs(tries, 20, 500))
       }
     }
+  }
+
+  /** The store is away: nobody waits in vain, and what was drafted may be had again, or happens after all. */
+  #breakOff(batch: readonly Pending[], drafts: readonly Draft<Pending>[], error: unknown): void {
+    const drafted = drafts.flatMap(({ parts }) => parts.map(({ of }) => of))
+    for (const pending of [...batch, ...drafted, ...this.#queue.splice(0)]) this.#end(pending, error)
+    this.#lanes.again(drafts.flatMap(({ ships }) => [...ships.keys()]))
+    for (const draft of drafts) void this.#unclaimed.giveBackLater(keyless(draft))
   }
 
   #settleOne(draft: Draft<Pending>, result: Dealt): void {
