@@ -35,6 +35,15 @@ export function cgroupOf(pid: number): CgroupFiles | undefined {
   return unified === undefined ? undefined : open(version2(unified))
 }
 
+/** Whether the process is there and belongs to that container. */
+export function runsIn({ pid, containerId }: { pid: number; containerId: string | null }): boolean {
+  try {
+    return containerId !== null && readFileSync(`/proc/${pid}/cgroup`, 'utf8').includes(containerId)
+  } catch {
+    return false
+  }
+}
+
 function version1(cpu: string, memory: string): Version {
   const at = `memory${memory}/memory`
   return {

@@ -12,13 +12,13 @@ const most = 20_000
 export class Outbox {
   readonly #pending = new Map<string, ShipReport>()
   readonly #onPut: (() => void)[] = []
-  readonly #onAcknowledged: (() => void)[] = []
+  readonly #onAcknowledged: ((reports: readonly ShipReport[]) => void)[] = []
 
   onPut(listener: () => void): void {
     this.#onPut.push(listener)
   }
 
-  onAcknowledged(listener: () => void): void {
+  onAcknowledged(listener: (reports: readonly ShipReport[]) => void): void {
     this.#onAcknowledged.push(listener)
   }
 
@@ -69,7 +69,7 @@ export class Outbox {
       const key = keyOf(report)
       if (this.#pending.get(key) === report) this.#pending.delete(key)
     }
-    for (const listener of this.#onAcknowledged) listener()
+    for (const listener of this.#onAcknowledged) listener(reports)
   }
 }
 

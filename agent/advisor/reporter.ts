@@ -1,7 +1,7 @@
 // Reports to the MonitorService: changes at once and together, measurements every few seconds.
 //
 // INVARIANTS
-// - One report is under way at a time; what changes meanwhile goes with the next.
+// - One report is under way at a time; what changes meanwhile, and in the moment after it, goes with the next.
 // - A change is sent again until it was acknowledged. Measurements are not: the next ones are better.
 // - A report stays far below the ApiServer's limit on bodies. Refused, it is made smaller, down to one change:
 //   that one is dropped when it can never be taken, else it is kept and lets the others go first.
@@ -12,7 +12,7 @@ import { answerOf, type Client } from '../../shared/api/client.ts'
 import type { ShipReport } from '../../shared/api/monitor.ts'
 import { ArmadaError, type ProblemCode } from '../../shared/errors.ts'
 import type { Log } from '../../shared/log.ts'
-import { Bell, loop } from '../../shared/loop.ts'
+import { Bell, loop, sleep } from '../../shared/loop.ts'
 import type { Holding } from '../../shared/model/holding.ts'
 import type { HostSample } from '../../shared/model/host.ts'
 import { hostPortsOf } from '../../shared/model/port.ts'
@@ -25,6 +25,8 @@ import type { ResizeBook } from '../resizeBook.ts'
 import type { Aboard, Roster, ShipAttempt } from '../roster.ts'
 
 const sampleEveryMs = 5_000
+/** Where ships start one after another, a report for each took a tenth of what their starts did, here and at the stores. */
+const restMs = 100
 /** How often it is looked whether there is something to send that nobody rang for. */
 const lookEveryMs = 1_000
 const mostChanges = 1_000
@@ -89,11 +91,13 @@ export class Reporter {
 
   async run(signal: AbortSignal): Promise<void> {
     const { log } = this.#options
-    await loop({ name: 'reports', everyMs: lookEveryMs, signal, log, bell: this.#bell }, () => this.send())
+    await loop({ name: 'reports', everyMs: lookEveryMs, signal, log, bell: this.#bell }, async () => {
+      if (await this.send()) await sleep(restMs, signal)
+    })
   }
 
-  /** One report, if there is anything to say. @throws ArmadaError when it was not taken. */
-  async send(): Promise<void> {
+  /** One report, if there is anything to say. @returns whether there was. @throws ArmadaError when it was not taken. */
+  async send(): Promise<boolean> {
     const { api, roster, outbox, pulls, resizes, contact, degraded, onStale } = this.#options
     const changes = outbox.peek(this.#most, mostBytes)
     const state = `${roster.version} ${degraded() ?? ''}`
@@ -103,7 +107,7 @@ export class Reporter {
     const due = !contact.connected || performance.now() - this.#sampledAtMs >= sampleEveryMs
     const ends = pulls.untold()
     const resized = resizes.untold()
-    if (changes.length + ends.length + resized.length === 0 && !news && !due) return
+    if (changes.length + ends.length + resized.length === 0 && !news && !due) return false
     const sample = due || news ? await this.#options.sampleHost() : null
     const left = news ? this.#left : []
     const anew = this.#anew
@@ -143,6 +147,7 @@ export class Reporter {
     pulls.order(answer.pulls ?? [])
     if (stale.length > 0) onStale(stale)
     if (outbox.size > 0) this.#bell.ring()
+    return true
   }
 
   #sayAgain(left: readonly ShipAttempt[], anew: boolean): void {

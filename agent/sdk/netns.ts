@@ -4,9 +4,9 @@
 // 150 ms, most of it Node's start). A socket stays in the namespace where it was made, whoever holds it.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFile } from 'node:fs/promises'
 import { Server } from 'node:net'
 import { within } from '../../shared/loop.ts'
+import { runsIn } from '../cgroup.ts'
 
 const limitMs = 20_000
 
@@ -67,7 +67,7 @@ export async function listenInside(
   try {
     await within(done, limitMs, () => new Error(`its helper did not answer within ${limitMs} ms`))
     // The container may have ended meanwhile, and its number belong to another process and namespace.
-    if (!(await isOf(container))) throw new Error('the container has ended')
+    if (!runsIn(container)) throw new Error('the container has ended')
     return servers
   } catch (error) {
     for (const server of servers) server.close()
@@ -93,11 +93,4 @@ export async function listenHere(
     for (const [server] of servers) server.close()
     throw error
   }
-}
-
-async function isOf({ pid, containerId }: { pid: number; containerId: string }): Promise<boolean> {
-  return readFile(`/proc/${pid}/cgroup`, 'utf8').then(
-    (text) => text.includes(containerId),
-    () => false,
-  )
 }

@@ -35,7 +35,7 @@ export interface Crew {
   readonly present: Gate
   readonly gate: Gate
   readonly hands: Hands
-  /** Starts in flight: beyond four on two cores only the wait of each grows. */
+  /** Starts in flight. */
   readonly starts: Lanes
   readonly removals: Lanes
   /** Rings when containers should be listed and compared. */

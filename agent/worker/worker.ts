@@ -1,4 +1,5 @@
 // The Worker, put together: watches its box, claims, drives Docker, and puts every outcome into the outbox.
+import { availableParallelism } from 'node:os'
 import type { Client } from '../../shared/api/client.ts'
 import type { Log } from '../../shared/log.ts'
 import { Bell, sleep } from '../../shared/loop.ts'
@@ -9,7 +10,7 @@ import type { Images } from '../docker/images.ts'
 import { SecretFiles } from '../docker/secretFiles.ts'
 import { Lanes } from '../lanes.ts'
 import type { LastSamples } from '../lastSamples.ts'
-import type { Outbox } from '../outbox.ts'
+import { isFinal, type Outbox } from '../outbox.ts'
 import type { PullBook } from '../pullBook.ts'
 import type { ResizeBook } from '../resizeBook.ts'
 import type { Roster, ShipAttempt } from '../roster.ts'
@@ -26,6 +27,7 @@ import { keepLookout, listen, lookOnce } from './lookout.ts'
 import { pullAhead } from './pullAhead.ts'
 import { type HelloOptions, reconcile } from './reconcile.ts'
 import { type RegisterOptions, register } from './register.ts'
+import { startsInFlight } from './start.ts'
 import { followStream, type StreamOptions } from './stream.ts'
 import { keepWatch } from './watch.ts'
 
@@ -88,7 +90,7 @@ export function startWorker(options: WorkerOptions): Worker {
     present: new Gate(),
     gate: new Gate(),
     hands: new Hands(log),
-    starts: new Lanes(4),
+    starts: new Lanes(startsInFlight(availableParallelism())),
     removals: new Lanes(4),
     look: new Bell(),
     ask: new Bell(),
@@ -97,7 +99,10 @@ export function startWorker(options: WorkerOptions): Worker {
   // Once it leaves, nothing new is taken, while what is aboard is still looked after.
   const takingPart: Crew = { ...crew, signal: AbortSignal.any([over.signal, leaving.signal]) }
   const desk = new Desk(takingPart)
-  outbox.onAcknowledged(crew.look.ring)
+  // The container of a ship whose end was heard of may go.
+  outbox.onAcknowledged((reports) => {
+    if (reports.some(isFinal)) crew.look.ring()
+  })
   pullAhead(takingPart, options.pulls)
   const registered = register(takingPart, desk, options)
   const loops = [
