@@ -13,13 +13,13 @@ import { guarded } from '../middleware/authenticate.ts'
 import { tellTraces } from '../middleware/request.ts'
 import type { Stores } from '../stores/stores.ts'
 import type { AgentStreams } from './agentStreams.ts'
-import { confirm } from './changes/allocating.ts'
 import { crash } from './changes/crash.ts'
 import { claim, end, giveBack, ready, starting, unhealthy } from './changes/lifecycle.ts'
 import { HostAdvice } from './hostAdvice.ts'
 import { noSuchHost } from './hosts.ts'
 import { imagesNeeded } from './imagesNeeded.ts'
 import { leftovers } from './leftovers.ts'
+import { PlayersHeard } from './playersHeard.ts'
 import { PullOrders } from './pullOrders.ts'
 import { ResizeAnswers } from './resizeAnswers.ts'
 import { serviceApp } from './serviceApp.ts'
@@ -36,6 +36,7 @@ export function monitorService(stores: Stores, streams: AgentStreams) {
   const pullOrders = new PullOrders(stores)
   const resizes = new ResizeAnswers(stores)
   const advice = new HostAdvice(stores)
+  const players = new PlayersHeard(stores)
   sessions.onCall((host, call) => streams.tell(host, 'session', call))
   return serviceApp()
     .openapi(guarded(routes.join), async (c) => {
@@ -119,7 +120,7 @@ export function monitorService(stores: Stores, streams: AgentStreams) {
       const answered = await resizes.take(me, resized)
       // State changes count also while Redis or ZooKeeper is away; what these miss comes with a later report.
       await samples.record(me, host, mine).catch(() => undefined)
-      await confirmPlayed(mine.filter(({ players }) => players !== null && players > 0))
+      await players.heard(mine)
       const outdated = new Set(stale.map(({ ship }) => ship))
       const ends = changes.filter((change) => isFinal(change) && !outdated.has(change.ship))
       const said = {
@@ -209,20 +210,6 @@ export function monitorService(stores: Stores, streams: AgentStreams) {
       stores,
     )
     return [...stale.values()]
-  }
-
-  /** The first player confirms a lease; where several sessions share a ship nobody knows whose player it is. */
-  async function confirmPlayed(measured: readonly { ship: string }[]): Promise<void> {
-    const isOpen = ({ allocations }: Ship) => allocations?.length === 1 && allocations[0]?.leaseUntil !== null
-    const ids = measured.flatMap(({ ship }) => {
-      const row = ships.table.get(ship)
-      return row && isOpen(row.value) ? [ship] : []
-    })
-    // The next report says the same again.
-    if (ids.length > 0)
-      await ships
-        .update(ids, (ship) => (isOpen(ship) ? confirm(ship, 'its first player') : undefined))
-        .catch(() => undefined)
   }
 
   async function specsOf(ids: readonly string[]): Promise<Map<string, BlueprintSpec>> {

@@ -86,7 +86,7 @@ export const BlueprintSpec = z
         "agones: the ship finds Agones' SDK server on its localhost; default: agones with the probe `sdk`, else none",
       ),
     counters: Counters.optional().describe(
-      'What every ship counts, with its first values: `{"rooms": {"count": 0, "capacity": 10}}`',
+      'What every ship counts, with its first values: `{"rooms": {"count": 0, "capacity": 10}}`; players whom the probe counts: `{"players": {"capacity": 16, "countedBy": "probe"}}`',
     ),
     lists: Lists.optional().describe(
       'Lists that every ship keeps, with their first values: `{"players": {"values": [], "capacity": 16}}`',
@@ -142,6 +142,11 @@ export const BlueprintSpec = z
     if (spec.probe.type === 'sdk' && spec.sdk === 'none') {
       const message = 'the probe "sdk" waits for the word of the ship; leave it out, or choose another probe'
       context.addIssue({ code: 'custom', path: ['sdk'], message })
+    }
+    const counted = Object.entries(spec.counters ?? {}).find(([, { countedBy }]) => countedBy === 'probe')
+    if (counted && spec.probe.type !== 'query') {
+      const message = `only a query probe counts players, and this blueprint's is "${spec.probe.type}"`
+      context.addIssue({ code: 'custom', path: ['counters', counted[0], 'countedBy'], message })
     }
     if (dataBytes(spec) > mostDataBytes) {
       const message = `counters and lists may take ${mostDataBytes} bytes of JSON together`

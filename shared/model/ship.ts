@@ -64,7 +64,9 @@ export const Ship = z.strictObject({
   annotations: Annotations.optional().describe(
     'Texts that the ship gave itself, or got; nobody selects by them',
   ),
-  counters: Counters.optional().describe('Declared in its blueprint; changed by the ship and by allocations'),
+  counters: Counters.optional().describe(
+    'Declared in its blueprint; changed by the ship, by allocations and by its probe',
+  ),
   lists: Lists.optional().describe('Declared in its blueprint; changed by the ship and by allocations'),
   allocations: Allocations.optional().describe('The sessions that it was handed to, oldest first'),
   reservedUntil: z.iso

@@ -21,6 +21,12 @@ export const Counter = z
   .strictObject({
     count: amount.default(0),
     capacity: amount.default(0).describe('The most that it may count'),
+    countedBy: z
+      .literal('probe')
+      .optional()
+      .describe(
+        'probe: it counts the players that the game names in answer to the query probe, and its capacity is the most that the game takes, if it says so. Told every 5 s; what allocations add counts for 30 s on top, while those players are on their way. Nobody else changes it. Default: the ship, allocations and the API count',
+      ),
   })
   .refine(({ count, capacity }) => count <= capacity, {
     path: ['count'],

@@ -65,6 +65,7 @@ test('two games run side by side, and their players are counted by their own que
     ports: [{ name: 'voice', protocol: 'tcp+udp', containerPort: 64_738 }],
     resources: { cpuMillis: 200, memoryMiB: 128 },
     probe: { type: 'query', game: 'mumble', port: 'voice', periodMs: 1_000, failures: 5 },
+    counters: { speakers: { capacity: 1, countedBy: 'probe' } },
   }
   await launch('mumble', voice)
   const [[arena], [speech]] = await Promise.all([
@@ -75,6 +76,10 @@ test('two games run side by side, and their players are counted by their own que
 
   const player = join(speech?.ports[0]?.hostPort ?? 0, 'quartermaster')
   await counted('mumble', 1, 1_000)
+  await cluster.until('its counter follows', 5_000, async () => {
+    const { count, capacity } = (await cluster.ships({ fleet: 'mumble' }))[0]?.counters?.speakers ?? {}
+    return count === 1 && capacity === 1_000
+  })
   await counted('openarena', 0, 16)
   assert.match(await logs(speech?.id ?? ''), /quartermaster\(-1\)> Authenticated/)
   assert.match(await logs(arena?.id ?? ''), /am_underworks/)

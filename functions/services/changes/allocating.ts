@@ -100,7 +100,7 @@ function give(ship: Ship, gift: Gift): { ship: Ship; undo: Allocation['undo'] } 
     next = { ...next, annotations: fit(Annotations, { ...ship.annotations, ...gift.annotations }) }
   }
   if (!isEmpty(gift.counters) || !isEmpty(gift.lists)) {
-    next = changeData(next, gift)
+    next = changeData(next, gift, true)
     const added = Object.entries(gift.counters).filter(([, { add }]) => add)
     if (added.length > 0) undo.counters = Object.fromEntries(added.map(([name, { add = 0 }]) => [name, add]))
     const lists = Object.entries(gift.lists).map(([name, { append }]) => {

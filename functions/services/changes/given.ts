@@ -1,6 +1,8 @@
 // What an allocation gave to its ship, and how it is taken back when the allocation ends. Pure.
 import type { Allocation } from '../../../shared/model/allocation.ts'
 import type { Ship } from '../../../shared/model/ship.ts'
+import type { Counters } from '../../../shared/model/shipData.ts'
+import { isOnTheWay, isProbed } from './probed.ts'
 
 type Undo = NonNullable<Allocation['undo']>
 type Texts = Record<string, string>
@@ -20,7 +22,7 @@ export function withdrawn(ship: Ship, id: string): Ship {
     allocations: [...all.slice(0, at), ...annotations.later],
     labels: labels.texts,
     ...(ship.annotations && { annotations: annotations.texts }),
-    ...(ship.counters && undo.counters && { counters: uncounted(ship.counters, undo.counters) }),
+    ...(ship.counters && undo.counters && { counters: uncounted(ship.counters, undo.counters, gone) }),
     ...(ship.lists && undo.lists && { lists: unlisted(ship.lists, undo.lists) }),
   }
 }
@@ -51,10 +53,12 @@ function taken(field: 'labels' | 'annotations', texts: Texts, undo: Undo, later:
   return { texts: next, later: after }
 }
 
-function uncounted(counters: NonNullable<Ship['counters']>, added: Record<string, number>) {
+function uncounted(counters: Counters, added: Record<string, number>, gone: Allocation): Counters {
   const next = { ...counters }
   for (const [name, add] of Object.entries(added)) {
     const old = next[name]
+    // Players who have come leave by themselves.
+    if (old && isProbed(old) && !isOnTheWay(gone, Date.now())) continue
     if (old) next[name] = { ...old, count: Math.min(old.capacity, Math.max(0, old.count - add)) }
   }
   return next

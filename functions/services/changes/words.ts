@@ -19,6 +19,7 @@ import {
 import type { Row } from '../../stores/mirror/table.ts'
 import { unleased } from './given.ts'
 import { move } from './lifecycle.ts'
+import { isProbed } from './probed.ts'
 
 export interface Heard {
   ship: Ship
@@ -84,12 +85,12 @@ export function promising(ship: Ship, time: string | null | undefined): Ship {
 
 /**
  * Of a list first what goes, then the capacity, then what comes; what is there already, or is not there, is no error.
+ * @param sends players who are on their way count on top of those whom a probe counts; nothing else changes these.
  * @throws Refused when a capacity does not allow it, or the ship has not declared it.
  */
-export function changeData(ship: Ship, { counters, lists }: DataChange): Ship {
+export function changeData(ship: Ship, { counters, lists }: DataChange, sends = false): Ship {
   let now = ship
-  for (const [name, change] of Object.entries(counters))
-    now = effects.counter(now, { say: 'counter', name, ...defined(change) })
+  for (const [name, change] of Object.entries(counters)) now = counted(now, name, change, sends)
   for (const [name, { append, remove, capacity }] of Object.entries(lists)) {
     const old = declared(now.lists, name, 'list', 'lists')
     const going = new Set(remove)
@@ -128,15 +129,7 @@ const effects: { readonly [S in Say]: (ship: Ship, word: Saying<S>) => Ship } = 
       `annotation "${key}" cannot be set: ${messageOf(annotations.error)}`,
     )
   },
-  counter: (ship, { name, count, capacity, add }) => {
-    const old = declared(ship.counters, name, 'counter', 'counters')
-    if (capacity !== undefined && !isAmount(capacity)) throw outOfRange('Capacity', capacity)
-    const most = capacity ?? old.capacity
-    if (count !== undefined && !(isAmount(count) && count <= most)) throw beyond(name, count, most)
-    const sum = (count ?? Math.min(old.count, most)) + (add ?? 0)
-    if (!isAmount(sum) || sum > most) throw beyond(name, sum, most)
-    return fitting({ ...ship, counters: { ...ship.counters, [name]: { count: sum, capacity: most } } })
-  },
+  counter: (ship, { name, ...change }) => counted(ship, name, change, false),
   list: (ship, { name, capacity, values }) => {
     const old = declared(ship.lists, name, 'list', 'lists')
     if (capacity !== undefined && !(isAmount(capacity) && capacity <= mostListed)) {
@@ -166,6 +159,23 @@ const effects: { readonly [S in Say]: (ship: Ship, word: Saying<S>) => Ship } = 
     const next = { values: values.filter((other) => other !== value), capacity }
     return { ...ship, lists: { ...ship.lists, [name]: next } }
   },
+}
+
+function counted(
+  ship: Ship,
+  name: string,
+  { count, capacity, add }: DataChange['counters'][string],
+  sends: boolean,
+): Ship {
+  const old = declared(ship.counters, name, 'counter', 'counters')
+  if (isProbed(old) && !(sends && count === undefined && capacity === undefined))
+    throw new Refused('FAILED_PRECONDITION', `counter "${name}" is kept by the probe of the ship`)
+  if (capacity !== undefined && !isAmount(capacity)) throw outOfRange('Capacity', capacity)
+  const most = capacity ?? old.capacity
+  if (count !== undefined && !(isAmount(count) && count <= most)) throw beyond(name, count, most)
+  const sum = (count ?? Math.min(old.count, most)) + (add ?? 0)
+  if (!isAmount(sum) || sum > most) throw beyond(name, sum, most)
+  return fitting({ ...ship, counters: { ...ship.counters, [name]: { ...old, count: sum, capacity: most } } })
 }
 
 /** A ship that is being stopped stays on its way, without an error: as in Agones, there is no escape from that. */
