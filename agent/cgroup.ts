@@ -1,17 +1,24 @@
-// Reads a container's processor time and memory from its cgroup, version 1 or 2: 0.1 ms, where one `docker stats`
-// takes a second. These files are the kernel's own, so a plain read never waits; kept open, they cost a quarter of what
-// opening them each time does.
+// Reads what a container takes of processor, memory and disks from its cgroup, version 1 or 2: 0.1 ms, where one
+// `docker stats` takes a second. These files are the kernel's own, so a plain read never waits; kept open, they cost a
+// quarter of what opening them each time does.
 import { closeSync, openSync, readFileSync, readSync } from 'node:fs'
+
+export interface Usage {
+  cpuMs: number
+  memoryBytes: number
+  /** Read from and written to disks; null where the kernel does not tell. */
+  disk: { readBytes: number; writeBytes: number } | null
+}
 
 export interface CgroupFiles {
   /** @throws when the container has ended. */
-  readUsage(): { cpuMs: number; memoryBytes: number }
+  readUsage(): Usage
   close(): void
 }
 
 interface Version {
   /** Folder of each file below /sys/fs/cgroup, and its name. */
-  files: readonly [cpu: string, memory: string, memoryStat: string]
+  files: readonly [cpu: string, memory: string, memoryStat: string, processes: string]
   cpuMs: (text: string) => number
   /** In memoryStat: page cache that nobody needs is not what a ship uses. */
   unneeded: string
@@ -19,6 +26,8 @@ interface Version {
 
 const root = '/sys/fs/cgroup'
 const page = Buffer.allocUnsafe(16_384)
+/** What a ship takes to measure has a bound. */
+const mostProcesses = 32
 
 /** The cgroup of a process; undefined when it cannot be told. @throws when the process has ended. */
 export function cgroupOf(pid: number): CgroupFiles | undefined {
@@ -47,7 +56,12 @@ export function runsIn({ pid, containerId }: { pid: number; containerId: string 
 function version1(cpu: string, memory: string): Version {
   const at = `memory${memory}/memory`
   return {
-    files: [`cpuacct${cpu}/cpuacct.usage`, `${at}.usage_in_bytes`, `${at}.stat`],
+    files: [
+      `cpuacct${cpu}/cpuacct.usage`,
+      `${at}.usage_in_bytes`,
+      `${at}.stat`,
+      `memory${memory}/cgroup.procs`,
+    ],
     cpuMs: (text) => Number(text) / 1e6,
     unneeded: 'total_inactive_file',
   }
@@ -55,7 +69,7 @@ function version1(cpu: string, memory: string): Version {
 
 function version2(path: string): Version {
   return {
-    files: [`${path}/cpu.stat`, `${path}/memory.current`, `${path}/memory.stat`],
+    files: [`${path}/cpu.stat`, `${path}/memory.current`, `${path}/memory.stat`, `${path}/cgroup.procs`],
     cpuMs: (text) => valueIn(text, 'usage_usec') / 1e3,
     unneeded: 'inactive_file',
   }
@@ -72,11 +86,12 @@ function open({ files, cpuMs, unneeded }: Version): CgroupFiles {
     close()
     throw error
   }
-  const [cpu = -1, memory = -1, stat = -1] = opened
+  const [cpu = -1, memory = -1, stat = -1, processes = -1] = opened
   return {
     readUsage: () => {
       const memoryBytes = Number(read(memory)) - valueIn(read(stat), unneeded)
-      return { cpuMs: cpuMs(read(cpu)), memoryBytes: Math.max(0, memoryBytes) }
+      const disk = diskOf(read(processes).trim().split('\n').slice(0, mostProcesses))
+      return { cpuMs: cpuMs(read(cpu)), memoryBytes: Math.max(0, memoryBytes), disk }
     },
     close,
   }
@@ -84,6 +99,24 @@ function open({ files, cpuMs, unneeded }: Version): CgroupFiles {
 
 function read(file: number): string {
   return page.toString('latin1', 0, readSync(file, page, 0, page.length, 0))
+}
+
+/**
+ * Not from the cgroup: version 1 counts no bytes where no limit is set. What a process that has ended had done is its
+ * parent's from then on.
+ */
+function diskOf(processes: readonly string[]): Usage['disk'] {
+  const disk = { readBytes: 0, writeBytes: 0 }
+  for (const pid of processes) {
+    try {
+      const text = readFileSync(`/proc/${pid}/io`, 'latin1')
+      disk.readBytes += valueIn(text, 'read_bytes:')
+      disk.writeBytes += valueIn(text, 'write_bytes:')
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EACCES') return null
+    }
+  }
+  return disk
 }
 
 function valueIn(stat: string, name: string): number {

@@ -13,8 +13,8 @@ export class LastSamples {
     })
   }
 
-  note(of: ShipAttempt, { players, maxPlayers, map, cpuMillis, memoryMiB }: Measured): void {
-    this.#samples.set(keyOf(of), { players, maxPlayers, map, cpuMillis, memoryMiB })
+  note(of: ShipAttempt, { ship: _, ...measured }: ShipSample): void {
+    this.#samples.set(keyOf(of), measured)
   }
 
   of(of: ShipAttempt): Measured | null {

@@ -6,6 +6,9 @@ import { labelChanges, labelText, selected } from './labels.ts'
 import { othersText } from './resources.ts'
 import { table } from './screen.ts'
 
+/** Less may be the way of a report. */
+const notedSkewMs = 2_000
+
 export const hostCommands: Commands = {
   hosts: {
     takes: [],
@@ -97,13 +100,24 @@ function hostTable(hosts: readonly HostView[]): string {
 }
 
 /** Last in its line, so that however long it is the columns stay. */
-function noteOn({ cordon, drain }: HostView): string {
+function noteOn({ cordon, drain, sample }: HostView): string {
+  return [ordersOn({ cordon, drain }), clockOn(sample)].filter(Boolean).join('; ')
+}
+
+function ordersOn({ cordon, drain }: Pick<HostView, 'cordon' | 'drain'>): string {
   const why = cordon?.reason ? ` (${cordon.reason})` : ''
   if (!drain) return cordon ? `cordoned${why}` : ''
   const { left, inUse, deadline } = drain
   const more =
     left > 0 ? `: ${left} left, ${inUse} in use${promisesOn(drain)}, until ${minute(deadline)}` : ''
   return `${drain.state}${more}${why}`
+}
+
+/** Times that people compare: of events, of logs. */
+function clockOn(sample: HostView['sample']): string {
+  const skewMs = sample?.clockSkewMs ?? 0
+  if (Math.abs(skewMs) < notedSkewMs) return ''
+  return `its clock is ${Math.round(Math.abs(skewMs) / 1_000)} s ${skewMs > 0 ? 'ahead' : 'behind'}`
 }
 
 /** When those in use are done, as far as they have said so. */

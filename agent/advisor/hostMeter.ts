@@ -1,4 +1,4 @@
-// Measures the whole machine: processor, memory, load, and room where Docker keeps its data. The kernel's own files are
+// Measures the whole machine: processor, memory, load, network, and room where Docker keeps its data. The kernel's own files are
 // read at once, as in cgroup.ts.
 import { readFileSync } from 'node:fs'
 import { statfs } from 'node:fs/promises'
@@ -7,11 +7,17 @@ import type { HostSample } from '../../shared/model/host.ts'
 import { MiB } from '../../shared/model/resources.ts'
 import type { Engine } from '../docker/engine.ts'
 import type { Images } from '../docker/images.ts'
+import { carriedBy } from './network.ts'
+import { Rate } from './rate.ts'
+
+const mostImageNames = 50
 
 export class HostMeter {
   readonly #engine: Engine
   readonly #images: Images
-  #last: { busyMs: number; atMs: number } | undefined
+  readonly #cpu = new Rate()
+  readonly #rx = new Rate()
+  readonly #tx = new Rate()
   #dataDir: string | undefined
 
   constructor(engine: Engine, images: Images) {
@@ -20,36 +26,42 @@ export class HostMeter {
   }
 
   async sample(): Promise<HostSample> {
-    const diskFreeMiB = await this.#diskFreeMiB()
-    const cpuMillis = this.#cpuMillis()
-    const memoryMiB = memoryUsedMiB()
-    const degraded = this.#engine.away?.slice(0, 512) ?? null
-    const images = this.#images.log.size
-    const pulls = this.#images.pulls().slice(0, 32)
-    return { cpuMillis, memoryMiB, load1: loadavg()[0] ?? 0, diskFreeMiB, degraded, images, pulls }
-  }
-
-  /** Since the last sample; 0 at the first. */
-  #cpuMillis(): number {
-    const [, ...ticks] = (readFileSync('/proc/stat', 'utf8').split('\n')[0] ?? '').trim().split(/\s+/)
-    // user nice system idle iowait irq softirq steal; a tick is 10 ms.
-    const busyMs =
-      ticks.slice(0, 8).reduce((sum, tick, i) => sum + (i === 3 || i === 4 ? 0 : Number(tick)), 0) * 10
+    const disk = await this.#disk()
     const atMs = performance.now()
-    const last = this.#last
-    this.#last = { busyMs, atMs }
-    return last && atMs > last.atMs ? Math.max(0, ((busyMs - last.busyMs) / (atMs - last.atMs)) * 1_000) : 0
-  }
-
-  async #diskFreeMiB(): Promise<number | null> {
-    try {
-      this.#dataDir ??= (await this.#engine.info()).DockerRootDir
-      const { bavail, bsize } = await statfs(this.#dataDir)
-      return Math.floor((bavail * bsize) / MiB)
-    } catch {
-      return null
+    const { rxBytes, txBytes } = carriedBy('self')
+    return {
+      cpuMillis: this.#cpu.of(busyMs(), atMs) ?? 0,
+      memoryMiB: memoryUsedMiB(),
+      load1: loadavg()[0] ?? 0,
+      ...disk,
+      rxBytesPerSecond: Math.round(this.#rx.of(rxBytes, atMs) ?? 0),
+      txBytesPerSecond: Math.round(this.#tx.of(txBytes, atMs) ?? 0),
+      degraded: this.#engine.away?.slice(0, 512) ?? null,
+      images: this.#images.log.size,
+      imageNames: this.#images.log.newest(mostImageNames),
+      pulls: this.#images.pulls().slice(0, 32),
     }
   }
+
+  async #disk(): Promise<Pick<HostSample, 'diskFreeMiB' | 'diskTotalMiB'>> {
+    try {
+      this.#dataDir ??= (await this.#engine.info()).DockerRootDir
+      const { bavail, blocks, bsize } = await statfs(this.#dataDir)
+      return {
+        diskFreeMiB: Math.floor((bavail * bsize) / MiB),
+        diskTotalMiB: Math.floor((blocks * bsize) / MiB),
+      }
+    } catch {
+      return { diskFreeMiB: null, diskTotalMiB: null }
+    }
+  }
+}
+
+/** Of all cores together, since the machine started. */
+function busyMs(): number {
+  const [, ...ticks] = (readFileSync('/proc/stat', 'utf8').split('\n')[0] ?? '').trim().split(/\s+/)
+  // user nice system idle iowait irq softirq steal; a tick is 10 ms.
+  return ticks.slice(0, 8).reduce((sum, tick, i) => sum + (i === 3 || i === 4 ? 0 : Number(tick)), 0) * 10
 }
 
 function memoryUsedMiB(): number {

@@ -121,6 +121,7 @@ export class Reporter {
       anew,
       holdings: news ? roster.list().map(holdingOf) : null,
       host: sample,
+      sentAtEpochMs: Date.now(),
       ships: due ? this.#options.sampleShips() : [],
       pulls: ends,
       resized,

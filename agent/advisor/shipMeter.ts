@@ -1,8 +1,11 @@
 // Measures the ships: all of them in one pass, together with what their own queries said.
+import { MiB } from '../../shared/model/resources.ts'
 import type { ShipSample } from '../../shared/model/ship.ts'
 import { type CgroupFiles, cgroupOf } from '../cgroup.ts'
 import type { LastSamples } from '../lastSamples.ts'
 import type { Aboard, Roster } from '../roster.ts'
+import { carriedBy } from './network.ts'
+import { Rate } from './rate.ts'
 
 /** What a game says of itself. */
 export interface Players {
@@ -13,8 +16,14 @@ export interface Players {
 
 interface Meter {
   files: CgroupFiles | undefined
-  last: { cpuMs: number; atMs: number } | undefined
+  cpu: Rate
+  rx: Rate
+  tx: Rate
+  read: Rate
+  write: Rate
 }
+
+type Usage = Omit<ShipSample, 'ship' | keyof Players>
 
 export class ShipMeter {
   readonly #roster: Roster
@@ -48,25 +57,41 @@ export class ShipMeter {
     return sample
   }
 
-  #usageOf({ containerId, pid }: Aboard): typeof unknown {
+  #usageOf({ containerId, pid, grant }: Aboard): Usage {
     const id = containerId ?? ''
     try {
-      const meter = this.#meters.get(id) ?? { files: cgroupOf(pid), last: undefined }
+      const meter = this.#meters.get(id) ?? newMeter(pid)
       this.#meters.set(id, meter)
       const usage = meter.files?.readUsage()
       if (!usage) return unknown
       const atMs = performance.now()
-      const { last } = meter
-      meter.last = { cpuMs: usage.cpuMs, atMs }
-      const cpuMillis = last ? Math.max(0, ((usage.cpuMs - last.cpuMs) / (atMs - last.atMs)) * 1_000) : null
-      return { cpuMillis: round(cpuMillis), memoryMiB: round(usage.memoryBytes / 1024 / 1024) }
+      const { disk } = usage
+      // On the host's network its traffic is nobody's own.
+      const network = grant.spec.network === 'bridge' ? carriedBy(pid) : null
+      return {
+        cpuMillis: round(meter.cpu.of(usage.cpuMs, atMs)),
+        memoryMiB: round(usage.memoryBytes / MiB),
+        rxBytesPerSecond: network && whole(meter.rx.of(network.rxBytes, atMs)),
+        txBytesPerSecond: network && whole(meter.tx.of(network.txBytes, atMs)),
+        readBytesPerSecond: disk && whole(meter.read.of(disk.readBytes, atMs)),
+        writeBytesPerSecond: disk && whole(meter.write.of(disk.writeBytes, atMs)),
+      }
     } catch {
       return unknown
     }
   }
 }
 
-const unknown: { cpuMillis: number | null; memoryMiB: number | null } = { cpuMillis: null, memoryMiB: null }
+const unknown: Usage = { cpuMillis: null, memoryMiB: null }
+
+function newMeter(pid: number): Meter {
+  const rates = { cpu: new Rate(), rx: new Rate(), tx: new Rate(), read: new Rate(), write: new Rate() }
+  return { files: cgroupOf(pid), ...rates }
+}
+
+function whole(value: number | null): number | null {
+  return value === null ? null : Math.round(value)
+}
 
 function round<T extends number | null>(value: T): T {
   return (value === null ? null : Math.round(value * 10) / 10) as T

@@ -36,6 +36,12 @@ export class ImageLog {
     return this.#entries
   }
 
+  /** Whole references, the one first that was needed last. */
+  newest(most: number): string[] {
+    const all = [...this.#entries].sort(([, a], [, b]) => b.usedAtMs - a.usedAtMs)
+    return all.slice(0, most).map(([name]) => name.slice(0, 256))
+  }
+
   async pulled(image: string, id: string): Promise<void> {
     this.#entries.set(wholeReference(image), { id, usedAtMs: Date.now() })
     this.#isSaved = false

@@ -109,17 +109,19 @@ export function monitorService(stores: Stores, streams: AgentStreams) {
         left,
         anew,
         host,
+        sentAtEpochMs,
         holdings,
         resized,
         ships: measured,
         pulls: ended,
       } = c.req.valid('json')
+      const clockSkewMs = sentAtEpochMs === undefined ? {} : { clockSkewMs: sentAtEpochMs - Date.now() }
       tellTraces(c, changes)
       const mine = measured.filter(({ ship }) => ships.table.get(ship)?.value.host === me)
       const stale = await applyChanges(me, changes)
       const answered = await resizes.take(me, resized)
       // State changes count also while Redis or ZooKeeper is away; what these miss comes with a later report.
-      await samples.record(me, host, mine).catch(() => undefined)
+      await samples.record(me, host && { ...host, ...clockSkewMs }, mine).catch(() => undefined)
       await players.heard(mine)
       const outdated = new Set(stale.map(({ ship }) => ship))
       const ends = changes.filter((change) => isFinal(change) && !outdated.has(change.ship))

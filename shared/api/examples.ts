@@ -223,7 +223,12 @@ const host: HostView = {
   state: 'Online',
   lastReportAt: '2026-11-02T18:04:08.015Z',
   ships: 18,
-  sample: { cpuMillis: 1_240, memoryMiB: 2_870, load1: 1.3, diskFreeMiB: 48_128, degraded: null },
+  sample: {
+    ...{ cpuMillis: 1_240, memoryMiB: 2_870, load1: 1.3, degraded: null },
+    ...{ diskFreeMiB: 48_128, diskTotalMiB: 102_400 },
+    ...{ rxBytesPerSecond: 182_400, txBytesPerSecond: 1_310_720 },
+    ...{ clockSkewMs: -4, images: 1, imageNames: ['registry.example/arena:1.5'] },
+  },
 }
 
 const cordoned: HostView = {

@@ -170,7 +170,8 @@ export const report = createRoute({
           .describe(
             'The agent cannot tell what earlier reports said: the holdings are compared with the advice',
           ),
-        host: HostSample.nullable(),
+        host: HostSample.omit({ clockSkewMs: true }).nullable(),
+        sentAtEpochMs: z.int().optional().describe('By the clock of the host'),
         ships: z.array(ShipSample).max(5_000),
         resized: z
           .array(ShipResized)

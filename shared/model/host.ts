@@ -52,8 +52,20 @@ export const HostSample = z.strictObject({
   memoryMiB: z.number().min(0).describe('Memory used on the whole machine'),
   load1: z.number().min(0),
   diskFreeMiB: z.number().min(0).nullable().describe('Free space where Docker keeps its data'),
+  diskTotalMiB: z.number().min(0).nullable().optional().describe('All space there'),
+  rxBytesPerSecond: z.number().min(0).optional().describe('Received over all its network devices'),
+  txBytesPerSecond: z.number().min(0).optional().describe('Sent over all its network devices'),
+  clockSkewMs: z
+    .number()
+    .optional()
+    .describe('Its clock less that of the ApiServer that heard it, and less what its report took on the way'),
   degraded: z.string().max(512).nullable().describe('Why the host takes no new ships; null when it is well'),
   images: z.int().min(0).optional().describe('Images that Armada pulled here and has not removed'),
+  imageNames: z
+    .array(z.string().max(256))
+    .max(50)
+    .optional()
+    .describe('The names of those, the one first that ships needed last'),
   pulls: z.array(PullState).max(32).optional().describe('Images that are being pulled'),
 })
 /** What the Advisor measures every few seconds. */

@@ -13,6 +13,8 @@ import { Annotations, Counters, Lists } from './shipData.ts'
 import { ShipState } from './shipState.ts'
 import { TraceId } from './traceId.ts'
 
+const rate = z.number().min(0).nullable().optional()
+
 export const ShipSample = z.strictObject({
   ship: Name,
   players: z.int().min(0).nullable(),
@@ -20,6 +22,10 @@ export const ShipSample = z.strictObject({
   map: z.string().max(128).nullable(),
   cpuMillis: z.number().min(0).nullable().describe('CPU used, in thousandths of a core'),
   memoryMiB: z.number().min(0).nullable(),
+  rxBytesPerSecond: rate.describe("Received over its own network; null on the host's"),
+  txBytesPerSecond: rate.describe("Sent over its own network; null on the host's"),
+  readBytesPerSecond: rate.describe('Read from disks'),
+  writeBytesPerSecond: rate.describe('Written to disks'),
 })
 /** What the Advisor last measured of a ship. */
 export type ShipSample = z.infer<typeof ShipSample>

@@ -244,9 +244,28 @@ test('not ready in time: stopped and given back, with what the probe said', asyn
   await until(async () => (await dock.inspect('armada-late-1')) === undefined)
 })
 
+test("what a ship's disk and network carry is measured; on the host's network nothing is its own", async () => {
+  const command = shell(
+    'httpd -p 8080 -h /www; while true; do dd if=/dev/zero of=/tmp/x bs=65536 count=64 conv=fsync; sleep 0.2; done',
+  )
+  const ports = [{ name: 'web', protocol: 'tcp' as const, policy: 'none' as const, containerPort: 8_080 }]
+  await start('carrier', { command, ports, probe: { type: 'tcp', port: 'web', ...quick } })
+  await start('plain', { command: ['sleep', '1000'], network: 'host' })
+  const sampleOf = (name: string) =>
+    monitor.samples.flatMap(({ ships }) => ships).findLast(({ ship }) => ship === name)
+  await until(() => (sampleOf('carrier')?.writeBytesPerSecond ?? 0) > 65_536, 25_000)
+  const { rxBytesPerSecond, txBytesPerSecond, readBytesPerSecond } = sampleOf('carrier') ?? {}
+  assert.ok((rxBytesPerSecond ?? 0) > 100 && (txBytesPerSecond ?? 0) > 100, 'its probes')
+  assert.equal(typeof readBytesPerSecond, 'number')
+  assert.equal(sampleOf('plain')?.rxBytesPerSecond, null)
+})
+
 test('the host sample has figures', () => {
   const last = monitor.samples.at(-1)?.sample
-  assert.ok(last && last.memoryMiB > 100 && last.cpuMillis > 0 && (last.diskFreeMiB ?? 0) > 0)
+  assert.ok(last && last.memoryMiB > 100 && last.cpuMillis > 0)
+  assert.ok((last.diskFreeMiB ?? 0) > 0 && (last.diskTotalMiB ?? 0) > (last.diskFreeMiB ?? 0))
+  assert.ok((last.rxBytesPerSecond ?? -1) >= 0 && (last.txBytesPerSecond ?? -1) >= 0)
+  assert.equal(last.imageNames, [], 'none was pulled here')
   assert.is(last.degraded, null)
 })
 

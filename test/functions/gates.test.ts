@@ -150,8 +150,9 @@ test('who does not read what it asked for is let go; who waits in silence is not
         : new Response(new ReadableStream({ start: (body) => body.enqueue(new TextEncoder().encode('x')) })),
     host: '127.0.0.1',
     port: 0,
-    stallMs: 500,
-    keepAliveMs: 700,
+    // Long enough for all three to be seen beside each other on a busy machine.
+    stallMs: 1_500,
+    keepAliveMs: 2_000,
     log: createLog('test', 'silent'),
   })
   const open = (path: string) => {
@@ -163,14 +164,17 @@ test('who does not read what it asked for is let go; who waits in silence is not
   stalled.pause()
   silent.resume()
   const idle = open('/large').resume()
-  const count = () => server.connections()
-  await until(async () => (await count()) === 3)
-  await until(async () => (await count()) === 1)
-  await delay(1_500)
-  assert.equal(await count(), 1)
-  assert.ok(!silent.closed)
-  for (const socket of [stalled, silent, idle]) socket.destroy()
-  await server.stop({ delayMs: 0, limitMs: 0, onClosed: () => undefined })
+  try {
+    const count = () => server.connections()
+    await until(async () => (await count()) === 3)
+    await until(async () => (await count()) === 1)
+    await delay(2_500)
+    assert.equal(await count(), 1)
+    assert.ok(!silent.closed)
+  } finally {
+    for (const socket of [stalled, silent, idle]) socket.destroy()
+    await server.stop({ delayMs: 0, limitMs: 0, onClosed: () => undefined })
+  }
 })
 
 test('who may only read cannot fill the audit log', async () => {
