@@ -7,8 +7,8 @@ import type { HostSample } from '../../shared/model/host.ts'
 import { MiB } from '../../shared/model/resources.ts'
 import type { Engine } from '../docker/engine.ts'
 import type { Images } from '../docker/images.ts'
-import { carriedBy } from './network.ts'
 import { Rate } from './rate.ts'
+import { carriedHere } from './traffic.ts'
 
 const mostImageNames = 50
 
@@ -28,14 +28,16 @@ export class HostMeter {
   async sample(): Promise<HostSample> {
     const disk = await this.#disk()
     const atMs = performance.now()
-    const { rxBytes, txBytes } = carriedBy('self')
+    const carried = carriedHere()
     return {
       cpuMillis: this.#cpu.of(busyMs(), atMs) ?? 0,
       memoryMiB: memoryUsedMiB(),
       load1: loadavg()[0] ?? 0,
       ...disk,
-      rxBytesPerSecond: Math.round(this.#rx.of(rxBytes, atMs) ?? 0),
-      txBytesPerSecond: Math.round(this.#tx.of(txBytes, atMs) ?? 0),
+      ...(carried && {
+        rxBytesPerSecond: Math.round(this.#rx.of(carried.rxBytes, atMs) ?? 0),
+        txBytesPerSecond: Math.round(this.#tx.of(carried.txBytes, atMs) ?? 0),
+      }),
       degraded: this.#engine.away?.slice(0, 512) ?? null,
       images: this.#images.log.size,
       imageNames: this.#images.log.newest(mostImageNames),

@@ -129,6 +129,8 @@ export class Prober {
       } catch (error) {
         if (signal.aborted) return
         failures++
+        // Nobody knows how many play now.
+        this.#players.delete(entry.grant.ship)
         const isLate = performance.now() - entry.startedAtMs >= probe.startLimitMs
         if (starting && isLate) this.#giveUp(entry, probe, messageOf(error))
         if (!starting && failures >= probe.failures)

@@ -121,10 +121,10 @@ export class Reporter {
       anew,
       holdings: news ? roster.list().map(holdingOf) : null,
       host: sample,
-      sentAtEpochMs: Date.now(),
       ships: due ? this.#options.sampleShips() : [],
       pulls: ends,
       resized,
+      sentAtEpochMs: Date.now(),
     }
     const sentAtMs = performance.now()
     const answer = await answerOf(

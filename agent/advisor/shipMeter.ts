@@ -4,8 +4,8 @@ import type { ShipSample } from '../../shared/model/ship.ts'
 import { type CgroupFiles, cgroupOf } from '../cgroup.ts'
 import type { LastSamples } from '../lastSamples.ts'
 import type { Aboard, Roster } from '../roster.ts'
-import { carriedBy } from './network.ts'
 import { Rate } from './rate.ts'
+import { ShipTraffic } from './traffic.ts'
 
 /** What a game says of itself. */
 export interface Players {
@@ -17,10 +17,7 @@ export interface Players {
 interface Meter {
   files: CgroupFiles | undefined
   cpu: Rate
-  rx: Rate
-  tx: Rate
-  read: Rate
-  write: Rate
+  traffic: ShipTraffic
 }
 
 type Usage = Omit<ShipSample, 'ship' | keyof Players>
@@ -62,19 +59,15 @@ export class ShipMeter {
     try {
       const meter = this.#meters.get(id) ?? newMeter(pid)
       this.#meters.set(id, meter)
-      const usage = meter.files?.readUsage()
-      if (!usage) return unknown
-      const atMs = performance.now()
-      const { disk } = usage
+      const { files } = meter
+      if (!files) return unknown
+      const { cpuMs, memoryBytes } = files.readUsage()
       // On the host's network its traffic is nobody's own.
-      const network = grant.spec.network === 'bridge' ? carriedBy(pid) : null
+      const networkPid = grant.spec.network === 'bridge' ? pid : null
       return {
-        cpuMillis: round(meter.cpu.of(usage.cpuMs, atMs)),
-        memoryMiB: round(usage.memoryBytes / MiB),
-        rxBytesPerSecond: network && whole(meter.rx.of(network.rxBytes, atMs)),
-        txBytesPerSecond: network && whole(meter.tx.of(network.txBytes, atMs)),
-        readBytesPerSecond: disk && whole(meter.read.of(disk.readBytes, atMs)),
-        writeBytesPerSecond: disk && whole(meter.write.of(disk.writeBytes, atMs)),
+        cpuMillis: round(meter.cpu.of(cpuMs, performance.now())),
+        memoryMiB: round(memoryBytes / MiB),
+        ...meter.traffic.of(networkPid, () => files.processes()),
       }
     } catch {
       return unknown
@@ -85,12 +78,7 @@ export class ShipMeter {
 const unknown: Usage = { cpuMillis: null, memoryMiB: null }
 
 function newMeter(pid: number): Meter {
-  const rates = { cpu: new Rate(), rx: new Rate(), tx: new Rate(), read: new Rate(), write: new Rate() }
-  return { files: cgroupOf(pid), ...rates }
-}
-
-function whole(value: number | null): number | null {
-  return value === null ? null : Math.round(value)
+  return { files: cgroupOf(pid), cpu: new Rate(), traffic: new ShipTraffic() }
 }
 
 function round<T extends number | null>(value: T): T {

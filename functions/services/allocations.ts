@@ -119,15 +119,13 @@ export interface Asker {
 
 export function askOf(request: AllocationRequest, { caller, asked, isGone }: Asker): Request {
   const { count, counters, lists, leaseSeconds, labels, annotations, reserve, waitSeconds } = request
-  const nowMs = Date.now()
   return {
     wants: wantsOf(request, caller.token?.fleets ?? null),
     count,
     taking: {
       suffix: newSuffix(),
       by: caller.name,
-      at: new Date(nowMs).toISOString(),
-      leaseUntil: leaseSeconds === undefined ? null : new Date(nowMs + leaseSeconds * 1_000).toISOString(),
+      leaseMs: leaseSeconds === undefined ? null : leaseSeconds * 1_000,
       gift: { labels, annotations, counters, lists, reserve },
     },
     asked,

@@ -11,6 +11,7 @@ import { isAboard, isFinished } from '../../shared/model/shipState.ts'
 import { traced } from '../../shared/trace.ts'
 import { guarded } from '../middleware/authenticate.ts'
 import { tellTraces } from '../middleware/request.ts'
+import { largeShipsPerCommit } from '../stores/ships.ts'
 import type { Stores } from '../stores/stores.ts'
 import type { AgentStreams } from './agentStreams.ts'
 import { crash } from './changes/crash.ts'
@@ -28,8 +29,6 @@ import { queueTickets } from './tickets.ts'
 
 const pingMs = 10_000
 const noRestart = { policy: 'never', most: 1 } as const
-/** Ships that ended carry their last lines, up to 120 kB each in the worst case. */
-const largeShips = 10
 
 export function monitorService(stores: Stores, streams: AgentStreams) {
   const { ships, hosts, berths, samples, blueprints, sessions, mirror } = stores
@@ -122,7 +121,7 @@ export function monitorService(stores: Stores, streams: AgentStreams) {
       const answered = await resizes.take(me, resized)
       // State changes count also while Redis or ZooKeeper is away; what these miss comes with a later report.
       await samples.record(me, host && { ...host, ...clockSkewMs }, mine).catch(() => undefined)
-      await players.heard(mine)
+      await players.heard(me, mine)
       const outdated = new Set(stale.map(({ ship }) => ship))
       const ends = changes.filter((change) => isFinal(change) && !outdated.has(change.ship))
       const said = {
@@ -205,7 +204,7 @@ export function monitorService(stores: Stores, streams: AgentStreams) {
         return next(ship, change, specs.get(ship.id))
       },
       undefined,
-      largeShips,
+      largeShipsPerCommit,
     )
     await queueTickets(
       [...changed.values()].map((row) => row.value),

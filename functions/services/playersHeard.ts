@@ -2,6 +2,7 @@
 // keeps are changed.
 import type { Ship, ShipSample } from '../../shared/model/ship.ts'
 import { isFinished } from '../../shared/model/shipState.ts'
+import { largeShipsPerCommit } from '../stores/ships.ts'
 import type { Stores } from '../stores/stores.ts'
 import { confirm } from './changes/allocating.ts'
 import { probedCounters } from './changes/probed.ts'
@@ -14,14 +15,15 @@ export class PlayersHeard {
   }
 
   /** Never rejects: the next report says the same again. */
-  async heard(measured: readonly ShipSample[]): Promise<void> {
+  async heard(host: string, measured: readonly ShipSample[]): Promise<void> {
     const said = new Map(measured.map((sample) => [sample.ship, sample]))
-    const next = (ship: Ship) => played(ship, said.get(ship.id) as ShipSample)
+    const next = (ship: Ship) =>
+      ship.host === host ? played(ship, said.get(ship.id) as ShipSample) : undefined
     const news = measured.flatMap(({ ship }) => {
       const row = this.#ships.table.get(ship)
       return row && next(row.value) ? [ship] : []
     })
-    if (news.length > 0) await this.#ships.update(news, next).catch(() => undefined)
+    await this.#ships.update(news, next, undefined, largeShipsPerCommit).catch(() => undefined)
   }
 }
 

@@ -83,7 +83,9 @@ function failuresOf({ state, failedStarts, crashes = 0 }: Ship): number {
 /** One that is tried again has forgotten why, or tells how far it is; its history knows. */
 function whyFailed({ state, reason, history = [] }: Ship): string | null | undefined {
   if (state === 'Failed') return reason
-  return history.findLast((entry) => entry.state === 'Queued' && !entry.refused && entry.reason)?.reason
+  return history.findLast(
+    ({ state, reason }) => state === 'Queued' && /^(Start|Crash) \d+ of /.test(reason ?? ''),
+  )?.reason
 }
 
 /** @param readyBeforeMs whatever got Ready later counts as on its way. */

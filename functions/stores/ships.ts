@@ -34,6 +34,8 @@ export interface Leave {
 
 // A transaction takes at most 128 operations; the fence and a fleet record need room beside the ships.
 export const shipsPerCommit = 100
+/** Ships that ended or crashed carry their last lines, up to 120 kB each in the worst case. */
+export const largeShipsPerCommit = 10
 const conflictLimit = 8
 /** Where many want the last room of a quota, all but one of them count anew every time. */
 const crowdLimit = 100

@@ -24,6 +24,9 @@ const Request = z.strictObject({
   extra: ExtraResources.optional(),
 })
 
+/** Allocations count players who are on their way for 30 s: an answer of the game must not be older than that. */
+const mostCountedMs = 10_000
+
 export const BlueprintSpec = z
   .strictObject({
     image: ImageReference,
@@ -144,10 +147,13 @@ export const BlueprintSpec = z
       context.addIssue({ code: 'custom', path: ['sdk'], message })
     }
     const counted = Object.entries(spec.counters ?? {}).find(([, { countedBy }]) => countedBy === 'probe')
-    if (counted && spec.probe.type !== 'query') {
-      const message = `only a query probe counts players, and this blueprint's is "${spec.probe.type}"`
-      context.addIssue({ code: 'custom', path: ['counters', counted[0], 'countedBy'], message })
-    }
+    const wrong = counted && cannotCount(spec.probe, counted[1].capacity)
+    if (wrong)
+      context.addIssue({
+        code: 'custom',
+        path: ['counters', counted[0], wrong.field],
+        message: wrong.message,
+      })
     if (dataBytes(spec) > mostDataBytes) {
       const message = `counters and lists may take ${mostDataBytes} bytes of JSON together`
       context.addIssue({ code: 'custom', path: ['lists'], message })
@@ -163,6 +169,19 @@ export const BlueprintSpec = z
   })
   .meta({ id: 'BlueprintSpec' })
 export type BlueprintSpec = z.infer<typeof BlueprintSpec>
+
+function cannotCount(probe: Probe, capacity: number): { field: string; message: string } | undefined {
+  if (probe.type !== 'query') {
+    const message = `only a query probe counts players, and this blueprint's is "${probe.type}"`
+    return { field: 'countedBy', message }
+  }
+  if (probe.periodMs > mostCountedMs) {
+    const message = `players are counted no less often than every ${mostCountedMs} ms: lower probe.periodMs`
+    return { field: 'countedBy', message }
+  }
+  if (capacity > 0) return undefined
+  return { field: 'capacity', message: 'is what a new ship counts with until its game says more: at least 1' }
+}
 
 export const Blueprint = z
   .strictObject({

@@ -25,7 +25,7 @@ export const Counter = z
       .literal('probe')
       .optional()
       .describe(
-        'probe: it counts the players that the game names in answer to the query probe, and its capacity is the most that the game takes, if it says so. Told every 5 s; what allocations add counts for 30 s on top, while those players are on their way. Nobody else changes it. Default: the ship, allocations and the API count',
+        'probe: it counts the players that the game names in answer to the query probe, and its capacity is the most that the game takes, if it says so. Told every 5 s, so that the probe may wait no longer than 10 s between two questions; what allocations add counts for 30 s on top, while those players are on their way. Nobody else changes it. Default: the ship, allocations and the API count',
       ),
   })
   .refine(({ count, capacity }) => count <= capacity, {

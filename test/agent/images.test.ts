@@ -110,6 +110,7 @@ test('pulled ahead of ships: what became of it is told once, and how far it is w
   assert.is(ended('none')[0]?.state, 'Failed')
   assert.match(String(ended('none')[0]?.reason), /team\/none:1 is not on this host and cannot be pulled/)
   assert.ok(samples.some(({ sample }) => sample.pulls?.some(({ image }) => image === ahead)))
+  await until(() => samples.at(-1)?.sample.imageNames?.includes(ahead) === true, 15_000)
   // Given again, it is answered again; another order for the same image finds it there.
   pulls.length = 0
   orders.set(host, [{ pull: 'again', image: ahead, limitMs: 60_000 }, ...(orders.get(host) ?? [])])

@@ -253,7 +253,7 @@ test("what a ship's disk and network carry is measured; on the host's network no
   await start('plain', { command: ['sleep', '1000'], network: 'host' })
   const sampleOf = (name: string) =>
     monitor.samples.flatMap(({ ships }) => ships).findLast(({ ship }) => ship === name)
-  await until(() => (sampleOf('carrier')?.writeBytesPerSecond ?? 0) > 65_536, 25_000)
+  await until(() => (sampleOf('carrier')?.writeBytesPerSecond ?? 0) > 65_536, 45_000)
   const { rxBytesPerSecond, txBytesPerSecond, readBytesPerSecond } = sampleOf('carrier') ?? {}
   assert.ok((rxBytesPerSecond ?? 0) > 100 && (txBytesPerSecond ?? 0) > 100, 'its probes')
   assert.equal(typeof readBytesPerSecond, 'number')

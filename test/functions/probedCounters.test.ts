@@ -1,5 +1,6 @@
 // Counters that the probe keeps: the players whom a game names are what allocations find room by.
 import assert from 'node:assert/strict'
+import { setTimeout as delay } from 'node:timers/promises'
 import { suite } from 'uvu'
 import { probedCounters } from '../../functions/services/changes/probed.ts'
 import { answerOf, type Client } from '../../shared/api/client.ts'
@@ -40,11 +41,12 @@ const countOf = async (ship: string) => (await shipAt(servers.a, ship)).counters
 const shown = (count: number, capacity: number) => ({ count, capacity, countedBy: 'probe' })
 
 /** A party that may join a game that is on, or begins one. */
-async function seat(add: number) {
+async function seat(add: number, more: { waitSeconds?: number; leaseSeconds?: number } = {}) {
   const room = { players: { minAvailable: add } }
   const json = {
     selectors: [{ state: 'Allocated' as const, counters: room }, { counters: room }],
     counters: { players: { add } },
+    ...more,
   }
   const { allocations } = await answerOf(servers.a.admin.v1.allocations.$post({ json, header: {} }))
   assert.ok(allocations[0])
@@ -77,11 +79,34 @@ test('allocations find room by it; whom they send counts before he has come, and
   await refused(seat(2), 'none_free', /counter "players" has no such room/)
   const second = await seat(1)
   assert.equal(second.ship, ship)
-  // They will not come.
+  // Whether they have come nobody knows before the next report.
   await answerOf(
     servers.a.admin.v1.allocations[':allocation'].$delete({ param: { allocation: second.id }, query: {} }),
   )
+  assert.deepEqual(await countOf(ship), shown(4, 4))
+  await playing(ship, 0, 4)
   assert.deepEqual(await countOf(ship), shown(3, 4))
+})
+
+test('whoever waited for room is on his way from when he got it, and so is his lease', async () => {
+  const [ship = ''] = ids
+  await playing(ship, 4, 4)
+  const asked = seat(1, { waitSeconds: 20, leaseSeconds: 2 })
+  await delay(2_500)
+  await playing(ship, 0, 4)
+  const { at, leaseUntil } = await asked
+  assert.ok(Date.now() - Date.parse(at) < 2_000, at)
+  assert.equal(Date.parse(leaseUntil ?? '') - Date.parse(at), 2_000)
+})
+
+test("another host's players are nobody's here", async () => {
+  const [ship = ''] = ids
+  const before = await countOf(ship)
+  const other = (await joinHost(servers.a, 'south')).client
+  const sample = { ship, players: 1, maxPlayers: 64, map: null, cpuMillis: 1, memoryMiB: 1 }
+  const json = { changes: [], holdings: null, host: null, ships: [sample] }
+  await answerOf(other.v1.monitor.reports.$post({ json }))
+  assert.deepEqual(await countOf(ship), before)
 })
 
 test('nobody else changes it', async () => {
@@ -101,12 +126,16 @@ test('nobody else changes it', async () => {
   await refused(answerOf(servers.a.admin.v1.allocations.$post({ json, header: {} })), 'none_free')
 })
 
-test('a blueprint without a query probe cannot have one', async () => {
+test('a blueprint needs a query probe that asks often, and a capacity to begin with', async () => {
   await refused(
     publish(servers.a, 'mute', { counters }),
     'invalid_request',
     /only a query probe counts players, and this blueprint's is "none"/,
   )
+  const slow = { counters, probe: { ...probe, periodMs: 60_000 } }
+  await refused(publish(servers.a, 'slow', slow), 'invalid_request', /no less often than every 10000 ms/)
+  const empty = { probe, counters: { players: { countedBy: 'probe' } } }
+  await refused(publish(servers.a, 'empty', empty), 'invalid_request', /players.capacity: .*at least 1/)
 })
 
 test('whom an allocation sent is counted by the probe alone after 30 s', () => {

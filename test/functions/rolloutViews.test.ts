@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { suite } from 'uvu'
 import { crash } from '../../functions/services/changes/crash.ts'
-import { giveBack, newShip, refuse } from '../../functions/services/changes/lifecycle.ts'
+import { giveBack, newShip, refuse, requeue } from '../../functions/services/changes/lifecycle.ts'
 import { howShipsDo } from '../../functions/services/rolloutViews.ts'
 import { ShipIndex } from '../../functions/stores/mirror/shipIndex.ts'
 import { Table } from '../../functions/stores/mirror/table.ts'
@@ -64,6 +64,9 @@ test('crashes count, also of a ship that is tried again; of failed starts all bu
     [{ ...newShip(wanted), state: 'Failed' }, 1],
   ]
   for (const [ship, failures] of cases) assert.equal(rolloutWith(ship)?.failures, failures)
+  const unclaimed = requeue({ ...twice, state: 'Scheduled', host: 'h' }, 'controllers', 'h did not claim it')
+  assert.ok(unclaimed)
+  assert.match(rolloutWith(unclaimed)?.lastFailure ?? '', /Crash 2 of 5/)
   assert.match(rolloutWith(twice)?.lastFailure ?? '', /duel-1: Crash 2 of 5, on h: it ended with code 7/)
 })
 

@@ -138,4 +138,17 @@ test('a quota without a limit is refused, of fleets and of a token', async () =>
   await refused(answerOf(admin.v1.tokens.$post({ json: token })), 'invalid_request', /bounds nothing/)
 })
 
+test('a host whose clock is off says so', async () => {
+  const { client } = await joinHost(servers.a, 'late')
+  const host = { cpuMillis: 1, memoryMiB: 1, load1: 0, diskFreeMiB: null, degraded: null }
+  const lineOf = async (skewMs: number) => {
+    const json = { changes: [], holdings: null, host, ships: [], sentAtEpochMs: Date.now() + skewMs }
+    await answerOf(client.v1.monitor.reports.$post({ json }))
+    return (await run('hosts', [])).split('\n').find((line) => line.includes(' late ')) ?? ''
+  }
+  assert.doesNotMatch(await lineOf(0), /clock/)
+  assert.match(await lineOf(-60_000), /its clock is 60 s behind$/)
+  assert.match(await lineOf(90_000), /its clock is 90 s ahead$/)
+})
+
 test.run()

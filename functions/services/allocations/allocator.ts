@@ -144,17 +144,15 @@ export class Allocator {
   #draft(batch: Pending[], drafts: Drafts<Pending>): void {
     const later: Pending[] = []
     const promised = this.#room.promised()
-    for (let pending = batch.shift(); pending; pending = batch.shift()) {
-      if (pending.isGone()) this.#end(pending, gone())
-      else
-        try {
-          const drafted = drafts.add(pending, pending.sure, mayTake(promised, pending.waiter))
-          if (drafted === 'later') later.push(pending)
-          if (drafted === 'none') this.#none(pending)
-        } catch (error) {
-          this.#end(pending, error)
-        }
-    }
+    for (let pending = batch.shift(); pending; pending = batch.shift())
+      try {
+        if (pending.isGone()) throw gone()
+        const drafted = drafts.add(pending, pending.sure, mayTake(promised, pending.waiter))
+        if (drafted === 'later') later.push(pending)
+        if (drafted === 'none') this.#none(pending)
+      } catch (error) {
+        this.#end(pending, error)
+      }
     this.#queue.unshift(...later)
   }
 

@@ -32,6 +32,7 @@ export class Drafts<P extends Ask> {
   readonly #lanes: Lanes
   readonly #byShip = new Map<string, Draft<P>>()
   readonly #keys = new Set<string>()
+  readonly #nowMs = Date.now()
   #bytes = 0
 
   constructor(lanes: Lanes) {
@@ -146,7 +147,7 @@ export class Drafts<P extends Ask> {
       return draft ? 'passed' : 'unfit'
     if (draft && (draft.ships.size > 1 || ask.count > 1 || draft.parts.length >= mostInDeal / 2))
       return 'later'
-    const after = allocate(ship, ask.taking)
+    const after = allocate(ship, ask.taking, this.#nowMs)
     if (after instanceof Error) return after.code === 'RESOURCE_EXHAUSTED' || draft ? 'passed' : 'unfit'
     return { before: draft?.ships.get(id)?.before ?? row, after }
   }

@@ -21,8 +21,8 @@ export interface Taking {
   /** Last part of the allocation's id. */
   suffix: string
   by: string
-  at: string
-  leaseUntil: string | null
+  /** From when it gets its ship, however long it waited for one; null: for as long as the session lasts. */
+  leaseMs: number | null
   gift: Gift
 }
 
@@ -61,8 +61,10 @@ export function mismatch(selector: ShipSelector, ship: Ship): string | undefined
 }
 
 /** The record with the allocation on it, or why it cannot be. */
-export function allocate(ship: Ship, { suffix, by, at, leaseUntil, gift }: Taking): Ship | Refused {
+export function allocate(ship: Ship, { suffix, by, leaseMs, gift }: Taking, nowMs: number): Ship | Refused {
   const { reserve } = gift
+  const at = new Date(nowMs).toISOString()
+  const leaseUntil = leaseMs === null ? null : new Date(nowMs + leaseMs).toISOString()
   const allocations = ship.allocations ?? []
   if (allocations.length >= mostAllocationsOfShip) {
     return new Refused('OUT_OF_RANGE', `has ${mostAllocationsOfShip} allocations already`)

@@ -2,7 +2,7 @@
 import type { Allocation } from '../../../shared/model/allocation.ts'
 import type { Ship } from '../../../shared/model/ship.ts'
 import type { Counters } from '../../../shared/model/shipData.ts'
-import { isOnTheWay, isProbed } from './probed.ts'
+import { isProbed } from './probed.ts'
 
 type Undo = NonNullable<Allocation['undo']>
 type Texts = Record<string, string>
@@ -22,7 +22,7 @@ export function withdrawn(ship: Ship, id: string): Ship {
     allocations: [...all.slice(0, at), ...annotations.later],
     labels: labels.texts,
     ...(ship.annotations && { annotations: annotations.texts }),
-    ...(ship.counters && undo.counters && { counters: uncounted(ship.counters, undo.counters, gone) }),
+    ...(ship.counters && undo.counters && { counters: uncounted(ship.counters, undo.counters) }),
     ...(ship.lists && undo.lists && { lists: unlisted(ship.lists, undo.lists) }),
   }
 }
@@ -53,13 +53,13 @@ function taken(field: 'labels' | 'annotations', texts: Texts, undo: Undo, later:
   return { texts: next, later: after }
 }
 
-function uncounted(counters: Counters, added: Record<string, number>, gone: Allocation): Counters {
+function uncounted(counters: Counters, added: Record<string, number>): Counters {
   const next = { ...counters }
   for (const [name, add] of Object.entries(added)) {
     const old = next[name]
-    // Players who have come leave by themselves.
-    if (old && isProbed(old) && !isOnTheWay(gone, Date.now())) continue
-    if (old) next[name] = { ...old, count: Math.min(old.capacity, Math.max(0, old.count - add)) }
+    // What the probe counts follows with the next report: nobody knows who of them has come.
+    if (old && !isProbed(old))
+      next[name] = { ...old, count: Math.min(old.capacity, Math.max(0, old.count - add)) }
   }
   return next
 }

@@ -1,5 +1,4 @@
 // Counters that the probe keeps: the players whom a game names, and those whom allocations have sent there lately. Pure.
-import type { Allocation } from '../../../shared/model/allocation.ts'
 import type { Ship, ShipSample } from '../../../shared/model/ship.ts'
 import type { Counter, Counters } from '../../../shared/model/shipData.ts'
 
@@ -31,15 +30,8 @@ export function isProbed({ countedBy }: Counter): boolean {
   return countedBy === 'probe'
 }
 
-/** Whether what it added may stand for players who have not come yet. */
-export function isOnTheWay({ at }: Allocation, nowMs: number): boolean {
-  return nowMs - Date.parse(at) < onTheirWayMs
-}
-
 function expected({ allocations = [] }: Ship, name: string, nowMs: number): number {
-  const added = allocations.map((one) => (isOnTheWay(one, nowMs) ? (one.undo?.counters?.[name] ?? 0) : 0))
-  return Math.max(
-    0,
-    added.reduce((sum, add) => sum + add, 0),
-  )
+  const recent = allocations.filter(({ at }) => nowMs - Date.parse(at) < onTheirWayMs)
+  const added = recent.reduce((sum, { undo }) => sum + (undo?.counters?.[name] ?? 0), 0)
+  return Math.max(0, added)
 }
