@@ -7,11 +7,12 @@ import type { Row } from '../stores/mirror/table.ts'
 import type { Fence } from '../stores/ships.ts'
 import type { Stores } from '../stores/stores.ts'
 import { giveBack, isLapsed, shipOf } from './changes/allocating.ts'
-import { avoiding, end, lose, requeue, stop } from './changes/lifecycle.ts'
+import { avoiding, end, giveUp, lose, requeue, stop } from './changes/lifecycle.ts'
 import { elders } from './elders.ts'
 import { serviceApp } from './serviceApp.ts'
 import { tellWorkers } from './ships.ts'
 import { queueTickets } from './tickets.ts'
+import { unwell } from './unwell.ts'
 
 type Decision = ReturnType<typeof routes.Decision.parse>
 
@@ -21,7 +22,10 @@ const next: Record<Exclude<Decision['to'], 'Forgotten'>, (ship: Ship, reason: st
   Queued: (ship, reason) => requeue(ship, 'controllers', reason, { avoidHosts: avoiding(ship) }),
   Lost: (ship, reason) => lose(ship, reason),
   Failed: (ship, reason) => end(ship, 'Failed', 'controllers', reason),
-  Stopping: (ship, reason) => (ship.state === 'Ready' ? stop(ship, 'controllers', reason) : undefined),
+  Stopping: (ship, reason) => {
+    if (ship.state === 'Unhealthy') return giveUp(ship, reason)
+    return ship.state === 'Ready' ? stop(ship, 'controllers', reason) : undefined
+  },
   Stopped: (ship, reason) => end(ship, 'Stopped', 'controllers', reason),
 }
 
@@ -55,6 +59,7 @@ export function controllerService(stores: Stores) {
           unclaimed: olderThan('Scheduled', scheduledMs).slice(0, limit).map(brief),
           finished: finished.slice(0, limit).map(brief),
           aged: (await elders(stores)).slice(0, limit).map(brief),
+          unwell: (await unwell(stores)).slice(0, limit).map(brief),
           lapsed: lapsed().slice(0, limit),
           lost: await Promise.all(
             lost.map(async (row) => ({ ...brief(row), policy: (await hostLost(row)).policy })),

@@ -25,15 +25,19 @@ export async function elders({
     const limit = bornBefore.get(key)
     if (limit !== undefined && readyAt !== null && readyAt < limit) old.push(row)
   }
+  old.sort((a, b) => (a.value.readyAt ?? '').localeCompare(b.value.readyAt ?? ''))
+  return aShareOf(old, (fleet) => mayBeMissing(ships.index.countsOfFleet(fleet)))
+}
+
+/** The first ones of each fleet, as many as there is room for, and all that stand alone. */
+export function aShareOf(rows: readonly Row<Ship>[], roomOf: (fleet: string) => number): Row<Ship>[] {
   const room = new Map<string, number>()
-  return old
-    .sort((a, b) => (a.value.readyAt ?? '').localeCompare(b.value.readyAt ?? ''))
-    .filter(({ value: { fleet } }) => {
-      if (fleet === null) return true
-      const left = room.get(fleet) ?? mayBeMissing(ships.index.countsOfFleet(fleet))
-      room.set(fleet, left - 1)
-      return left > 0
-    })
+  return rows.filter(({ value: { fleet } }) => {
+    if (fleet === null) return true
+    const left = room.get(fleet) ?? roomOf(fleet)
+    room.set(fleet, left - 1)
+    return left > 0
+  })
 }
 
 export function mayBeMissing(counts: Partial<Record<ShipState, number>>): number {

@@ -247,6 +247,7 @@ function belongsAboard(ship: Ship): boolean {
 }
 
 function next(ship: Ship, change: routes.ShipReport, spec: BlueprintSpec | undefined): Ship | undefined {
+  const restart = spec?.lifecycle.restart ?? noRestart
   switch (change.state) {
     case 'Starting':
       return starting(ship, change.reason)
@@ -255,9 +256,11 @@ function next(ship: Ship, change: routes.ShipReport, spec: BlueprintSpec | undef
     case 'Unhealthy':
       return unhealthy(ship, change.reason)
     case 'Stopped':
-      return end(ship, 'Stopped', 'agent', change.reason, change.exit)
+      return ship.failing
+        ? crash(ship, ship.reason ?? change.reason, change.exit, restart)
+        : end(ship, 'Stopped', 'agent', change.reason, change.exit)
     case 'Failed':
-      return crash(ship, change.reason, change.exit, spec?.lifecycle.restart ?? noRestart)
+      return crash(ship, change.reason, change.exit, restart)
     case 'Returned':
       return giveBack(ship, change.reason, change.fault, change.exit, spec?.lifecycle.startAttempts ?? 1)
   }

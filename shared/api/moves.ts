@@ -17,7 +17,7 @@ export const Decision = z.strictObject({
   to: z
     .enum(['Queued', 'Lost', 'Failed', 'Stopping', 'Stopped', 'Forgotten'])
     .describe(
-      'Queued raises the attempt and writes a new ticket; Stopping is for Ready ships only; Forgotten deletes the record of a finished ship',
+      'Queued raises the attempt and writes a new ticket; Stopping is for ships that are Ready or Unhealthy; Forgotten deletes the record of a finished ship',
     ),
   reason: z.string().max(1_000),
 })
@@ -51,6 +51,7 @@ export const Watchlist = z.strictObject({
   finished: z.array(Brief),
   lost: z.array(Brief.extend({ policy: HostLostPolicy })),
   aged: z.array(Brief).describe('Ready, and older than lifecycle.maxAgeMs: to be ended now'),
+  unwell: z.array(Brief).describe('Unhealthy for longer than lifecycle.unhealthy allows: to be ended now'),
   lapsed: z.array(AllocationId).describe('Allocations whose lease has run out unconfirmed'),
 })
 export type Watchlist = z.infer<typeof Watchlist>

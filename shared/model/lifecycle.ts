@@ -22,6 +22,28 @@ const Restart = z
   )
 export type Restart = z.infer<typeof Restart>
 
+const Unhealthy = z
+  .strictObject({
+    policy: z
+      .enum(['endIdle', 'end', 'wait'])
+      .default('endIdle')
+      .describe(
+        'endIdle: it is ended unless somebody has it, whose players may still be there; end: also then; wait: until it is well again',
+      ),
+    afterMs: z
+      .int()
+      .min(1_000)
+      .max(86_400_000)
+      .default(60_000)
+      .describe('How long it may be Unhealthy without a break'),
+  })
+  .describe(
+    'What becomes of a ship that stays Unhealthy: that it had to be ended counts as a crash. A fleet makes another one, and gives up a tenth of its ships at a time; of one that stands alone `restart` decides. Default: {"policy": "endIdle", "afterMs": 60000}',
+  )
+
+/** Of a blueprint that says nothing of it. */
+export const usualUnhealthy = Unhealthy.parse({})
+
 export const Lifecycle = z.strictObject({
   graceMs: z
     .int()
@@ -61,6 +83,7 @@ export const Lifecycle = z.strictObject({
       'A ship that has been there for so long since it was first Ready is ended when it is Ready, never while it is Reserved or Allocated; of a fleet a tenth at a time. Default: no limit',
     ),
   restart: Restart.prefault({}),
+  unhealthy: Unhealthy.optional(),
   hostLost: z
     .strictObject({
       policy: z

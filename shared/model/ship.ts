@@ -91,6 +91,10 @@ export const Ship = z.strictObject({
   home: Name.nullable().optional().describe('The host that it goes back to if it can'),
   avoidHosts: z.array(Name).describe('Hosts that could not start it'),
   exit: ShipExit.nullable(),
+  failing: z
+    .boolean()
+    .optional()
+    .describe('It is ended because it was Unhealthy for too long: that is a crash'),
   moving: z.boolean().optional().describe('It stops only to leave its host: then it is queued again'),
   gang: ShipGang.optional().describe('Ships that are placed all or none; see `gang` of `POST /v1/ships`'),
   createdAt: z.iso.datetime(),

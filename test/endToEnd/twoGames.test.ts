@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs'
 import { connect, type TLSSocket } from 'node:tls'
 import { suite } from 'uvu'
 import { imageOf, mumble, openArena } from '../../infra/quickstart/games.ts'
+import { tellEngine } from '../../infra/stack/engine.ts'
 import { answerOf } from '../../shared/api/client.ts'
 import { adminToken } from '../harness/apiServer.ts'
 import { Cluster } from '../harness/cluster.ts'
@@ -66,6 +67,7 @@ test('two games run side by side, and their players are counted by their own que
     resources: { cpuMillis: 200, memoryMiB: 128 },
     probe: { type: 'query', game: 'mumble', port: 'voice', periodMs: 1_000, failures: 5 },
     counters: { speakers: { capacity: 1, countedBy: 'probe' } },
+    lifecycle: { graceMs: 1_000, unhealthy: { afterMs: 2_000 } },
   }
   await launch('mumble', voice)
   const [[arena], [speech]] = await Promise.all([
@@ -85,6 +87,28 @@ test('two games run side by side, and their players are counted by their own que
   assert.match(await logs(arena?.id ?? ''), /am_underworks/)
   player.destroy()
   await counted('mumble', 0, 1_000)
+})
+
+test('a game that hangs is ended, says so, and its fleet has another one', async () => {
+  const [hung] = await cluster.ships({ fleet: 'mumble' })
+  const container = `armada-${hung?.id}-${hung?.attempt}`
+  const top = await tellEngine(cluster.docker.engine, {
+    path: `/containers/${container}/top?ps_args=-eo%20pid,args`,
+    limitMs: 10_000,
+  })
+  const { Processes } = JSON.parse(top) as { Processes: [pid: string, args: string][] }
+  const game = Processes.filter(([, args]) => /murmur|mumble/.test(args)).at(-1)
+  process.kill(Number(game?.[0]), 'SIGSTOP')
+  await cluster.until('another one is Ready', 60_000, async () => {
+    const ships = await cluster.ships({ fleet: 'mumble' })
+    return ships.some(({ id, state }) => id !== hung?.id && state === 'Ready')
+  })
+  const { state, reason } = await cluster.until('the hung one has ended', 20_000, async () => {
+    const found = (await cluster.ships({ fleet: 'mumble' })).find(({ id }) => id === hung?.id)
+    return found?.state === 'Failed' && found
+  })
+  assert.equal(state, 'Failed')
+  assert.match(reason ?? '', /^Unhealthy since .*: \d+ probes in a row failed/)
 })
 
 test.run()

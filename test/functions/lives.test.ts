@@ -1,4 +1,4 @@
-// Ships that crash after they were Ready, or grow old: queued again, Failed or ended, as their blueprints say.
+// Ships that crash after they were Ready, stay Unhealthy or grow old: queued again, Failed or ended, as their blueprints say.
 import assert from 'node:assert/strict'
 import { suite } from 'uvu'
 import { notBeforeMs } from '../../functions/services/changes/backoff.ts'
@@ -230,6 +230,112 @@ test('age: a tenth of a fleet at a time, the oldest first, never one in use; one
   const stopping = await shipAt(a, eldest === inUse ? second : eldest)
   assert.deepEqual([stopping.state, stopping.reason], ['Stopping', 'too old'])
   assert.deepEqual(await aged(), [], 'the next ones go when these have been replaced')
+})
+
+const unwellIds = async () => (await watchlist()).unwell.map(({ id }) => id)
+
+/** As the controllers do with what the list shows. */
+async function giveUpUnwell(ship: string, attempt = 1): Promise<string[]> {
+  const epoch = await servers.a.lead('controllers')
+  const decisions = [{ ship, attempt, to: 'Stopping' as const, reason: 'Unhealthy for too long' }]
+  const { moved } = await answerOf(
+    servers.a.runner.v1.controllers.decisions.$post({ json: { epoch, decisions } }),
+  )
+  return moved
+}
+
+test('a ship that stays Unhealthy is ended, and that is a crash: tried again, or Failed', async () => {
+  const { a } = servers
+  const lifecycle = { unhealthy: { afterMs: 1_000 } }
+  await publish(a, 'hangs', {
+    ports: [],
+    lifecycle: { ...lifecycle, restart: { policy: 'elsewhere', most: 2 } },
+  })
+  const made = await answerOf(a.admin.v1.ships.$post({ json: { blueprint: 'hangs' }, header: {} }))
+  const ship = made.ships[0]?.id as string
+  const why = '3 probes in a row failed: no answer'
+  const sick = { ship, state: 'Unhealthy' as const, reason: why }
+  const gone = { ship, state: 'Stopped' as const, reason: 'stopped', exit: { ...exit, code: 137 } }
+
+  await boardAgain(ship, 1)
+  await report(host, { ...sick, attempt: 1 })
+  assert.deepEqual(await unwellIds(), [], 'not at once')
+  await until(async () => (await unwellIds()).includes(ship))
+  await report(host, { ship, attempt: 1, state: 'Ready' })
+  assert.deepEqual(await unwellIds(), [], 'it is well again')
+  await report(host, { ...sick, attempt: 1 })
+  assert.deepEqual(await giveUpUnwell(ship), [ship])
+  assert.deepEqual(await giveUpUnwell(ship), [])
+  assert.equal((await shipAt(a, ship)).reason, `Unhealthy for too long: ${why}`)
+  await report(host, { ...gone, attempt: 1 })
+  const again = await shipAt(a, ship)
+  assert.deepEqual([again.state, again.attempt, again.crashes], ['Queued', 2, 1])
+  assert.equal(again.reason, `Crash 1 of 2, on north: Unhealthy for too long: ${why}`)
+
+  await boardAgain(ship, 2)
+  await report(host, { ...sick, attempt: 2 })
+  await giveUpUnwell(ship, 2)
+  await report(host, { ...gone, attempt: 2 })
+  const failed = await shipAt(a, ship)
+  assert.deepEqual([failed.state, failed.exit?.code], ['Failed', 137])
+  assert.match(failed.reason ?? '', /Gave up after 2 crashes in a row.*no answer/)
+})
+
+test('somebody stops a ship that is being given up: then it is Stopped, and not tried again', async () => {
+  const ship = await aboard('stubborn', { policy: 'elsewhere', most: 5 })
+  await report(host, { ship, attempt: 1, state: 'Unhealthy', reason: 'no answer' })
+  await giveUpUnwell(ship)
+  await answerOf(servers.a.admin.v1.ships[':ship'].$delete({ param: { ship }, header: {} }))
+  await report(host, { ship, attempt: 1, state: 'Stopped', reason: 'stopped', exit })
+  assert.equal((await shipAt(servers.a, ship)).state, 'Stopped')
+})
+
+test('whoever may still have players is spared, unless the blueprint says otherwise', async () => {
+  const { a } = servers
+  const hold = async (blueprint: string, unhealthy: object) => {
+    await publish(a, blueprint, { ports: [], labels: { of: blueprint }, lifecycle: { unhealthy } })
+    const made = await answerOf(a.admin.v1.ships.$post({ json: { blueprint }, header: {} }))
+    const ship = made.ships[0]?.id as string
+    await boardAgain(ship, 1)
+    const json = { selectors: [{ matchLabels: { of: blueprint } }] }
+    await answerOf(a.admin.v1.allocations.$post({ json, header: {} }))
+    await report(host, { ship, attempt: 1, state: 'Unhealthy', reason: 'no answer' })
+    return ship
+  }
+  const [kept, ended, waits] = [
+    await hold('kept', { afterMs: 1_000 }),
+    await hold('ended', { policy: 'end', afterMs: 1_000 }),
+    await hold('waits', { policy: 'wait', afterMs: 1_000 }),
+  ]
+  await until(async () => (await unwellIds()).includes(ended))
+  const listed = await unwellIds()
+  assert.ok(!listed.includes(kept) && !listed.includes(waits))
+})
+
+test('of a fleet that is Unhealthy as a whole a tenth is given up at a time, and replaced by the fleet', async () => {
+  const { a } = servers
+  await publish(a, 'sick', {
+    ...{ ports: [], lifecycle: { unhealthy: { afterMs: 1_000 }, restart: { policy: 'elsewhere', most: 5 } } },
+  })
+  await answerOf(a.admin.v1.fleets.$post({ json: { name: 'sick', blueprint: 'sick', replicas: 20 } }))
+  const epoch = await a.lead('controllers')
+  const { revision } = await answerOf(a.admin.v1.fleets[':fleet'].$get({ param: { fleet: 'sick' } }))
+  const step = { epoch, revision, create: 20, stop: [], forget: false }
+  const { created } = await answerOf(
+    a.runner.v1.fleets[':fleet'].steps.$post({ param: { fleet: 'sick' }, json: step }),
+  )
+  const all = created.map((ship) => ({ ship, attempt: 1 }))
+  await claim(host, all)
+  await report(host, ...all.map((of) => ({ ...of, state: 'Ready' as const })))
+  await report(host, ...all.map((of) => ({ ...of, state: 'Unhealthy' as const, reason: 'no answer' })))
+  const mine = async () => (await unwellIds()).filter((id) => created.includes(id))
+  await until(async () => (await mine()).length === 2)
+  const [first = ''] = await mine()
+  await giveUpUnwell(first)
+  assert.deepEqual(await mine(), [], 'of 19 there is one missing')
+  await report(host, { ship: first, attempt: 1, state: 'Stopped', reason: 'stopped', exit })
+  assert.equal((await shipAt(a, first)).state, 'Failed', 'its fleet makes another one')
+  assert.equal((await mine()).length, 1)
 })
 
 test('how many of a fleet may be missing for age', () => {

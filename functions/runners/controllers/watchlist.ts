@@ -10,6 +10,7 @@ import { returnLapsed } from './lapses.ts'
 import { resolveLost } from './lost.ts'
 import type { Office } from './office.ts'
 import { queueAgain } from './tickets.ts'
+import { endUnwell } from './unwell.ts'
 
 const everyMs = 1_000
 
@@ -32,7 +33,13 @@ export async function attend(
   }
   await ledLoop({ name: 'watchlist', everyMs, signal, log }, async () => {
     const list = await answerOf(client.v1.controllers.watchlist.$get({ query }, { init: { signal } }))
-    const decided: Decision[][] = [queueAgain(list), resolveLost(list, brake()), endAged(list), forget(list)]
+    const decided: Decision[][] = [
+      queueAgain(list),
+      resolveLost(list, brake()),
+      endAged(list),
+      endUnwell(list),
+      forget(list),
+    ]
     await sendDecisions(decided.flat(), office)
     await returnLapsed(list, office)
   })

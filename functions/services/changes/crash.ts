@@ -1,4 +1,5 @@
-// Crash: what becomes of a ship that failed after it was Ready, as its blueprint says. Pure.
+// Crash: what becomes of a ship that failed after it was Ready, or had to be ended because it was unwell, as its blueprint
+// says. Pure.
 import type { Restart } from '../../../shared/model/lifecycle.ts'
 import type { Ship, ShipExit } from '../../../shared/model/ship.ts'
 import { crashesOf } from './backoff.ts'
@@ -10,7 +11,9 @@ export function crash(
   exit: ShipExit | null,
   { policy, most }: Restart,
 ): Ship | undefined {
-  if (policy === 'never' || ship.state === 'Stopping') return end(ship, 'Failed', 'agent', reason, exit)
+  // Its fleet has made another one as soon as it began to stop.
+  const isReplaced = ship.state === 'Stopping' && (!ship.failing || ship.fleet !== null)
+  if (policy === 'never' || isReplaced) return end(ship, 'Failed', 'agent', reason, exit)
   const crashes = crashesOf(ship) + 1
   if (crashes >= most) {
     const detail = `Gave up after ${crashes} crashes in a row. The last one, on ${ship.host}: ${reason}`

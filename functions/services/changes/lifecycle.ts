@@ -198,6 +198,7 @@ export function requeue(ship: Ship, by: Mover, reason: string, change: Partial<S
     readyAt: null,
     resize: undefined,
     moving: false,
+    failing: undefined,
     ...(ship.crashes && { crashes: crashesOf(ship) }),
     // While it is Queued no host has it: its gang goes on waiting for it.
     ...(ship.gang && ship.state !== 'Queued' && { gang: { ...ship.gang, alone: true } }),
@@ -277,16 +278,23 @@ export function end(
 ): Ship | undefined {
   if (ship.state === 'Stopping' && ship.moving) return requeue(ship, by, ship.reason ?? reason, { exit })
   // What we stopped ourselves is Stopped, whatever code the game ended with.
-  const state = ship.state === 'Stopping' && by === 'agent' ? 'Stopped' : to
+  const state = ship.state === 'Stopping' && by === 'agent' && !ship.failing ? 'Stopped' : to
   return move(ship, state, by, reason, { exit })
 }
 
 /** A person, or the fleet, wants it gone. */
 export function stop(ship: Ship, by: 'api' | 'controllers', reason: string): Ship | undefined {
-  if (ship.state === 'Stopping' && ship.moving) return remembering({ ...ship, moving: false, reason })
+  if (ship.state === 'Stopping' && (ship.moving || ship.failing))
+    return remembering({ ...ship, moving: false, failing: undefined, reason })
   if (isFinished(ship.state) || ship.state === 'Stopping') return undefined
   if (ship.state === 'Queued' || ship.state === 'Lost') return move(ship, 'Stopped', by, reason)
   return move(ship, 'Stopping', by, reason)
+}
+
+/** It does not get well. What becomes of it is decided when it has ended on its host, so that it never runs twice. */
+export function giveUp(ship: Ship, reason: string): Ship | undefined {
+  const told = ship.reason === null ? reason : `${reason}: ${ship.reason}`
+  return move(ship, 'Stopping', 'controllers', told.slice(0, 1_000), { failing: true })
 }
 
 /** Its host is gone; the record still names it, so that a host that returns can say what became of the ship. */

@@ -38,7 +38,7 @@ class Api {
   async start(): Promise<string> {
     const app = new OpenAPIHono()
     app.openapi(routes.watchlist, (c) =>
-      c.json({ withoutTicket: [], unclaimed: [], finished: [], lost: [], aged: [] }, 200),
+      c.json({ withoutTicket: [], unclaimed: [], finished: [], lost: [], aged: [], unwell: [] }, 200),
     )
     app.openapi(routes.decide, (c) => {
       const { decisions } = c.req.valid('json')
