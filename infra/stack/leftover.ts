@@ -2,7 +2,7 @@
 //
 // INVARIANT: a process is only ever signalled while its start time and command line still match the mark.
 // A process id alone proves nothing: ids are given out again.
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { sleep } from '../../shared/loop.ts'
 
@@ -37,11 +37,26 @@ export function eraseMark(dir: string): void {
   rmSync(markFile(dir), { force: true })
 }
 
+/** What the kernel tells of a process or thread, from its state on. */
+function fieldsOf(folder: string): string[] {
+  const stat = readFileSync(`${folder}/stat`, 'utf8')
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+}
+
+/** Whether all its threads stand still: after SIGSTOP they do so one by one, some ms later on a busy machine. */
+export function standsStill(pid: number): boolean {
+  try {
+    const threads = readdirSync(`/proc/${pid}/task`)
+    return threads.every((thread) => fieldsOf(`/proc/${pid}/task/${thread}`)[0] === 'T')
+  } catch {
+    return false
+  }
+}
+
 /** Start time of a living process in clock ticks; undefined when there is none, or only its zombie. */
 export function startTicksOf(pid: number): string | undefined {
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    const fields = fieldsOf(`/proc/${pid}`)
     return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19]
   } catch (error) {
     // Any other error, such as too many open files, is no proof that the process is gone.

@@ -19,12 +19,16 @@ import {
   livingMark,
   type Mark,
   signalMarked,
+  standsStill,
   startTicksOf,
   waitGone,
   writeMark,
 } from './leftover.ts'
 import type { Server } from './server.ts'
 import { lastLines, openLog } from './serverLog.ts'
+
+const stopsWithinMs = 1_000
+const idle = new Int32Array(new SharedArrayBuffer(4))
 
 /** Whether a server that ends by itself is started again; a function is told each time. */
 export type Revive = boolean | ((told: string) => void)
@@ -97,7 +101,10 @@ class OwnServer implements Server {
   }
 
   pause(): void {
-    if (this.#mark !== undefined) signalMarked(this.#mark, 'SIGSTOP')
+    if (this.#mark === undefined) return
+    signalMarked(this.#mark, 'SIGSTOP')
+    const untilMs = performance.now() + stopsWithinMs
+    while (!standsStill(this.#mark.pid) && performance.now() < untilMs) Atomics.wait(idle, 0, 0, 1)
   }
 
   resume(): void {
