@@ -129,12 +129,13 @@ export class Prober {
       } catch (error) {
         if (signal.aborted) return
         failures++
-        // Nobody knows how many play now.
-        this.#players.delete(entry.grant.ship)
         const isLate = performance.now() - entry.startedAtMs >= probe.startLimitMs
         if (starting && isLate) this.#giveUp(entry, probe, messageOf(error))
-        if (!starting && failures >= probe.failures)
+        if (!starting && failures >= probe.failures) {
+          // Nobody knows how many play now.
+          this.#players.delete(entry.grant.ship)
           this.#unwell(entry, `${failures} probes in a row failed: ${messageOf(error)}`)
+        }
       }
       await sleep(pauseMs * (0.9 + Math.random() * 0.2), signal)
       pauseMs = Math.min(pauseMs * 1.5, probe.periodMs)
