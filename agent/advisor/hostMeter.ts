@@ -1,5 +1,5 @@
-// Measures the whole machine: processor, memory, load, network, and room where Docker keeps its data. The kernel's own files are
-// read at once, as in cgroup.ts.
+// Measures the whole machine: processor, memory, load, network, and room where Docker keeps its data. The kernel's own
+// files are read at once, as in cgroup.ts.
 import { readFileSync } from 'node:fs'
 import { statfs } from 'node:fs/promises'
 import { loadavg } from 'node:os'

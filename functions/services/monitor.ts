@@ -114,13 +114,13 @@ export function monitorService(stores: Stores, streams: AgentStreams) {
         ships: measured,
         pulls: ended,
       } = c.req.valid('json')
-      const clockSkewMs = sentAtEpochMs === undefined ? {} : { clockSkewMs: sentAtEpochMs - Date.now() }
+      const skew = sentAtEpochMs === undefined ? {} : { clockSkewMs: sentAtEpochMs - Date.now() }
       tellTraces(c, changes)
       const mine = measured.filter(({ ship }) => ships.table.get(ship)?.value.host === me)
       const stale = await applyChanges(me, changes)
       const answered = await resizes.take(me, resized)
       // State changes count also while Redis or ZooKeeper is away; what these miss comes with a later report.
-      await samples.record(me, host && { ...host, ...clockSkewMs }, mine).catch(() => undefined)
+      await samples.record(me, host && { ...host, ...skew }, mine).catch(() => undefined)
       await players.heard(me, mine)
       const outdated = new Set(stale.map(({ ship }) => ship))
       const ends = changes.filter((change) => isFinal(change) && !outdated.has(change.ship))

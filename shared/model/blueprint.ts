@@ -146,14 +146,11 @@ export const BlueprintSpec = z
       const message = 'the probe "sdk" waits for the word of the ship; leave it out, or choose another probe'
       context.addIssue({ code: 'custom', path: ['sdk'], message })
     }
-    const counted = Object.entries(spec.counters ?? {}).find(([, { countedBy }]) => countedBy === 'probe')
-    const wrong = counted && cannotCount(spec.probe, counted[1].capacity)
-    if (wrong)
-      context.addIssue({
-        code: 'custom',
-        path: ['counters', counted[0], wrong.field],
-        message: wrong.message,
-      })
+    for (const [name, { countedBy, capacity }] of Object.entries(spec.counters ?? {})) {
+      const wrong = countedBy === 'probe' && cannotCount(spec.probe, capacity)
+      if (wrong)
+        context.addIssue({ code: 'custom', path: ['counters', name, wrong.field], message: wrong.message })
+    }
     if (dataBytes(spec) > mostDataBytes) {
       const message = `counters and lists may take ${mostDataBytes} bytes of JSON together`
       context.addIssue({ code: 'custom', path: ['lists'], message })

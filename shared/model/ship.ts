@@ -13,7 +13,7 @@ import { Annotations, Counters, Lists } from './shipData.ts'
 import { ShipState } from './shipState.ts'
 import { TraceId } from './traceId.ts'
 
-/** Of the last 15 s, as long as the ship has run for 20; null while that is not known. */
+/** Over the last 15 s; left out or null until it was read twice. */
 const rate = z.number().min(0).nullable().optional()
 
 export const ShipSample = z.strictObject({

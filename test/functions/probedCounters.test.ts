@@ -134,7 +134,7 @@ test('a blueprint needs a query probe that asks often, and a capacity to begin w
   )
   const slow = { counters, probe: { ...probe, periodMs: 60_000 } }
   await refused(publish(servers.a, 'slow', slow), 'invalid_request', /no less often than every 10000 ms/)
-  const empty = { probe, counters: { players: { countedBy: 'probe' } } }
+  const empty = { probe, counters: { seats: counters.players, players: { countedBy: 'probe' } } }
   await refused(publish(servers.a, 'empty', empty), 'invalid_request', /players.capacity: .*at least 1/)
 })
 
