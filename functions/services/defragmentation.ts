@@ -3,7 +3,7 @@ import type { Defragmentation } from '../../shared/api/simulations.ts'
 import { ordersOf } from '../../shared/model/host.ts'
 import { type EmptyQuestion, type EmptyReply, mostEmptied, mostMoved } from '../../shared/model/question.ts'
 import type { Ship } from '../../shared/model/ship.ts'
-import { isAboard, isInUse } from '../../shared/model/shipState.ts'
+import { isAboard, isSpared } from '../../shared/model/shipState.ts'
 import { type Demand, demandOf } from '../../shared/model/ticket.ts'
 import type { Stores } from '../stores/stores.ts'
 
@@ -49,7 +49,7 @@ function usedHosts({ hosts, ships }: Stores): Used[] {
       .ofHost(host)
       .map((row) => row.value)
       .filter(({ state }) => isAboard(state))
-    const inUse = aboard.filter(({ state }) => isInUse(state)).length
+    const inUse = aboard.filter(isSpared).length
     if (aboard.length > 0 && !ordersOf(value).drain) used.push({ host, aboard, inUse })
   }
   return used.sort((a, b) => a.aboard.length - b.aboard.length)

@@ -3,7 +3,7 @@ import * as routes from '../../shared/api/drains.ts'
 import { ArmadaError } from '../../shared/errors.ts'
 import { type Host, ordersOf } from '../../shared/model/host.ts'
 import type { Ship } from '../../shared/model/ship.ts'
-import { isAboard, isInUse } from '../../shared/model/shipState.ts'
+import { isAboard, isSpared } from '../../shared/model/shipState.ts'
 import { guarded } from '../middleware/authenticate.ts'
 import { etcdKeys } from '../stores/keys.ts'
 import type { Row } from '../stores/mirror/table.ts'
@@ -34,7 +34,8 @@ export function drainService(stores: Stores) {
       const drain = row && ordersOf(row.value).drain
       if (!row || String(row.revision) !== revision || !drain) throw movedOn(`The drain of host "${host}"`)
       // Only a person's own word, the deadline, ends ships with players on them.
-      const by = isOver(drain.deadline) ? 'api' : 'controllers'
+      const overdue = isOver(drain.deadline)
+      const by = overdue ? 'api' : 'controllers'
       const reason = `host ${host} is being drained`
       const attempts = new Map([...stops, ...move].map(({ ship, attempt }) => [ship, attempt]))
       const moving = new Set(move.map(({ ship }) => ship))
@@ -42,6 +43,7 @@ export function drainService(stores: Stores) {
         [...attempts.keys()],
         (ship) => {
           if (ship.host !== host || ship.attempt !== attempts.get(ship.id)) return undefined
+          if (!overdue && isSpared(ship)) return undefined
           return moving.has(ship.id) ? relocate(ship, by, reason) : stop(ship, by, reason)
         },
         stillDraining(row, leader),
@@ -59,9 +61,9 @@ export function drainService(stores: Stores) {
     const due = ships.index
       .ofHost(value.id)
       .map((row) => row.value)
-      .filter(({ state }) => isAboard(state) && state !== 'Stopping' && (overdue || !isInUse(state)))
+      .filter((ship) => isAboard(ship.state) && ship.state !== 'Stopping' && (overdue || !isSpared(ship)))
       .slice(0, mostShips)
-      .map(({ id, attempt, state, fleet }) => ({ id, attempt, state, fleet }))
+      .map(({ id, attempt, state, wasInUse, fleet }) => ({ id, attempt, state, wasInUse, fleet }))
     return [{ host: value.id, revision: String(revision), overdue, ships: due }]
   }
 

@@ -5,7 +5,7 @@ import { promisedMs } from '../../shared/model/doneBy.ts'
 import { allocatableOf, type Host, type HostView, ordersOf } from '../../shared/model/host.ts'
 import type { Labels } from '../../shared/model/name.ts'
 import type { Ship } from '../../shared/model/ship.ts'
-import { isAboard, isInUse } from '../../shared/model/shipState.ts'
+import { isAboard, isSpared } from '../../shared/model/shipState.ts'
 import { guarded } from '../middleware/authenticate.ts'
 import type { Row } from '../stores/mirror/table.ts'
 import type { HostReport } from '../stores/redis/samples.ts'
@@ -90,7 +90,7 @@ function view({ value: host, revision }: Row<Host>, report: HostReport | null, {
   const { credentialDigest, nextDigest, previous, orders, ...shown } = host
   const { labels, cordon, drain } = ordersOf(host)
   const aboard = ships.index.ofHost(host.id).filter(({ value }) => isAboard(value.state))
-  const inUse = aboard.map(({ value }) => value).filter(({ state }) => isInUse(state))
+  const inUse = aboard.map(({ value }) => value).filter(isSpared)
   return {
     ...shown,
     revision: String(revision),

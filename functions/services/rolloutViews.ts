@@ -9,9 +9,9 @@ import {
   sizeOf,
 } from '../../shared/model/rollout.ts'
 import type { Ship } from '../../shared/model/ship.ts'
-import { isFinished, isLive, type ShipState } from '../../shared/model/shipState.ts'
+import { isFinished, isLive, isSpared, type ShipState } from '../../shared/model/shipState.ts'
 import type { ShipIndex } from '../stores/mirror/shipIndex.ts'
-import { afterDeadline, isSpared } from './changes/deadline.ts'
+import { afterDeadline } from './changes/deadline.ts'
 
 type Counts = Partial<Record<ShipState, number>>
 

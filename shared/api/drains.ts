@@ -13,7 +13,7 @@ export const DrainView = z.strictObject({
   host: Name,
   revision: z.string().describe('Of the host: a step names it'),
   overdue: z.boolean().describe("By the ApiServer's clock: ships in use have to go as well"),
-  ships: z.array(Ship.pick({ id: true, attempt: true, state: true, fleet: true })),
+  ships: z.array(Ship.pick({ id: true, attempt: true, state: true, wasInUse: true, fleet: true })),
 })
 export type DrainView = z.infer<typeof DrainView>
 

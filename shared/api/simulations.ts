@@ -81,7 +81,12 @@ export const Defragmentation = z
         z.strictObject({
           host: Name,
           ships: z.int().min(1),
-          inUse: z.int().min(0).describe('Those that are Allocated or Reserved: they are never moved'),
+          inUse: z
+            .int()
+            .min(0)
+            .describe(
+              'Those that are Allocated or Reserved, or were before they became Unhealthy: they are never moved',
+            ),
           reason: z.string(),
         }),
       )

@@ -120,7 +120,10 @@ export const HostView = Host.omit({ credentialDigest: true, nextDigest: true, pr
         .enum(['Draining', 'Overdue', 'Drained'])
         .describe('Overdue: the deadline has passed and ships in use are being stopped'),
       left: z.int().min(0).describe('Ships that are still aboard'),
-      inUse: z.int().min(0).describe('Those of them that are Allocated or Reserved'),
+      inUse: z
+        .int()
+        .min(0)
+        .describe('Those of them that are Allocated or Reserved, or were before they became Unhealthy'),
       expectedEnd: z.iso
         .datetime()
         .nullable()

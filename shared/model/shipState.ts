@@ -130,6 +130,17 @@ export function isInUse(state: ShipState): boolean {
   return state === 'Allocated' || state === 'Reserved'
 }
 
+/** In use as far as its end is concerned: whatever was in use when it fell ill is in use again when it is well. */
+export function isSpared({
+  state,
+  wasInUse,
+}: {
+  state: ShipState
+  wasInUse?: ShipState | null | undefined
+}): boolean {
+  return isInUse(state) || Boolean(wasInUse)
+}
+
 /** Counts towards the replicas of its fleet. */
 export function isLive(state: ShipState): boolean {
   return !isFinished(state) && state !== 'Stopping'

@@ -172,10 +172,15 @@ test('the scheduler places nothing on a cordoned host, says why, and does when i
 test('a drain: a ship that stands alone ends, then is queued again; one in use stays to the deadline', async () => {
   const { a, b } = servers
   const { client } = await joinHost(a, 'leaky')
-  const [alone, used, gone] = (await boardShips(a, client, 3)) as [string, string, string]
-  await a.stores.ships.update([used], (ship) => ({ ...ship, state: 'Allocated' }))
+  const [alone, used, gone, ill] = (await boardShips(a, client, 4)) as [string, string, string, string]
+  await a.stores.ships.update([used, ill], (ship) => ({ ...ship, state: 'Allocated' }))
+  // A match that misses its pings for a while goes on.
+  await report(client, { ship: ill, attempt: 1, state: 'Unhealthy', reason: 'no pings' })
   const view = await drain(b, 'leaky', 3_600)
-  assert.deepEqual([view.cordon?.reason, view.drain?.state, view.drain?.left], ['draining', 'Draining', 3])
+  assert.deepEqual(
+    [view.cordon?.reason, view.drain?.state, view.drain?.left, view.drain?.inUse],
+    ['draining', 'Draining', 4, 2],
+  )
   await until(async () => (await shipAt(b, alone)).state === 'Stopping')
   assert.equal((await shipAt(b, alone)).attempt, 1, 'not queued while it may still run')
   await until(async () => (await shipAt(b, gone)).state === 'Stopping')
@@ -184,12 +189,18 @@ test('a drain: a ship that stands alone ends, then is queued again; one in use s
   const moved = await shipAt(a, alone)
   assert.deepEqual([moved.state, moved.attempt, moved.host], ['Queued', 2, null])
   assert.equal((await shipAt(a, gone)).state, 'Stopped', 'a person wanted it gone')
-  assert.deepEqual((await hostAt(a, 'leaky')).drain?.left, 1)
+  assert.deepEqual((await hostAt(a, 'leaky')).drain?.left, 2)
   await new Promise((resolve) => setTimeout(resolve, 1_500))
   assert.equal((await shipAt(a, used)).state, 'Allocated')
+  assert.equal((await shipAt(a, ill)).state, 'Unhealthy')
+  const { revision } = await hostAt(a, 'leaky')
+  const json = { epoch, revision, stop: [{ ship: ill, attempt: 1 }], move: [{ ship: used, attempt: 1 }] }
+  const step = a.runner.v1.controllers.drains[':host'].steps.$post({ param: { host: 'leaky' }, json })
+  assert.deepEqual((await answerOf(step)).leaving, [], 'whatever the step says')
   await drain(a, 'leaky', 0)
   await until(async () => (await shipAt(a, used)).state === 'Stopping')
-  await report(client, stopped(used))
+  await until(async () => (await shipAt(a, ill)).state === 'Stopping')
+  await report(client, stopped(used), stopped(ill))
   assert.equal((await shipAt(b, used)).state, 'Stopped')
   await until(async () => (await hostAt(b, 'leaky')).drain?.state === 'Drained')
 })

@@ -6,7 +6,7 @@
 import { answerOf } from '../../../shared/api/client.ts'
 import type { DrainStep, DrainView } from '../../../shared/api/drains.ts'
 import { ArmadaError, messageOf } from '../../../shared/errors.ts'
-import { isInUse } from '../../../shared/model/shipState.ts'
+import { isSpared } from '../../../shared/model/shipState.ts'
 import { each } from '../../../shared/zookeeper/persistence.ts'
 import { isDeposed, ledLoop } from '../ledLoop.ts'
 import type { Office } from './office.ts'
@@ -35,10 +35,11 @@ export async function keepDrains(office: Office): Promise<void> {
 /** Who leaves next: those that a fleet replaces are stopped, the others moved. */
 export function leavingOf({ overdue, ships }: Pick<DrainView, 'overdue' | 'ships'>) {
   const leaving: Pick<DrainStep, 'stop' | 'move'> = { stop: [], move: [] }
-  for (const { id: ship, attempt, state, fleet } of ships) {
-    if (isInUse(state) && !overdue) continue
+  for (const one of ships) {
+    const { id: ship, attempt, fleet } = one
+    if (isSpared(one) && !overdue) continue
     // A session ends with its ship: to begin it again elsewhere, empty, would serve nobody.
-    const kind = fleet === null && !isInUse(state) ? leaving.move : leaving.stop
+    const kind = fleet === null && !isSpared(one) ? leaving.move : leaving.stop
     if (kind.length < shipsInStep) kind.push({ ship, attempt })
   }
   return leaving

@@ -2,13 +2,8 @@
 import type { Fleet } from '../../../shared/model/fleet.ts'
 import { defaultStrategy, endsAt } from '../../../shared/model/rollout.ts'
 import type { Ship } from '../../../shared/model/ship.ts'
-import { isFinished, isInUse } from '../../../shared/model/shipState.ts'
+import { isFinished, isSpared } from '../../../shared/model/shipState.ts'
 import { stop } from './lifecycle.ts'
-
-/** In use as far as a rollout is concerned: whatever was in use when it fell ill is in use again when it is well. */
-export function isSpared({ state, wasInUse }: Pick<Ship, 'state' | 'wasInUse'>): boolean {
-  return isInUse(state) || Boolean(wasInUse)
-}
 
 /** What becomes of a ship because of the deadline of its fleet's rollout; undefined: nothing now. */
 export function afterDeadline(ship: Ship, fleet: Fleet, nowMs: number): Ship | undefined {

@@ -169,16 +169,19 @@ controllers('a drain: fleets replace theirs, others move, those in use stay unti
     ship('starts', 'Starting'),
     ship('in-use', 'Allocated'),
     ship('kept', 'Reserved', 'lobby'),
+    { ...ship('ill-in-use', 'Unhealthy', 'lobby'), wasInUse: 'Allocated' as const },
+    { ...ship('ill-alone', 'Unhealthy'), wasInUse: 'Allocated' as const },
+    ship('ill', 'Unhealthy'),
   ]
   const names = (list: { ship: string }[]) => list.map((one) => one.ship)
   const before = leavingOf({ overdue: false, ships })
-  assert.equal([names(before.stop), names(before.move)], [['of-fleet'], ['alone', 'starts']])
+  assert.equal([names(before.stop), names(before.move)], [['of-fleet'], ['alone', 'starts', 'ill']])
   const after = leavingOf({ overdue: true, ships })
   assert.equal(
     [names(after.stop), names(after.move)],
     [
-      ['of-fleet', 'in-use', 'kept'],
-      ['alone', 'starts'],
+      ['of-fleet', 'in-use', 'kept', 'ill-in-use', 'ill-alone'],
+      ['alone', 'starts', 'ill'],
     ],
   )
   const many = Array.from({ length: 250 }, (_, i) => ship(`s-${i}`, 'Ready'))
