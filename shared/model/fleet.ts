@@ -70,6 +70,17 @@ export const Fleet = z.strictObject({
 /** The record in etcd. */
 export type Fleet = z.infer<typeof Fleet>
 
+/** The newest revision that it has ever gone to. */
+export function newestOf({
+  blueprint,
+  rollout,
+}: {
+  blueprint: BlueprintRef
+  rollout?: Pick<Rollout, 'from' | 'newest'> | null | undefined
+}): number {
+  return Math.max(blueprint.revision, rollout?.from ?? 0, rollout?.newest ?? 0)
+}
+
 export const FleetView = Fleet.omit({ held: true, makerQuota: true, history: true })
   .extend({
     revision: z.string().describe('Changes with every change of the record'),

@@ -124,6 +124,13 @@ export const Rollout = z.strictObject({
   state: RolloutState,
   from: z.int().min(1).describe('The revision to go back to'),
   to: z.int().min(1).describe('The revision that all ships are to have'),
+  newest: z
+    .int()
+    .min(1)
+    .optional()
+    .describe(
+      'The newest revision that the fleet has ever gone to: one that follows its blueprint goes by itself to later ones only',
+    ),
   startedAt: z.iso.datetime(),
   since: z.iso.datetime().describe('When it came into its state, or went on after a pause'),
   reason: z.string().max(500).nullable().describe('Who wanted it, or why it is rolled back'),

@@ -314,6 +314,13 @@ test('a fleet that follows its blueprint goes to every new revision by itself, u
   await publish(servers.a, 'hall', { env: { VERSION: '3' } })
   await until(async () => (await fleetNamed('hall')).blueprint.revision === 3, patienceMs)
   await reaches('hall', 'done')
+  // Twice back: also then the last one is what it came from.
+  await rollback('hall', { revision: 2 })
+  await reaches('hall', 'rolled-back')
+  await rollback('hall', { revision: 1 })
+  await reaches('hall', 'rolled-back')
+  await sleep(2_500)
+  assert.equal((await fleetNamed('hall')).blueprint.revision, 1, 'it went where it came from before')
 })
 
 test('a deadline: sessions on old ships are told when they end, and end then and not before', async () => {

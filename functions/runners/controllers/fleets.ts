@@ -7,7 +7,7 @@
 import { allOf, answerOf } from '../../../shared/api/client.ts'
 import { ArmadaError, messageOf } from '../../../shared/errors.ts'
 import type { Bell } from '../../../shared/loop.ts'
-import type { FleetView } from '../../../shared/model/fleet.ts'
+import { type FleetView, newestOf } from '../../../shared/model/fleet.ts'
 import { isOver } from '../../../shared/model/rollout.ts'
 import type { ShipView } from '../../../shared/model/ship.ts'
 import type { ShipState } from '../../../shared/model/shipState.ts'
@@ -88,17 +88,14 @@ function isOld({ blueprint }: SeenFleet, need: Extract<Need, { do: 'create' }>):
   return 'of' in need && need.of !== blueprint.revision
 }
 
-async function revisionToFollow(
-  { follow, deleting, blueprint, rollout }: SeenFleet,
-  { client, signal }: Office,
-): Promise<Need | undefined> {
+async function revisionToFollow(fleet: SeenFleet, { client, signal }: Office): Promise<Need | undefined> {
+  const { follow, deleting, blueprint, rollout } = fleet
   if (!follow || deleting || rollout?.paused) return undefined
   const param = { blueprint: blueprint.name }
   const request = client.v1.blueprints[':blueprint'].$get({ param, query: {} }, { init: { signal } })
   const { revision } = await answerOf(request)
   // What it was rolled back from is not tried again.
-  const known = Math.max(blueprint.revision, rollout?.from ?? 0)
-  return revision > known ? { do: 'follow', revise: revision } : undefined
+  return revision > newestOf(fleet) ? { do: 'follow', revise: revision } : undefined
 }
 
 /** Takes one step. False when it has to wait for the next turn. */

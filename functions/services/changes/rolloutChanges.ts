@@ -1,6 +1,6 @@
 // What happens to a fleet's rollout: how one begins, which turns it takes, and how it goes back.
 import { ArmadaError } from '../../../shared/errors.ts'
-import type { Fleet } from '../../../shared/model/fleet.ts'
+import { type Fleet, newestOf } from '../../../shared/model/fleet.ts'
 import type { FleetEntry } from '../../../shared/model/history.ts'
 import {
   defaultStrategy,
@@ -112,7 +112,7 @@ function provenOf({ blueprint, rollout }: Fleet): number {
   return rollout.state === 'rolling-back' ? rollout.to : rollout.from
 }
 
-function on(fleet: Fleet, rollout: Omit<Rollout, 'startedAt' | 'since'>): Fleet {
+function on(fleet: Fleet, rollout: Omit<Rollout, 'newest' | 'startedAt' | 'since'>): Fleet {
   const now = new Date().toISOString()
   const { crashLoop: _, relabel, ...rest } = fleet
   return {
@@ -120,6 +120,6 @@ function on(fleet: Fleet, rollout: Omit<Rollout, 'startedAt' | 'since'>): Fleet 
     // What ships were to be given of an earlier revision, and have not got yet, they are not to get any more.
     ...(relabel && { relabel: { labels: relabel.labels } }),
     blueprint: { ...fleet.blueprint, revision: rollout.to },
-    rollout: { ...rollout, startedAt: now, since: now },
+    rollout: { ...rollout, newest: Math.max(newestOf(fleet), rollout.to), startedAt: now, since: now },
   }
 }
