@@ -225,7 +225,7 @@ export const FleetStep = z.strictObject({
   deadline: z
     .literal(true)
     .optional()
-    .describe('Tell ships in use when they end, and end those whose time has come'),
+    .describe('Tell ships in use when they end, or that they do not, and end those whose time has come'),
   relabel: z.literal(true).optional().describe('Give its ships what they are to have as they run'),
   revise: z.int().min(1).optional().describe('Of a fleet that follows: the newest revision, to go to'),
   crashLoop: z

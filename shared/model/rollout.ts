@@ -29,7 +29,7 @@ const common = {
     .max(2_592_000_000)
     .optional()
     .describe(
-      'When ships of older revisions that are still in use are ended, counted from when each is told by its annotation `armada.dev/ends-at`; default: never',
+      'When ships of older revisions that are still in use are ended, counted from when each is told by its annotation `armada.dev/ends-at`, which goes when it is not ended after all; default: never',
     ),
   minReadyMs: z
     .int()
@@ -98,9 +98,6 @@ export const RolloutState = z
     'canary: the first ships of the new revision are being made; watching: they are Ready and have to do well; rolling: the others follow; done; rolling-back: the ships go back to the revision `to`; rolled-back',
   )
 export type RolloutState = z.infer<typeof RolloutState>
-
-/** Annotation of a ship that is in use: when its fleet's rollout ends it. */
-export const endsAt = 'armada.dev/ends-at'
 
 /** What follows what. A rollout that is over is followed by another one. */
 const turns: Readonly<Record<RolloutState, readonly RolloutState[]>> = {
@@ -182,7 +179,9 @@ export const RolloutView = Rollout.extend({
     })
     .optional()
     .describe('With `resizes`: ships of the fleet, by what became of their limits as they ran'),
-  due: count.describe('Outdated ships in use to be told when they end, or to be ended now; see `deadlineMs`'),
+  due: count.describe(
+    'Ships in use to be told when they end, or that they do not, or to be ended now; see `deadlineMs`',
+  ),
   lastFailure: z.string().nullable().describe('What was said of the last of them'),
 }).meta({ id: 'Rollout', description: 'The rollout that is under way, or the last one' })
 /** A rollout as the API shows it. */

@@ -7,8 +7,8 @@ import { afterDeadline } from '../../functions/services/changes/deadline.ts'
 import { answerOf } from '../../shared/api/client.ts'
 import { createLog } from '../../shared/log.ts'
 import { Bell, sleep } from '../../shared/loop.ts'
+import { endsAt } from '../../shared/model/endsAt.ts'
 import type { Fleet } from '../../shared/model/fleet.ts'
-import { endsAt } from '../../shared/model/rollout.ts'
 import type { Ship } from '../../shared/model/ship.ts'
 import { isInUse } from '../../shared/model/shipState.ts'
 import { FleetCrew } from '../harness/fleetCrew.ts'
@@ -161,7 +161,7 @@ test('a rollout that is paused stays as far as it is, the fleet at its number, u
   await sleep(3_000)
   assert.deepEqual(revisions(), before)
   const held = crew.ships().find(({ id }) => id === used.ship) as Ship
-  assert.equal(held.state, 'Allocated')
+  assert.deepEqual([held.state, held.annotations?.[endsAt]], ['Allocated', undefined])
   const fleet = servers.direct[0].stores.fleets.table.get('hold')?.value as Fleet
   const { paused: _, ...going } = fleet.rollout as NonNullable<Fleet['rollout']>
   const muchLaterMs = Date.now() + 86_400_000
@@ -337,6 +337,32 @@ test('a deadline: sessions on old ships are told when they end, and end then and
   assert.match(told().reason ?? '', /its time ended|it was stopped/)
   await reaches('league', 'done')
   assert.deepEqual(new Set(readyOf(crew).map(({ blueprint }) => blueprint.revision)), new Set([2]))
+})
+
+test('sessions that are not ended after all are told so: their revision is current again, there is no deadline, theirs was over before', async () => {
+  const strategy = { type: 'rolling', maxUnavailable: 1, deadlineMs: 600_000, minReadyMs: 0 }
+  const crew = await sail('cup', 3, { strategy })
+  const { id, ship } = await crew.allocate()
+  const told = () => crew.ships().find((one) => one.id === ship)?.annotations?.[endsAt] !== undefined
+  await patch('cup', { revision: 2 })
+  await until(told, patienceMs)
+  await patch('cup', { strategy: { ...strategy, deadlineMs: undefined } })
+  await until(() => !told(), patienceMs)
+  await patch('cup', { strategy })
+  await until(told, patienceMs)
+  await rollback('cup')
+  await reaches('cup', 'rolled-back')
+  assert.equal(told(), false)
+  await patch('cup', { revision: 2 })
+  await until(told, patienceMs)
+  const fleet = servers.direct[0].stores.fleets.table.get('cup')?.value as Fleet
+  await crew.giveBack(id)
+  const free = crew.ships().find((one) => one.id === ship) as Ship
+  assert.equal(free.annotations?.[endsAt], undefined)
+  // Should somebody have it before it ends, he has all the time that there is.
+  const nowMs = Date.now() + 599_000
+  const anew = afterDeadline({ ...free, state: 'Allocated' }, fleet, nowMs)
+  assert.equal(anew?.annotations?.[endsAt], new Date(nowMs + 600_000).toISOString())
 })
 
 test('labels, and a revision that differs in nothing else, come to ships as they run', async () => {

@@ -1,19 +1,23 @@
 // The deadline of a rollout: ships in use are told first when they end, and are ended only after that time.
+import { endsAt, untold } from '../../../shared/model/endsAt.ts'
 import type { Fleet } from '../../../shared/model/fleet.ts'
-import { defaultStrategy, endsAt } from '../../../shared/model/rollout.ts'
+import { defaultStrategy } from '../../../shared/model/rollout.ts'
 import type { Ship } from '../../../shared/model/ship.ts'
 import { isFinished, isSpared } from '../../../shared/model/shipState.ts'
 import { stop } from './lifecycle.ts'
 
 /** What becomes of a ship because of the deadline of its fleet's rollout; undefined: nothing now. */
 export function afterDeadline(ship: Ship, fleet: Fleet, nowMs: number): Ship | undefined {
+  if (fleet.deleting || isFinished(ship.state) || ship.state === 'Stopping') return undefined
   const { rollout, blueprint } = fleet
   const { deadlineMs } = fleet.strategy ?? defaultStrategy
   // Canaries have to do well first: until then nobody's session ends for the new revision.
   const isRolling = rollout && !rollout.paused && rollout.state.startsWith('rolling')
-  if (!isRolling || deadlineMs === undefined || fleet.deleting) return undefined
-  const isOld = ship.fleet === fleet.name && ship.blueprint.revision !== blueprint.revision
-  if (!isOld || isFinished(ship.state) || ship.state === 'Stopping' || !isSpared(ship)) return undefined
+  const isMeant = ship.blueprint.revision !== blueprint.revision && isSpared(ship)
+  if (!isRolling || deadlineMs === undefined || !isMeant) {
+    const rest = untold(ship)
+    return rest === ship ? undefined : rest
+  }
   const told = Date.parse(ship.annotations?.[endsAt] ?? '')
   // What an earlier rollout, or anybody else, wrote there counts for nothing, nor what was said before a pause.
   if (!(told >= Date.parse(rollout.since) + deadlineMs)) {

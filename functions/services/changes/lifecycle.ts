@@ -8,6 +8,7 @@ import {
   speaksSdk,
 } from '../../../shared/model/blueprint.ts'
 import { unpromised } from '../../../shared/model/doneBy.ts'
+import { untold } from '../../../shared/model/endsAt.ts'
 import type { Explanation } from '../../../shared/model/explanation.ts'
 import type { Gang } from '../../../shared/model/gang.ts'
 import { type ShipEntry, withEntry } from '../../../shared/model/history.ts'
@@ -61,10 +62,10 @@ function useOf({ state }: Ship): Partial<Ship> {
   return state === 'Reserved' || state === 'Allocated' ? { wasInUse: state } : {}
 }
 
-/** Allocations end with the use of their ship, and so does what was promised of it. */
+/** Allocations end with the use of their ship, and so does what was promised of it, or told to it. */
 function afterUse(ship: Ship, to: ShipState): Ship {
   if (isInUse(to) || to === 'Unhealthy' || to === 'Lost') return ship
-  const left = isInUse(ship.state) || ship.wasInUse ? unpromised(ship) : ship
+  const left = isInUse(ship.state) || ship.wasInUse ? untold(unpromised(ship)) : ship
   if (!left.allocations?.length) return left
   return to === 'Ready' || to === 'Queued' ? withdrawnAll(left) : { ...left, allocations: [] }
 }
