@@ -43,10 +43,8 @@ export function howShipsDo(fleet: Fleet, counts: Counts, index: ShipIndex): HowS
   const failures = ofRevision.filter(({ state }) => state === 'Failed').length
   if (!rollout) return { rollout: null, failures }
   const since = ofRevision.filter(({ createdAt }) => createdAt >= rollout.startedAt)
-  const last = since
-    .filter((ship) => failuresOf(ship) > 0)
-    .sort(byTime)
-    .at(-1)
+  const failed = since.filter((ship) => failuresOf(ship) > 0).map(lastFailureOf)
+  const last = failed.sort((a, b) => (a.at < b.at ? -1 : 1)).at(-1)
   const { minReadyMs } = fleet.strategy ?? defaultStrategy
   const updated = isUnderWay ? crewOf(ofRevision, Date.now() - minReadyMs) : crewFrom(counts)
   const outdated = isUnderWay
@@ -61,7 +59,8 @@ export function howShipsDo(fleet: Fleet, counts: Counts, index: ShipIndex): HowS
       ...(rollout.resizes && { resized: resizedIn(ships, rollout.to) }),
       due: isUnderWay ? ships.filter((ship) => afterDeadline(ship, fleet, Date.now())).length : 0,
       failures: since.reduce((sum, ship) => sum + failuresOf(ship), 0),
-      lastFailure: last ? `${last.id}: ${whyFailed(last) ?? 'no reason is known'}` : null,
+      lastFailure: last ? `${last.ship}: ${last.reason ?? 'no reason is known'}` : null,
+      lastFailureAt: last?.at ?? null,
     },
   }
 }
@@ -80,12 +79,13 @@ function failuresOf({ state, failedStarts, crashes = 0 }: Ship): number {
   return Math.max(state === 'Failed' ? 1 : 0, crashes + Math.max(0, failedStarts - 1))
 }
 
-/** One that is tried again has forgotten why, or tells how far it is; its history knows. */
-function whyFailed({ state, reason, history = [] }: Ship): string | null | undefined {
-  if (state === 'Failed') return reason
-  return history.findLast(
+/** One that is tried again has forgotten when and why, or tells how far it is; its history knows. */
+function lastFailureOf({ id: ship, state, stateSince, reason, history = [] }: Ship) {
+  if (state === 'Failed') return { ship, at: stateSince, reason }
+  const entry = history.findLast(
     ({ state, reason }) => state === 'Queued' && /^(Start|Crash) \d+ of /.test(reason ?? ''),
-  )?.reason
+  )
+  return { ship, at: entry?.at ?? stateSince, reason: entry?.reason }
 }
 
 /** @param readyBeforeMs whatever got Ready later counts as on its way. */
@@ -106,8 +106,4 @@ function crewFrom(counts: Counts): Crew {
     if (place) crew[place] += count
   }
   return crew
-}
-
-function byTime(a: Ship, b: Ship): number {
-  return a.stateSince < b.stateSince ? -1 : 1
 }

@@ -170,7 +170,7 @@ const fleetRollingBack: FleetView = {
     ...{ startedAt: '2026-11-02T18:09:12.004Z', since: '2026-11-02T18:09:12.004Z' },
     reason:
       '4 failures of revision 2, and 3 are allowed. The last: Start 2 of 5 failed on fra-07: it ended with code 1',
-    ...{ total: 20, due: 0, failures: 0, lastFailure: null },
+    ...{ total: 20, due: 0, failures: 0, lastFailure: null, lastFailureAt: null },
     updated: { ...crew, ready: 15, inUse: 2, coming: 3 },
     outdated: crew,
   },
@@ -183,7 +183,7 @@ const pausedFleet: FleetView = {
   rollout: {
     ...{ state: 'rolling', from: 1, to: 2, reason: 'by lobby-team' },
     ...{ startedAt: '2026-11-02T18:09:12.004Z', since: '2026-11-02T18:09:12.004Z' },
-    ...{ total: 20, due: 0, failures: 0, lastFailure: null },
+    ...{ total: 20, due: 0, failures: 0, lastFailure: null, lastFailureAt: null },
     paused: { since: '2026-11-02T18:10:03.310Z', by: 'admin', surplus: { replicas: 6, ships: 1 } },
     updated: { ...crew, ready: 7 },
     outdated: { ...crew, ready: 11, inUse: 2 },

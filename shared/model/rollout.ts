@@ -66,7 +66,9 @@ export const Strategy = z
         .max(604_800_000)
         .nullable()
         .default(60_000)
-        .describe('How long those must do well before the others follow; null: until `promote`'),
+        .describe(
+          'How long those must do well before the others follow, counted anew after a failure; null: until `promote`',
+        ),
       ...pace,
       ...common,
     }),
@@ -95,14 +97,14 @@ export const defaultStrategy: Strategy = Strategy.parse({ type: 'rolling' })
 export const RolloutState = z
   .enum(['canary', 'watching', 'rolling', 'done', 'rolling-back', 'rolled-back'])
   .describe(
-    'canary: the first ships of the new revision are being made; watching: they are Ready and have to do well; rolling: the others follow; done; rolling-back: the ships go back to the revision `to`; rolled-back',
+    'canary: the first ships of the new revision are being made; watching: they are Ready and have to do well, anew after a failure; rolling: the others follow; done; rolling-back: the ships go back to the revision `to`; rolled-back',
   )
 export type RolloutState = z.infer<typeof RolloutState>
 
 /** What follows what. A rollout that is over is followed by another one. */
 const turns: Readonly<Record<RolloutState, readonly RolloutState[]>> = {
   canary: ['watching', 'rolling-back'],
-  watching: ['rolling', 'rolling-back'],
+  watching: ['watching', 'rolling', 'rolling-back'],
   rolling: ['done', 'rolling-back'],
   done: [],
   'rolling-back': ['rolled-back'],
@@ -183,6 +185,7 @@ export const RolloutView = Rollout.extend({
     'Ships in use to be told when they end, or that they do not, or to be ended now; see `deadlineMs`',
   ),
   lastFailure: z.string().nullable().describe('What was said of the last of them'),
+  lastFailureAt: z.iso.datetime().nullable(),
 }).meta({ id: 'Rollout', description: 'The rollout that is under way, or the last one' })
 /** A rollout as the API shows it. */
 export type RolloutView = z.infer<typeof RolloutView>

@@ -68,6 +68,19 @@ test('crashes count, also of a ship that is tried again; of failed starts all bu
   assert.ok(unclaimed)
   assert.match(rolloutWith(unclaimed)?.lastFailure ?? '', /Crash 2 of 5/)
   assert.match(rolloutWith(twice)?.lastFailure ?? '', /duel-1: Crash 2 of 5, on h: it ended with code 7/)
+  // Ready again: when it failed is what its history says.
+  const crashedAt = '2026-01-01T00:00:00.000Z'
+  const history = twice.history?.map((entry) => ({ ...entry, at: crashedAt }))
+  const again: Ship = {
+    ...twice,
+    ...(history && { history }),
+    state: 'Ready',
+    stateSince: '2026-01-01T00:00:05.000Z',
+  }
+  assert.equal(rolloutWith(again)?.lastFailureAt, crashedAt)
+  const failed: Ship = { ...newShip(wanted), state: 'Failed', stateSince: crashedAt }
+  assert.equal(rolloutWith(failed)?.lastFailureAt, crashedAt)
+  assert.equal(rolloutWith(newShip(wanted))?.lastFailureAt, null)
 })
 
 test.run()

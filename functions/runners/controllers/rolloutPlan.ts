@@ -32,6 +32,7 @@ export interface RolloutPicture {
     | 'outdated'
     | 'failures'
     | 'lastFailure'
+    | 'lastFailureAt'
     | 'resized'
   >
 }
@@ -92,7 +93,7 @@ export function pausedNeed(fleet: FleetPicture & RolloutPicture): FleetNeed | Ro
 }
 
 function turnOf({ replicas, strategy, rollout }: RolloutPicture, nowMs: number): RolloutNeed | undefined {
-  const { state, from, to, since, updated, outdated, failures, lastFailure } = rollout
+  const { state, from, to, since, updated, outdated, failures, lastFailure, lastFailureAt } = rollout
   const serving = updated.ready + updated.inUse
   if (state !== 'rolling-back' && strategy.maxFailures !== null && failures > strategy.maxFailures) {
     const allowed = `${failures} ${failures === 1 ? 'failure' : 'failures'} of revision ${to}, and ${strategy.maxFailures} are allowed`
@@ -103,8 +104,13 @@ function turnOf({ replicas, strategy, rollout }: RolloutPicture, nowMs: number):
     const canaries = canariesOf({ replicas, strategy, rollout })
     if (serving < canaries) return undefined
     const many = canaries === 1 ? 'one ship' : `${canaries} ships`
-    if (state === 'canary')
-      return { do: 'turn', to: 'watching', reason: `${many} of revision ${to} are Ready` }
+    const areReady = `${many} of revision ${to} ${canaries === 1 ? 'is' : 'are'} Ready`
+    if (state === 'canary') return { do: 'turn', to: 'watching', reason: areReady }
+    // Written down, as a failure is forgotten with its ship.
+    if (lastFailureAt !== null && Date.parse(lastFailureAt) > Date.parse(since)) {
+      const reason = `${areReady} again, and to do well anew after a failure. The last: ${lastFailure}`
+      return { do: 'turn', to: 'watching', reason: reason.slice(0, 500) }
+    }
     const pauseMs = strategy.type === 'canary' ? strategy.pauseMs : 0
     if (pauseMs === null || nowMs - Date.parse(since) < pauseMs) return undefined
     return { do: 'turn', to: 'rolling', reason: `${many} of revision ${to} did well for ${pauseMs} ms` }

@@ -21,7 +21,7 @@ function picture(
   replicas = 10,
   naming: RolloutPicture['naming'] = 'random',
 ): RolloutPicture {
-  const about = { from: 1, to: 2, since: startedAt, failures: 0, lastFailure: null }
+  const about = { from: 1, to: 2, since: startedAt, failures: 0, lastFailure: null, lastFailureAt: null }
   const crews = { updated: noCrew, outdated: noCrew }
   return {
     replicas,
@@ -220,6 +220,26 @@ test('canaries: their number, replacements of the revision before, and the pause
   assert.equal(at('watching', ready(2), ready(7), Date.parse(startedAt)), { do: 'create', count: 1, of: 1 })
   assert.equal(at('watching', ready(2), ready(8), Date.parse(startedAt) + 59_999), { do: 'nothing' })
   assert.is(at('watching', ready(2), ready(8), Date.parse(startedAt) + 60_000).do, 'turn')
+})
+
+test('a canary that failed has to do well anew, from when another one is Ready', () => {
+  const strategy = { type: 'canary', percent: 10, pauseMs: 60_000 }
+  const sinceMs = Date.parse(startedAt)
+  const time = (seconds: number) => new Date(sinceMs + seconds * 1_000).toISOString()
+  const failed = { failures: 3, lastFailure: 'lobby-x: it ended with code 1', lastFailureAt: time(55) }
+  const at = (seconds: number, ready: number, change: object = {}) => {
+    const crews = { updated: { ...noCrew, ready }, outdated: { ...noCrew, ready: 9 } }
+    const seen = picture({ state: 'watching', ...crews, ...failed, ...change }, strategy)
+    return rolloutNeed(seen, sinceMs + seconds * 1_000)
+  }
+  assert.is(at(56, 0).do, 'create')
+  const need = at(60, 1)
+  assert.equal([need.do, need.do === 'turn' && need.to], ['turn', 'watching'])
+  assert.ok(mayTurn('watching', 'watching'))
+  assert.match(need.do === 'turn' ? need.reason : '', 'lobby-x: it ended with code 1')
+  assert.equal(at(119, 1, { since: time(60) }), { do: 'nothing' })
+  const last = at(120, 1, { since: time(60) })
+  assert.equal([last.do, last.do === 'turn' && last.to], ['turn', 'rolling'])
 })
 
 test('who is missed least: nobody yet, no players, empty the longest, an emptier host, an older revision', () => {
