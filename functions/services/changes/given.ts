@@ -1,7 +1,9 @@
 // What an allocation gave to its ship, and how it is taken back when the allocation ends. Pure.
+import type { LabelPatch } from '../../../shared/api/fields.ts'
 import type { Allocation } from '../../../shared/model/allocation.ts'
 import type { Ship } from '../../../shared/model/ship.ts'
 import type { Counters } from '../../../shared/model/shipData.ts'
+import { patched } from './matching.ts'
 import { isProbed } from './probed.ts'
 
 type Undo = NonNullable<Allocation['undo']>
@@ -30,6 +32,20 @@ export function withdrawn(ship: Ship, id: string): Ship {
 /** The record without any allocation. */
 export function withdrawnAll(ship: Ship): Ship {
   return (ship.allocations ?? []).reduce((left, { id }) => withdrawn(left, id), ship)
+}
+
+/** The record with other labels, beneath those that its allocations gave: what these hide is seen when they end. */
+export function labelledBeneath(ship: Ship, patch: LabelPatch): Ship {
+  const seen = { ...patch }
+  const allocations = ship.allocations?.map((one) => {
+    const { labels } = one.undo ?? {}
+    const hidden = Object.keys(seen).filter((key) => labels && Object.hasOwn(labels, key))
+    if (hidden.length === 0) return one
+    const under = Object.fromEntries(hidden.map((key) => [key, seen[key] ?? null]))
+    for (const key of hidden) delete seen[key]
+    return { ...one, undo: { ...one.undo, labels: { ...labels, ...under } } }
+  })
+  return { ...ship, labels: patched(ship.labels, seen), ...(allocations && { allocations }) }
 }
 
 /** The record with no lease left open. */

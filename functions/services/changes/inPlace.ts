@@ -7,6 +7,7 @@ import type { Fleet } from '../../../shared/model/fleet.ts'
 import { isOver } from '../../../shared/model/rollout.ts'
 import type { Ship } from '../../../shared/model/ship.ts'
 import { isFinished } from '../../../shared/model/shipState.ts'
+import { labelledBeneath } from './given.ts'
 import { patched } from './matching.ts'
 import { isLimit, notResized, resizing } from './resizing.ts'
 
@@ -58,8 +59,8 @@ export function givenInPlace(ship: Ship, { relabel }: Fleet, limits?: Limits): S
   if (!relabel || isFinished(ship.state)) return undefined
   const { revisions } = relabel
   const isOld = revisions !== undefined && ship.blueprint.revision === revisions.from
-  const labels = patched(isOld ? patched(ship.labels, revisions.labels ?? {}) : ship.labels, relabel.labels)
-  const labelled = differences(ship.labels, labels).length > 0 ? { ...ship, labels } : ship
+  const other = labelledBeneath(isOld ? labelledBeneath(ship, revisions.labels ?? {}) : ship, relabel.labels)
+  const labelled = differences(ship, other).length > 0 ? other : ship
   const next = isOld ? revised(labelled, revisions.to, revisions.limits, limits) : labelled
   return next === ship ? undefined : next
 }
