@@ -3,6 +3,7 @@ import { ArmadaError } from '../../shared/errors.ts'
 import type { Fleet } from '../../shared/model/fleet.ts'
 import type { Use } from '../../shared/model/quota.ts'
 import type { Resources } from '../../shared/model/resources.ts'
+import { liveOf } from '../../shared/model/shipState.ts'
 import type { Quota, Token } from '../../shared/model/token.ts'
 import { fits as fitsPattern } from '../../shared/model/token.ts'
 import type { Condition, Write } from '../stores/etcd/kv.ts'
@@ -10,7 +11,6 @@ import { etcdKeys } from '../stores/keys.ts'
 import { noUse, plus } from '../stores/mirror/useIndex.ts'
 import type { Guard } from '../stores/quotas.ts'
 import type { Stores } from '../stores/stores.ts'
-import { liveOf } from './views.ts'
 
 /** What ships count under. */
 export interface Account {

@@ -1,13 +1,15 @@
 // Autoscaling, for the leading controllers: what the policies of fleets go by, and what was decided.
 import * as routes from '../../shared/api/autoscaling.ts'
 import { backoffMs, sleep } from '../../shared/loop.ts'
-import type { Autoscale } from '../../shared/model/autoscale.ts'
+import { type Autoscale, askedBy } from '../../shared/model/autoscale.ts'
 import type { Fleet } from '../../shared/model/fleet.ts'
+import { isLive } from '../../shared/model/shipState.ts'
 import { guarded } from '../middleware/authenticate.ts'
 import type { Fence } from '../stores/ships.ts'
 import type { Stores } from '../stores/stores.ts'
 import { waitingFor } from './autoscaling/demand.ts'
 import { measuresOf } from './autoscaling/measures.ts'
+import { totalsOf } from './autoscaling/totals.ts'
 import { autoscaled } from './changes/fleetChanges.ts'
 import { serviceApp } from './serviceApp.ts'
 
@@ -42,11 +44,13 @@ export function autoscalingService(stores: Stores) {
 
   async function scaledFleet(fleet: Scaled, waiting: number): Promise<routes.ScaledFleet> {
     const { name, replicas, labels, autoscale, autoscaling } = fleet
+    const live = ships.index.ofFleet(name).flatMap(({ value }) => (isLive(value.state) ? [value] : []))
     return {
       ...{ name, replicas, labels, autoscale, ...(autoscaling && { autoscaling }) },
       ships: ships.index.countsOfFleet(name),
       waiting,
-      measures: await measuresOf(fleet, stores),
+      measures: await measuresOf(fleet, live, stores),
+      ...(askedBy(autoscale).length > 0 && { totals: totalsOf(live) }),
     }
   }
 

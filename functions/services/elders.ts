@@ -1,9 +1,8 @@
 // Elders: Ready ships that are older than their blueprint allows, as many as may be ended now.
 import type { Ship } from '../../shared/model/ship.ts'
-import { isInUse, isLive, type ShipState } from '../../shared/model/shipState.ts'
+import { isInUse, isLive, liveOf, type ShipState } from '../../shared/model/shipState.ts'
 import type { Row } from '../stores/mirror/table.ts'
 import type { Stores } from '../stores/stores.ts'
-import { liveOf } from './views.ts'
 
 /** Part of a fleet that may be missing for the sake of age, one ship at least. */
 const share = 0.1

@@ -2,7 +2,7 @@
 import type { Fleet, FleetView } from '../../shared/model/fleet.ts'
 import { defaultStrategy, isOver, type RolloutView } from '../../shared/model/rollout.ts'
 import type { Ship, ShipView } from '../../shared/model/ship.ts'
-import { isAboard, isLive, type ShipState } from '../../shared/model/shipState.ts'
+import { isAboard, liveOf } from '../../shared/model/shipState.ts'
 import type { Lookups } from '../stores/lookups.ts'
 import type { Row } from '../stores/mirror/table.ts'
 import type { Stores } from '../stores/stores.ts'
@@ -63,12 +63,6 @@ function waitOf(rollout: RolloutView | null): string | null {
   if (rollout.state === 'canary' || rollout.state === 'watching' || ready + coming + unwell > 0) return null
   if (lost > 0) return `The rollout waits for ${lost} Lost ships of older revisions.`
   return inUse > 0 ? `The rollout waits for ${inUse} ships of older revisions that are in use.` : null
-}
-
-/** Ships that count towards the replicas. */
-export function liveOf(counts: FleetView['ships']): number {
-  const entries = Object.entries(counts) as [ShipState, number][]
-  return entries.reduce((sum, [state, count]) => sum + (isLive(state) ? count : 0), 0)
 }
 
 function waitsWithReason({ value }: Row<Ship>): boolean {

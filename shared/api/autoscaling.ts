@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { Autoscale, Autoscaling } from '../model/autoscale.ts'
 import { Fleet, FleetView } from '../model/fleet.ts'
 import { PrefixName } from '../model/name.ts'
+import { dataKey } from '../model/shipData.ts'
 import { Epoch } from './fields.ts'
 import { answer, body, failures, runners } from './route.ts'
 
@@ -18,6 +19,19 @@ export const Measure = z.strictObject({
 /** How much of something a fleet's ships hold. */
 export type Measure = z.infer<typeof Measure>
 
+const sum = z.int().min(0)
+const Total = z.strictObject({
+  allocatedCount: sum.describe('Of those that are Allocated'),
+  allocatedCapacity: sum,
+  count: sum.describe('Of a list: its values'),
+  capacity: sum,
+})
+/** A counter or a list, added up over ships. */
+export type Total = z.infer<typeof Total>
+
+const Totals = z.strictObject({ counters: z.record(dataKey, Total), lists: z.record(dataKey, Total) })
+export type Totals = z.infer<typeof Totals>
+
 export const ScaledFleet = FleetView.pick({ name: true, replicas: true, labels: true, ships: true }).extend({
   autoscale: Autoscale,
   autoscaling: Autoscaling.optional(),
@@ -25,6 +39,7 @@ export const ScaledFleet = FleetView.pick({ name: true, replicas: true, labels: 
   measures: z
     .record(z.string(), Measure)
     .describe('By `counter:{key}`, `list:{key}` or `players`, as its policies name them'),
+  totals: Totals.optional().describe('Of all its ships; only where a policy asks a webhook'),
 })
 /** What is decided on: one reading of a fleet. */
 export type ScaledFleet = z.infer<typeof ScaledFleet>

@@ -145,3 +145,8 @@ export function isSpared({
 export function isLive(state: ShipState): boolean {
   return !isFinished(state) && state !== 'Stopping'
 }
+
+/** Of a fleet's ships by state, those that count towards its replicas. */
+export function liveOf(counts: { readonly [State in ShipState]?: number | undefined }): number {
+  return ShipState.options.reduce((sum, state) => sum + (isLive(state) ? (counts[state] ?? 0) : 0), 0)
+}

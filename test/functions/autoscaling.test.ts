@@ -183,6 +183,37 @@ test('a counter: ships for what is free over the fleet, and no more while they s
   assert.equal(autoscaling?.why, '3 of counter rooms + 10 kept free, with 4 in a ship = 4')
 })
 
+test('a webhook is told what the ships hold together, those that are in use apart', async () => {
+  await publish(servers.a, 'party', {
+    counters: { rooms: { count: 0, capacity: 4 } },
+    lists: { players: { values: ['bot'], capacity: 10 } },
+  })
+  const told: Record<string, unknown>[] = []
+  const server = await Receiver.start((received, response) => {
+    const { request } = JSON.parse(received.body)
+    told.push(request.status)
+    response.end(JSON.stringify({ request, response: { uid: request.uid, scale: true, replicas: 3 } }))
+  })
+  try {
+    const policy = { type: 'webhook' as const, url: server.url }
+    await create({ name: 'party', blueprint: 'party', autoscale: { policy, max: 20, ...atOnce } })
+    await becomes('party', ({ ships }) => ships.Queued === 3)
+    await board('party')
+    const json = { selectors: [{ fleet: 'party' }], counters: { rooms: { add: 2 } } }
+    await answerOf(servers.a.admin.v1.allocations.$post({ json, header: {} }))
+    const last = () => told.at(-1)
+    await until(() => last()?.allocatedReplicas === 1, generousMs)
+    assert.deepEqual(last(), {
+      ...{ replicas: 3, readyReplicas: 2, reservedReplicas: 0, allocatedReplicas: 1 },
+      counters: { rooms: { allocatedCount: 2, allocatedCapacity: 4, count: 2, capacity: 12 } },
+      lists: { players: { allocatedCount: 1, allocatedCapacity: 10, count: 3, capacity: 30 } },
+    })
+    await patch('party', { autoscale: null, replicas: 0 })
+  } finally {
+    await server.stop()
+  }
+})
+
 test('a webhook in the format of Agones; while it fails the next policy of the chain counts', async () => {
   let wanted = 7
   const server = await Receiver.start((received, response) => {

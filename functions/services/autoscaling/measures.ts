@@ -4,7 +4,6 @@ import { type Autoscale, measureOf, type Policy, policiesIn } from '../../../sha
 import type { BlueprintSpec } from '../../../shared/model/blueprint.ts'
 import type { Fleet } from '../../../shared/model/fleet.ts'
 import type { Ship } from '../../../shared/model/ship.ts'
-import { isLive } from '../../../shared/model/shipState.ts'
 import type { Sample } from '../../stores/lookups.ts'
 import type { Stores } from '../../stores/stores.ts'
 
@@ -14,13 +13,14 @@ interface Held {
   capacity: number | null
 }
 
+/** @param live the ships of the fleet that count. */
 export async function measuresOf(
-  { name, blueprint, autoscale }: Fleet & { autoscale: Autoscale },
-  { ships, samples, blueprints }: Pick<Stores, 'ships' | 'samples' | 'blueprints'>,
+  { blueprint, autoscale }: Fleet & { autoscale: Autoscale },
+  live: readonly Ship[],
+  { samples, blueprints }: Pick<Stores, 'samples' | 'blueprints'>,
 ): Promise<Record<string, Measure>> {
   const measured = [...policiesIn(autoscale.policy)].filter((policy) => measureOf(policy) !== undefined)
   if (measured.length === 0) return {}
-  const live = ships.index.ofFleet(name).flatMap(({ value }) => (isLive(value.state) ? [value] : []))
   const wantsSamples = measured.some(({ type }) => type === 'players')
   const sampled = wantsSamples ? await samples.ofShips(live.map(({ id }) => id)) : []
   const spec = (await blueprints.get(blueprint.name, blueprint.revision))?.spec

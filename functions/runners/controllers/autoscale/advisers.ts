@@ -61,7 +61,7 @@ export class Advisers {
 
   #consult(url: string, adviser: Adviser, fleet: ScaledFleet, nowMs: number): void {
     if (adviser.asking || this.#asking >= mostAsked) return
-    const told = JSON.stringify([fleet.replicas, fleet.ships, fleet.measures, fleet.labels])
+    const told = JSON.stringify([fleet.replicas, fleet.ships, fleet.totals, fleet.labels])
     if (nowMs - adviser.askedAtMs < (told === adviser.told ? calmMs : busyMs)) return
     Object.assign(adviser, { asking: true, askedAtMs: nowMs, told })
     this.#asking++

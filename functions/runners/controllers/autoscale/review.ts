@@ -9,6 +9,7 @@ import { z } from 'zod'
 import type { AddressGuard } from '../../../../shared/addressGuard.ts'
 import type { ScaledFleet } from '../../../../shared/api/autoscaling.ts'
 import { messageOf } from '../../../../shared/errors.ts'
+import { liveOf } from '../../../../shared/model/shipState.ts'
 import { version } from '../../../../shared/version.ts'
 import type { Advice } from './policies.ts'
 
@@ -69,24 +70,16 @@ export async function review(
   }
 }
 
-function requestOf(uid: string, { name, labels, replicas, ships, measures }: ScaledFleet) {
-  const of = (type: string, count: string) =>
-    Object.fromEntries(
-      Object.entries(measures).flatMap(([measure, { used, capacity }]) =>
-        measure.startsWith(`${type}:`)
-          ? [[measure.slice(type.length + 1), { [count]: used, capacity }] as const]
-          : [],
-      ),
-    )
+function requestOf(uid: string, { name, labels, ships, totals }: ScaledFleet) {
   return {
     ...{ uid, name, namespace: 'default', labels, annotations: {} },
     status: {
-      replicas,
+      // As in Agones those that there are, and not those that it is to have.
+      replicas: liveOf(ships),
       readyReplicas: ships.Ready ?? 0,
       reservedReplicas: ships.Reserved ?? 0,
       allocatedReplicas: ships.Allocated ?? 0,
-      counters: of('counter', 'count'),
-      lists: of('list', 'count'),
+      ...totals,
     },
   }
 }

@@ -12,12 +12,13 @@ const test = suite('review')
 const opened: (() => Promise<unknown>)[] = []
 const never = new AbortController().signal
 const fleet: ScaledFleet = {
-  ...{ name: 'lobby', replicas: 5, labels: { mode: 'duel' }, waiting: 0 },
+  ...{ name: 'lobby', replicas: 4, labels: { mode: 'duel' }, waiting: 0 },
   autoscale: Autoscale.parse({ policy: { type: 'fixed', replicas: 1 }, max: 9 }),
-  ships: { Ready: 2, Reserved: 1, Allocated: 2 },
-  measures: {
-    'counter:rooms': { used: 3, capacity: 20, each: 4 },
-    players: { used: 1, capacity: 9, each: 9 },
+  ships: { Ready: 2, Reserved: 1, Allocated: 2, Stopping: 3, Failed: 1 },
+  measures: {},
+  totals: {
+    counters: { rooms: { allocatedCount: 2, allocatedCapacity: 8, count: 3, capacity: 20 } },
+    lists: { players: { allocatedCount: 1, allocatedCapacity: 10, count: 1, capacity: 50 } },
   },
 }
 
@@ -51,7 +52,7 @@ test("the question is Agones', and so is the answer", async () => {
       ...{ uid: 'any', name: 'lobby', namespace: 'default', labels: { mode: 'duel' }, annotations: {} },
       status: {
         ...{ replicas: 5, readyReplicas: 2, reservedReplicas: 1, allocatedReplicas: 2 },
-        ...{ counters: { rooms: { count: 3, capacity: 20 } }, lists: {} },
+        ...fleet.totals,
       },
     },
   )
