@@ -168,6 +168,24 @@ test('to zero, and up again for who waits; ships in use outlive what shrinks', a
   await becomes('sleepy', ({ ships }) => ships.Allocated === undefined && ships.Ready === undefined)
 })
 
+test('for whoever no ship could ever serve, no fleet grows', async () => {
+  await create({ name: 'wary', blueprint: 'arena', autoscale: { policy: buffer(0), max: 5, ...atOnce } })
+  await becomes('wary', ({ replicas }) => replicas === 0)
+  const patient = connect({ url: servers.a.url, token: adminToken, limitMs: 20_000 })
+  const ask = (json: object) =>
+    answerOf(patient.v1.allocations.$post({ json: { ...json, waitSeconds: 3 } as never, header: {} }))
+  const selecting = (more: object) => ({ selectors: [{ fleet: 'wary', ...more }] })
+  await Promise.all([
+    refused(ask({ ...selecting({}), count: 6 }), 'none_free'),
+    refused(ask(selecting({ counters: { rooms: { minAvailable: 5 } } })), 'none_free'),
+    refused(ask(selecting({ lists: { players: {} } })), 'none_free'),
+    refused(ask({ ...selecting({}), counters: { rooms: { add: 5 } } }), 'none_free'),
+  ])
+  const param = { fleet: 'wary' }
+  const { events } = await answerOf(servers.a.admin.v1.fleets[':fleet'].events.$get({ param }))
+  assert.ok(!events.some(({ reason }) => /from 0 to/.test(reason ?? '')))
+})
+
 test('a counter: ships for what is free over the fleet, and no more while they start', async () => {
   const policy = { type: 'counter' as const, key: 'rooms', free: 10 }
   await create({ name: 'rooms', blueprint: 'arena', autoscale: { policy, max: 50, ...atOnce } })

@@ -1,0 +1,89 @@
+// Supply: what the next ships of a scaled fleet will be, and whether somebody who waits could have one of them.
+import type { Want } from '../../../shared/model/allocation.ts'
+import type { Autoscale } from '../../../shared/model/autoscale.ts'
+import type { BlueprintSpec } from '../../../shared/model/blueprint.ts'
+import type { Fleet } from '../../../shared/model/fleet.ts'
+import { selects } from '../../../shared/model/labelSelector.ts'
+import type { Labels } from '../../../shared/model/name.ts'
+import type { Ship } from '../../../shared/model/ship.ts'
+import type { Waiter } from '../../stores/waiters.ts'
+import { sees } from '../allocations/lanes.ts'
+
+type Kind = 'counters' | 'lists'
+
+export class Supply {
+  readonly name: string
+  readonly #max: number
+  readonly #labels: Labels
+  readonly #spec: BlueprintSpec
+  readonly #ships: () => readonly Ship[]
+  readonly #capacities = new Map<string, number>()
+
+  /** @param ships those that the fleet has: they are looked at only when what its blueprint says is not enough. */
+  constructor(
+    { name, labels, autoscale }: Fleet & { autoscale: Autoscale },
+    spec: BlueprintSpec,
+    ships: () => readonly Ship[],
+  ) {
+    this.name = name
+    this.#max = autoscale.max
+    this.#labels = { ...spec.labels, ...labels }
+    this.#spec = spec
+    this.#ships = ships
+  }
+
+  /** Whether all that is waited for may be had one day, be it with ships of other fleets. */
+  mayServe({ wants, count }: Pick<Waiter, 'wants' | 'count'>): boolean {
+    return count <= this.#max || wants.some(({ selector }) => selector.fleet !== this.name)
+  }
+
+  /** Whether a new ship may be what is wanted: what it counts by then is its game's affair, how much it takes is known. */
+  suits({ selector, counters, lists, fleets }: Want): boolean {
+    const { fleet, matchLabels, matchExpressions, state } = selector
+    return (
+      state === 'Ready' &&
+      (fleet === undefined || fleet === this.name) &&
+      sees(fleets, this.name) &&
+      Object.entries(matchLabels).every(([key, value]) => this.#labels[key] === value) &&
+      (matchExpressions.length === 0 || selects(matchExpressions, this.#labels)) &&
+      Object.entries(selector.counters).every(([key, { minAvailable = 0, minCount = 0 }]) =>
+        this.#takes('counters', key, Math.max(minAvailable, minCount)),
+      ) &&
+      Object.entries(selector.lists).every(([key, { minAvailable = 0 }]) =>
+        this.#takes('lists', key, minAvailable),
+      ) &&
+      Object.entries(counters).every(([key, { add = 0, capacity }]) =>
+        this.#takes('counters', key, add, capacity),
+      ) &&
+      Object.entries(lists).every(([key, { append, capacity }]) =>
+        this.#takes('lists', key, append.length, capacity),
+      )
+    )
+  }
+
+  /** @param given the capacity that it is given first. */
+  #takes(kind: Kind, key: string, amount: number, given?: number): boolean {
+    const declared = this.#declared(kind, key)
+    if (!declared) return false
+    if (given !== undefined) return amount <= given
+    return amount <= declared.capacity || amount <= this.#largest(kind, key)
+  }
+
+  /** The capacity of its largest ship; without end while none has said one, nor its blueprint. */
+  #largest(kind: Kind, key: string): number {
+    const name = `${kind} ${key}`
+    const known = this.#capacities.get(name)
+    if (known !== undefined) return known
+    const capacities = this.#ships().map((ship) => ship[kind]?.[key]?.capacity ?? 0)
+    const most = capacities.reduce((a, b) => Math.max(a, b), this.#declared(kind, key)?.capacity ?? 0)
+    const largest = most > 0 ? most : Number.POSITIVE_INFINITY
+    this.#capacities.set(name, largest)
+    return largest
+  }
+
+  #declared(kind: Kind, key: string): { capacity: number } | undefined {
+    const all = this.#spec[kind]
+    // Keys are people's words: one may be that of something every object has.
+    return all && Object.hasOwn(all, key) ? all[key] : undefined
+  }
+}
