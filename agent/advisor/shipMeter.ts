@@ -4,6 +4,7 @@ import type { ShipSample } from '../../shared/model/ship.ts'
 import { type CgroupFiles, cgroupOf } from '../cgroup.ts'
 import type { LastSamples } from '../lastSamples.ts'
 import type { Aboard, Roster } from '../roster.ts'
+import { Emptiness } from './emptiness.ts'
 import { Rate } from './rate.ts'
 import { ShipTraffic } from './traffic.ts'
 
@@ -20,13 +21,14 @@ interface Meter {
   traffic: ShipTraffic
 }
 
-type Usage = Omit<ShipSample, 'ship' | keyof Players>
+type Usage = Omit<ShipSample, 'ship' | 'emptyForMs' | keyof Players>
 
 export class ShipMeter {
   readonly #roster: Roster
   readonly #players: (ship: string) => Players | undefined
   readonly #last: LastSamples
   readonly #meters = new Map<string, Meter>()
+  readonly #emptiness = new Map<string, Emptiness>()
 
   constructor(roster: Roster, players: (ship: string) => Players | undefined, last: LastSamples) {
     this.#roster = roster
@@ -42,16 +44,25 @@ export class ShipMeter {
       meter.files?.close()
       this.#meters.delete(id)
     }
+    for (const id of this.#emptiness.keys()) if (!present.has(id)) this.#emptiness.delete(id)
     return running.map((entry) => this.#sampleOf(entry))
   }
 
   #sampleOf(entry: Aboard): ShipSample {
     const { ship } = entry.grant
     const { players = null, maxPlayers = null, map = null } = this.#players(ship) ?? {}
-    const sample = { ship, players, maxPlayers, map, ...this.#usageOf(entry) }
+    const emptyForMs = this.#emptinessOf(entry).of(players, performance.now())
+    const sample = { ship, players, maxPlayers, emptyForMs, map, ...this.#usageOf(entry) }
     // Of a container that has just ended nothing can be measured: what is known of it is better.
     if (sample.memoryMiB !== null) this.#last.note(entry.grant, sample)
     return sample
+  }
+
+  #emptinessOf({ containerId }: Aboard): Emptiness {
+    const id = containerId ?? ''
+    const known = this.#emptiness.get(id) ?? new Emptiness()
+    this.#emptiness.set(id, known)
+    return known
   }
 
   #usageOf({ containerId, pid, grant }: Aboard): Usage {

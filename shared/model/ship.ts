@@ -20,6 +20,14 @@ export const ShipSample = z.strictObject({
   ship: Name,
   players: z.int().min(0).nullable(),
   maxPlayers: z.int().min(0).nullable(),
+  emptyForMs: z
+    .number()
+    .min(0)
+    .nullable()
+    .optional()
+    .describe(
+      'How long nobody has played, as far as its agent has counted; null: somebody does, or nobody counts',
+    ),
   map: z.string().max(128).nullable(),
   cpuMillis: z.number().min(0).nullable().describe('CPU used, in thousandths of a core'),
   memoryMiB: z.number().min(0).nullable(),

@@ -2,10 +2,12 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Reporter } from '../../agent/advisor/reporter.ts'
+import { ShipMeter } from '../../agent/advisor/shipMeter.ts'
 import { Contact } from '../../agent/contact.ts'
 import { describeHost } from '../../agent/describe.ts'
 import { clip } from '../../agent/docker/log.ts'
 import { Lanes } from '../../agent/lanes.ts'
+import { LastSamples } from '../../agent/lastSamples.ts'
 import { Outbox } from '../../agent/outbox.ts'
 import { PullBook } from '../../agent/pullBook.ts'
 import { ResizeBook } from '../../agent/resizeBook.ts'
@@ -44,6 +46,27 @@ test('roster: one attempt at a time, and none twice', () => {
   assert.ok(roster.board(grant('a', 2), 'Claimed'))
   assert.equal(roster.taken('other'), { cpuMillis: 100, memoryMiB: 10 })
   assert.equal(roster.taken('a'), { cpuMillis: 0, memoryMiB: 0 })
+})
+
+test('samples say how long nobody has played, by the container, as far as players are counted', async () => {
+  const roster = new Roster()
+  roster.board(grant('a'), 'Ready')
+  roster.change(grant('a'), { containerId: 'one', pid: process.pid })
+  let players: number | null = 0
+  const meter = new ShipMeter(roster, () => ({ players, maxPlayers: 16, map: null }), new LastSamples(roster))
+  const emptyForMs = () => meter.sample()[0]?.emptyForMs
+  assert.is(emptyForMs(), 0)
+  await sleep(120)
+  assert.ok((emptyForMs() ?? 0) >= 100)
+  players = 3
+  assert.is(emptyForMs(), null)
+  players = 0
+  assert.is(emptyForMs(), 0, 'from the last player on')
+  await sleep(20)
+  roster.change(grant('a'), { containerId: 'two' })
+  assert.is(emptyForMs(), 0)
+  players = null
+  assert.is(emptyForMs(), null)
 })
 
 test('outbox: the latest stays until exactly it is acknowledged; a final one is not replaced', () => {

@@ -14,7 +14,7 @@ export type Candidate = Pick<
   | 'wasInUse'
   | 'counters'
   | 'lists'
-> & { sample: Pick<NonNullable<ShipView['sample']>, 'players'> | null }
+> & { sample: Pick<NonNullable<ShipView['sample']>, 'players' | 'emptyForMs'> | null }
 
 export interface Choice {
   count: number
@@ -59,8 +59,9 @@ function fullness({ counters = {}, lists = {} }: Candidate): number {
 }
 
 /** In doublings of a minute: of ships that are empty for about as long, the emptiest host decides. */
-function emptyFor({ stateSince }: Candidate, nowMs: number): number {
-  const minutes = Math.max(0, nowMs - Date.parse(stateSince)) / 60_000
+function emptyFor({ stateSince, sample }: Candidate, nowMs: number): number {
+  // Where nobody counts players: since it was in use.
+  const minutes = (sample?.emptyForMs ?? Math.max(0, nowMs - Date.parse(stateSince))) / 60_000
   return Math.floor(Math.log2(1 + minutes))
 }
 

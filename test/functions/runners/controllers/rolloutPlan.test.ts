@@ -255,6 +255,11 @@ test('who is missed least: nobody yet, no players, empty the longest, an emptier
     ship('roomy', { counters: { rooms: { count: 1, capacity: 10 } } }),
     ship('full-list', { lists: { players: { values: ['a', 'b'], capacity: 2 } } }),
     ship('long-empty', { stateSince: '2026-01-01T00:20:00.000Z', sample: { players: 0 } }),
+    ship('left-just-now', {
+      stateSince: '2026-01-01T00:20:00.000Z',
+      sample: { players: 0, emptyForMs: 60_000 },
+    }),
+    ship('left-long-ago', { sample: { players: 0, emptyForMs: 7_200_000 } }),
     ship('on-emptier', { host: 'emptier' }),
     ship('older', { blueprint: { name: 'arena', revision: 1 } }),
     ship('starting', { state: 'Starting' }),
@@ -269,9 +274,9 @@ test('who is missed least: nobody yet, no players, empty the longest, an emptier
     ]),
     nowMs: laterMs,
   }
-  const least = ['starting', 'long-empty', 'on-emptier', 'older', 'usual']
+  const least = ['starting', 'left-long-ago', 'long-empty', 'on-emptier', 'older', 'usual', 'left-just-now']
   const order = [...least, 'roomy', 'full-list', 'played', 'played-more']
-  assert.equal(leastMissed(ships, { count: 12, ...choice }), order)
+  assert.equal(leastMissed(ships, { count: 14, ...choice }), order)
   assert.equal(leastMissed(ships, { count: 2, ...choice }), order.slice(0, 2))
   const numbered = [ship('a', { name: 'lobby-9' }), ship('b', { name: 'lobby-2', state: 'Starting' })]
   const more = [
