@@ -3,6 +3,9 @@ import type { BlueprintSpec } from '../../shared/model/blueprint.ts'
 import type { ShipState } from '../../shared/model/shipState.ts'
 import type { ShipSelf } from '../../shared/model/word.ts'
 
+/** Of this list Agones' player tracking is made. */
+export const playerList = 'players'
+
 const states: Readonly<Record<ShipState, string>> = {
   Queued: 'Creating',
   Scheduled: 'Scheduled',
@@ -45,6 +48,7 @@ export function gameServerOf(self: ShipSelf, probe: BlueprintSpec['probe']): Rec
       ports,
       counters: mapped(self.counters, counterOf),
       lists: mapped(self.lists, listOf),
+      ...playersOf(self.lists),
     },
   }
 }
@@ -55,6 +59,12 @@ export function counterOf({ count, capacity }: { count: number; capacity: number
 
 export function listOf({ values, capacity }: { values: string[]; capacity: number }) {
   return { capacity: String(capacity), values }
+}
+
+function playersOf({ [playerList]: list }: ShipSelf['lists']) {
+  if (!list) return {}
+  const { values: ids, capacity } = list
+  return { players: { count: String(ids.length), capacity: String(capacity), ids } }
 }
 
 function healthOf(probe: BlueprintSpec['probe']): Record<string, unknown> {

@@ -1,30 +1,10 @@
 // The SDK's methods, one table for gRPC and REST: what each takes, does and gives. Streams stand in their own rooms.
-import type { BlueprintSpec } from '../../shared/model/blueprint.ts'
 import type { ShipSelf, Word } from '../../shared/model/word.ts'
+import { messageIn, pairOf, textOf, textsOf, wholeOf } from './fields.ts'
 import { counterOf, gameServerOf, listOf } from './gameServer.ts'
-import type { Line } from './line.ts'
+import type { Message, Method, Run } from './method.ts'
+import { playerMethods } from './playerMethods.ts'
 import { SdkError } from './sdkError.ts'
-
-/** What the methods work on: one ship. */
-export interface Speaker {
-  readonly line: Line
-  readonly probe: BlueprintSpec['probe']
-}
-
-/** A message in the JSON of protobuf, with the names of the protocol. */
-export type Message = Readonly<Record<string, unknown>>
-type Run = (speaker: Speaker, request: Message) => Promise<Message>
-
-export interface Method {
-  readonly service: 'agones.dev.sdk.SDK' | 'agones.dev.sdk.beta.SDK'
-  readonly name: string
-  readonly verb: 'GET' | 'POST' | 'PUT' | 'PATCH'
-  /** Its group, if it has one, is the name that the request is about. */
-  readonly path: RegExp
-  /** From what REST sends to the request of gRPC; default: it is the same. */
-  readonly request?: (body: Message, name: string) => Message
-  readonly run: Run
-}
 
 const sdk = 'agones.dev.sdk.SDK'
 const beta = 'agones.dev.sdk.beta.SDK'
@@ -114,7 +94,9 @@ export const methods: readonly Method[] = [
       const name = textOf(asked.name, 'name', 63)
       // Without a mask it is the capacity, as Agones' own clients want it.
       const capacity =
-        mask.includes('capacity') || !mask.includes('values') ? { capacity: amountIn(asked) } : {}
+        mask.includes('capacity') || !mask.includes('values')
+          ? { capacity: wholeOf(asked.capacity, 'capacity') ?? 0 }
+          : {}
       const values = mask.includes('values') ? { values: textsOf(asked.values) } : {}
       return listIn(await line.say({ say: 'list', name, ...capacity, ...values }), name)
     },
@@ -134,6 +116,7 @@ export const methods: readonly Method[] = [
     request: named,
     run: listChange('remove'),
   },
+  ...playerMethods,
 ]
 
 function listChange(say: 'append' | 'remove'): Run {
@@ -156,39 +139,4 @@ function listIn({ lists }: ShipSelf, name: string): Message {
   const list = Object.hasOwn(lists, name) ? lists[name] : undefined
   if (list) return { name, ...listOf(list) }
   throw new SdkError('NOT_FOUND', `there is no list "${name}"; declare it as \`lists\` in the blueprint`)
-}
-
-function messageIn(value: unknown): Message {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Message) : {}
-}
-
-/** A number, its text as JSON has it, or protobuf's wrapper of one; undefined when it is not there. */
-function wholeOf(value: unknown, field: string): number | undefined {
-  if (value === undefined || value === null || value === '') return undefined
-  // A wrapper of 0 comes empty.
-  if (typeof value === 'object') return wholeOf('value' in value ? value.value : 0, field)
-  const number = typeof value === 'string' ? Number(value) : value
-  if (typeof number === 'number' && Number.isSafeInteger(number)) return number
-  throw new SdkError('INVALID_ARGUMENT', `${field} must be a whole number`)
-}
-
-function amountIn(list: Message): number {
-  return wholeOf(list.capacity, 'capacity') ?? 0
-}
-
-function textOf(value: unknown, field: string, most: number): string {
-  if (typeof value === 'string' && value.length <= most) return value
-  throw new SdkError('INVALID_ARGUMENT', `${field} must be text of at most ${most} characters`)
-}
-
-function textsOf(values: unknown): string[] {
-  if (values === undefined || values === null) return []
-  if (!Array.isArray(values) || values.length > 1_000) {
-    throw new SdkError('INVALID_ARGUMENT', 'values must be a list of at most 1000 texts')
-  }
-  return values.map((value) => textOf(value, 'values', 256))
-}
-
-function pairOf(key: unknown, value: unknown, most: number): { key: string; value: string } {
-  return { key: textOf(key, 'key', 48), value: textOf(value ?? '', 'value', most) }
 }

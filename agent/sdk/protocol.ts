@@ -30,12 +30,14 @@ message GameServer {
   }
   message Status {
     message Port { string name = 1; int32 port = 2; }
+    message Players { int64 count = 1; int64 capacity = 2; repeated string ids = 3; }
     message Address { string type = 1; string address = 2; }
     message CounterStatus { int64 count = 1; int64 capacity = 2; }
     message ListStatus { int64 capacity = 1; repeated string values = 2; }
     string state = 1;
     string address = 2;
     repeated Port ports = 3;
+    Players players = 4;
     map<string, CounterStatus> counters = 5;
     map<string, ListStatus> lists = 6;
     repeated Address addresses = 7;
@@ -77,6 +79,24 @@ service SDK {
   rpc RemoveListValue (ByValue) returns (List);
 }`
 
+const alpha = `
+syntax = "proto3";
+package agones.dev.sdk.alpha;
+message Empty {}
+message Count { int64 count = 1; }
+message Bool { bool bool = 1; }
+message PlayerID { string playerID = 1; }
+message PlayerIDList { repeated string list = 1; }
+service SDK {
+  rpc PlayerConnect (PlayerID) returns (Bool);
+  rpc PlayerDisconnect (PlayerID) returns (Bool);
+  rpc SetPlayerCapacity (Count) returns (Empty);
+  rpc GetPlayerCapacity (Empty) returns (Count);
+  rpc GetPlayerCount (Empty) returns (Count);
+  rpc IsPlayerConnected (PlayerID) returns (Bool);
+  rpc GetConnectedPlayers (Empty) returns (PlayerIDList);
+}`
+
 export interface Rpc {
   path: string
   requestStream: boolean
@@ -88,9 +108,9 @@ export interface Rpc {
 /** Service -> method -> how it goes over the wire. Messages are objects with the protocol's own names. */
 export function readProtocol(): Record<string, Record<string, Rpc>> {
   const root = new protobuf.Root()
-  for (const text of [stable, beta]) protobuf.parse(text, root, { keepCase: true })
+  for (const text of [stable, beta, alpha]) protobuf.parse(text, root, { keepCase: true })
   root.resolveAll()
-  const services = ['agones.dev.sdk.SDK', 'agones.dev.sdk.beta.SDK']
+  const services = ['agones.dev.sdk.SDK', 'agones.dev.sdk.beta.SDK', 'agones.dev.sdk.alpha.SDK']
   return Object.fromEntries(services.map((name) => [name, rpcsOf(name, root.lookupService(name))]))
 }
 

@@ -3,7 +3,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Socket } from 'node:net'
 import type { Allowance } from './allowance.ts'
 import { gameServerOf } from './gameServer.ts'
-import { type Message, methods, type Speaker } from './methods.ts'
+import type { Message, Speaker } from './method.ts'
+import { methods } from './methods.ts'
 import { codes, SdkError } from './sdkError.ts'
 
 export interface RestSpeaker extends Speaker {

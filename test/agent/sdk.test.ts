@@ -69,7 +69,7 @@ test.before(async () => {
   await answerOf(put({ param: { blueprint: 'agones' }, json: spec }))
   await answerOf(put({ param: { blueprint: 'eager' }, json: { ...spec, command: ['0'] } }))
   const passthrough = { name: 'drive', protocol: 'tcp', policy: 'passthrough' } as const
-  const hosted = { ...spec, network: 'host' as const, ports: [passthrough] }
+  const hosted = { ...spec, network: 'host' as const, ports: [passthrough], lists: {} }
   await answerOf(put({ param: { blueprint: 'hosted' }, json: hosted }))
   const short = { ...probe, startLimitMs: 3_000 }
   const once = { ...spec.lifecycle, startAttempts: 1 }
@@ -161,7 +161,44 @@ test('counters and lists: changed at once for all, within their capacity, told w
   assert.is(await game.do('beta.listContains', 'players', 'bob'), true)
   assert.equal(await game.do('beta.getListValues', 'players'), ['bob', 'cid'])
   assert.equal((await view()).lists, { players: { values: ['bob', 'cid'], capacity: 5 } })
-  assert.is(await game.codeOf('alpha.getPlayerCount'), 12)
+})
+
+test('player tracking: who is connected stands in the list `players`, over gRPC and REST', async () => {
+  const listed = async () => (await view()).lists?.players
+  assert.is(await game.do('alpha.playerConnect', 'ann'), true)
+  assert.is(await game.do('alpha.playerConnect', 'ann'), false)
+  assert.equal(await game.do('alpha.getConnectedPlayers'), ['bob', 'cid', 'ann'])
+  assert.is(await game.do('alpha.getPlayerCount'), 3)
+  await game.do('alpha.setPlayerCapacity', 4)
+  assert.is(await game.do('alpha.getPlayerCapacity'), 4)
+  assert.is(await game.do('alpha.playerConnect', 'dan'), true)
+  assert.is(await game.codeOf('alpha.playerConnect', 'eve'), 11)
+  assert.is(await game.do('alpha.playerConnect', 'dan'), false, 'full, and he is in')
+  assert.is(await game.do('alpha.isPlayerConnected', 'eve'), false)
+  assert.is(await game.do('alpha.isPlayerConnected', 'dan'), true)
+  assert.is(await game.codeOf('alpha.setPlayerCapacity', 3), 11)
+  assert.is(await game.codeOf('alpha.setPlayerCapacity', -1), 11)
+  assert.is(await game.codeOf('alpha.playerConnect', 'x'.repeat(300)), 3)
+  assert.equal(await listed(), { values: ['bob', 'cid', 'ann', 'dan'], capacity: 4 })
+  const { status } = await game.do('getGameServer')
+  assert.equal(status.players, { count: 4, capacity: 4, idsList: ['bob', 'cid', 'ann', 'dan'] })
+
+  const rest = async (...args: unknown[]) => (await game.do('rest', ...args)).body
+  assert.equal(await rest('GET', '/alpha/player/connected'), { list: ['bob', 'cid', 'ann', 'dan'] })
+  assert.equal(await rest('POST', '/alpha/player/disconnect', { playerID: 'dan' }), { bool: true })
+  assert.equal(await rest('POST', '/alpha/player/disconnect', { playerID: 'dan' }), { bool: false })
+  assert.equal(await rest('POST', '/alpha/player/connect', { playerID: 'e v/e' }), { bool: true })
+  assert.equal(await rest('GET', '/alpha/player/connected/e%20v%2Fe'), { bool: true })
+  assert.equal(await rest('GET', '/alpha/player/connected/dan'), { bool: false })
+  assert.equal(await rest('GET', '/alpha/player/count'), { count: '4' })
+  assert.equal(await rest('PUT', '/alpha/player/capacity', { count: '5' }), {})
+  assert.equal(await rest('GET', '/alpha/player/capacity'), { count: '5' })
+  assert.is((await rest('GET', '/gameserver')).status.players.count, '4')
+
+  assert.is(await game.do('alpha.playerDisconnect', 'e v/e'), true)
+  assert.is(await game.do('alpha.playerDisconnect', 'ann'), true)
+  assert.is(await game.do('alpha.playerDisconnect', 'ann'), false)
+  assert.equal(await listed(), { values: ['bob', 'cid'], capacity: 5 })
 })
 
 test('REST: the same, as the gateway of gRPC gives it', async () => {
@@ -270,6 +307,7 @@ test("the host's network: ports of its own for each ship, which other ships cann
     await one.do('ready')
     const own = await one.do('rest', 'GET', '/gameserver')
     assert.is(own.body.object_meta.name, [first, second][i])
+    assert.is(await one.codeOf('alpha.playerDisconnect', 'ann'), 5, 'it declares no list of players')
   }
   await Promise.all([becomes('Ready', first), becomes('Ready', second)])
   const [one, other] = games as [AgonesGame, AgonesGame]
