@@ -26,14 +26,30 @@ import { SdkPortBook } from './sdkPorts.ts'
 import { Sessions } from './sessions/sessions.ts'
 import { startWorker } from './worker/worker.ts'
 
+/** What becomes of the ships when the agent is told to stop; undefined: what the settings say. */
+const stops = {
+  SIGTERM: undefined,
+  SIGINT: undefined,
+  // Another agent follows at once.
+  SIGHUP: 'keep',
+  // None follows.
+  SIGUSR2: 'return',
+} as const
+
 async function main(): Promise<void> {
   const settings = readSettings('agent')
   const { hostId, stateDir, docker, api: url, joinToken, sessionMs } = settings
   const log = createLog('agent', settings.logLevel).child({ host: hostId })
   const over = new AbortController()
+  let { onStop } = settings
   const stopped = new Promise<void>((resolve) => {
     over.signal.addEventListener('abort', () => resolve())
-    for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => over.abort())
+    for (const [name, asked] of Object.entries(stops)) {
+      process.once(name, () => {
+        onStop = asked ?? onStop
+        over.abort()
+      })
+    }
   })
 
   mkdirSync(stateDir, { recursive: true, mode: 0o700 })
@@ -115,8 +131,8 @@ async function main(): Promise<void> {
 
   await stopped
   sessions.stop()
-  log.info({ onStop: settings.onStop, ships: roster.list().length }, 'agent stopping')
-  if (settings.onStop === 'return') {
+  log.info({ onStop, ships: roster.list().length }, 'agent stopping')
+  if (onStop === 'return') {
     await worker.giveAllBack()
     await advisor.stop(5_000)
     await worker.clearAway().catch((error: unknown) => log.warn({ error: messageOf(error) }, 'not cleared'))

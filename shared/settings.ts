@@ -389,7 +389,7 @@ export const settings = {
     'ARMADA_ON_STOP',
     ['agent'],
     z.enum(['keep', 'return']).default('keep'),
-    'When the agent is stopped: keep its ships running for the next agent, or return them to the queue',
+    'When the agent is stopped: keep its ships running for the next agent, or return them to the queue. SIGHUP always keeps them, SIGUSR2 always returns them',
   ),
 } as const
 

@@ -173,4 +173,20 @@ test('onStop return: ships end with grace, are given back, and nothing is left',
   }
 })
 
+test('SIGHUP keeps the ships and SIGUSR2 returns them, whatever onStop is', async () => {
+  const returning = await dock.startAgent('j', { ARMADA_ON_STOP: 'return' })
+  await run('j', 'j-ship')
+  const { code, tookMs } = await returning.stop('SIGHUP')
+  assert.is(code, 0)
+  assert.ok(tookMs < 2_000, `took ${tookMs} ms`)
+  assert.is(await dock.zk.exists(paths.workerPresence('j')), undefined)
+  assert.is((await dock.inspect('armada-j-ship-1'))?.State.Status, 'running')
+
+  const keeping = await dock.startAgent('j')
+  await until(() => keeping.output().includes('adopted'))
+  assert.is((await keeping.stop('SIGUSR2')).code, 0)
+  await monitor.heard('j-ship', 'Returned', 100)
+  assert.is(await dock.inspect('armada-j-ship-1'), undefined)
+})
+
 test.run()

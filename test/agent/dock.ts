@@ -39,8 +39,8 @@ export interface Agent {
   /** Exit code; null after a signal. */
   readonly ended: Promise<number | null>
   output(): string
-  /** SIGTERM, and its exit code and how long that took. */
-  stop(): Promise<{ code: number | null; tookMs: number }>
+  /** SIGTERM or the given signal, and its exit code and how long that took. */
+  stop(signal?: NodeJS.Signals): Promise<{ code: number | null; tookMs: number }>
   kill(): Promise<void>
 }
 
@@ -156,9 +156,9 @@ function spawnAgent(id: string, env: Record<string, string>): Agent {
     process: child,
     ended,
     output: () => text,
-    stop: async () => {
+    stop: async (signal = 'SIGTERM') => {
       const beginMs = performance.now()
-      child.kill('SIGTERM')
+      child.kill(signal)
       return { code: await ended, tookMs: performance.now() - beginMs }
     },
     kill: async () => {
