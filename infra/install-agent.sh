@@ -2,7 +2,8 @@
 # Makes this machine a host: installs Armada's agent as a systemd service, upgrades it in place, takes it away again.
 #
 # It lies beside agent.mjs, games.mjs and zookeeper.node, as `npm run pack:agent` puts them into one archive. Debian
-# and Ubuntu, as root. Ships run on while the agent is installed over, upgraded or taken away.
+# and Ubuntu, as root. Ships run on while the agent is installed over, upgraded or taken away, whatever ARMADA_ON_STOP
+# says: the signal that it gets says more (agent/main.ts).
 set -eu
 
 usage() {
@@ -10,7 +11,8 @@ usage() {
 Join:      install-agent.sh --api URL --zookeeper HOST:PORT[,…] --token TOKEN [settings]
 Upgrade:   install-agent.sh                  (from a newer archive; settings and credential stay)
 Uninstall: install-agent.sh --uninstall      (ships run on)
-           install-agent.sh --uninstall --purge   (ends this host's ships, forgets its credential)
+           install-agent.sh --uninstall --purge   (gives this host's ships back to the cluster, and forgets its
+                                                   credential once none runs; with --force also while some do)
 
   --api URL             the ApiServers' address
   --zookeeper LIST      ZooKeeper's addresses; ARMADA_ZOOKEEPER_SECRET goes with --set
@@ -21,14 +23,20 @@ Uninstall: install-agent.sh --uninstall      (ships run on)
   --ports FROM-TO       host ports for ships
   --set NAME=VALUE      any other setting of the agent (the README's table); may be repeated
   --node PATH           the Node to run it with; default: the one on the PATH
+  --any-system          not only on Debian, Ubuntu and what is made of them
 END
 }
 
 service=armada-agent
-home=/opt/armada-agent
-settings=/etc/armada/agent.env
-state=/var/lib/armada
-unit=/etc/systemd/system/$service.service
+# Tests put a machine of their own under it.
+root=${ARMADA_INSTALL_ROOT:-}
+home=$root/opt/armada-agent
+settings=$root/etc/armada/agent.env
+state=$root/var/lib/armada
+unit=$root/etc/systemd/system/$service.service
+until_reboot=$root/run/systemd/system/$service.service.d
+# The longest grace of a ship is 600 s; what the agent does after it takes less than 40.
+most_seconds_to_stop=640
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 
 say() { printf '%s\n' "$*"; }
@@ -39,13 +47,16 @@ fail() {
   exit 1
 }
 
-api='' zookeeper='' token='' host_id='' address='' labels='' ports='' more='' node='' uninstall='' purge=''
+api='' zookeeper='' token='' host_id='' address='' labels='' ports='' more='' node=''
+uninstall='' purge='' force='' any_system=''
 needs() { [ $# -ge 2 ] && [ -n "$2" ] || fail "$1 needs a value." 'See --help.'; }
 while [ $# -gt 0 ]; do
   case $1 in
     --help | -h) usage; exit 0 ;;
     --uninstall) uninstall=yes; shift; continue ;;
     --purge) purge=yes; shift; continue ;;
+    --force) force=yes; shift; continue ;;
+    --any-system) any_system=yes; shift; continue ;;
   esac
   needs "$@"
   case $2 in *"
@@ -69,34 +80,101 @@ while [ $# -gt 0 ]; do
 done
 
 [ "$(id -u)" = 0 ] || fail 'This needs root.' "Run it again with sudo."
-[ -d /run/systemd/system ] || fail 'systemd does not run on this machine.' \
+[ -d "$root/run/systemd/system" ] || fail 'systemd does not run on this machine.' \
   'Without it start the agent yourself: node agent.mjs, with the settings of the README in its environment.'
 
 setting_of() {
   [ ! -f "$settings" ] || sed -n "s/^$1=//p" "$settings" | tail -n 1 | sed 's/^"\(.*\)"$/\1/'
 }
 
-if [ -n "$uninstall" ]; then
-  if [ -n "$purge" ] && systemctl is-active --quiet "$service"; then
-    say "ending this host's ships"
-    # `return` gives them back to the cluster, which starts them elsewhere.
-    printf 'ARMADA_ON_STOP=return\n' >>"$settings"
-    systemctl restart "$service"
-    # It has to know them first.
-    sleep 5
+# Asks Docker for a path, and prints what it answers.
+docker=$(printf '%s' "$more" | sed -n 's/^ARMADA_DOCKER=//p' | tail -n 1)
+docker=${docker:-$(setting_of ARMADA_DOCKER)}
+docker=${docker:-$root/var/run/docker.sock}
+ask_docker() {
+  "$node" -e '
+const [socketPath, path] = process.argv.slice(1)
+const request = require("node:http").get({ socketPath, path, timeout: 10_000 }, (answer) => {
+  process.exitCode = answer.statusCode === 200 ? 0 : 1
+  answer.pipe(process.stdout)
+})
+request.on("error", () => process.exit(1)).on("timeout", () => process.exit(1))' "$docker" "$1"
+}
+
+# The ships of this host that run, by Docker's word: one a line.
+running_ships() {
+  [ -f "$settings" ] || return 0
+  containers=$(ask_docker "/containers/json?filters=%7B%22label%22%3A%5B%22armada.host%3D$(setting_of ARMADA_HOST_ID)%22%5D%7D") ||
+    return 1
+  printf '%s' "$containers" | grep -o '"armada.ship":"[^"]*"' | cut -d '"' -f 4 || true
+}
+
+# Stops the agent with a signal that says what becomes of its ships: HUP keeps them, USR2 gives them back.
+stop_by() {
+  mkdir -p "$until_reboot"
+  printf '[Service]\nKillSignal=SIG%s\nTimeoutStopSec=%s\n' "$1" "$most_seconds_to_stop" >"$until_reboot/stop.conf"
+  systemctl daemon-reload
+  systemctl stop "$service" 2>/dev/null || true
+  rm -f "$until_reboot/stop.conf"
+  rmdir "$until_reboot" 2>/dev/null || true
+  systemctl daemon-reload
+}
+
+give_ships_back() {
+  say "Giving this host's ships back to the cluster, which starts them elsewhere."
+  stop_by USR2 &
+  stopping=$!
+  told=''
+  while kill -0 "$stopping" 2>/dev/null; do
+    left=$(running_ships | wc -l)
+    [ "$left" = "$told" ] || say "  $left still run"
+    told=$left
+    sleep 1
+  done
+}
+
+refuse_while_ships_run() {
+  if ! left=$(running_ships); then
+    fail "Nobody knows whether ships still run here, and nothing was removed: Docker does not answer $node on $docker." \
+      "Start it, and run this again; --force forgets this host all the same."
   fi
-  systemctl disable --now "$service" 2>/dev/null || true
+  [ -z "$left" ] || fail "These ships of this host still run, and nothing was removed: $(printf '%s' "$left" | tr '\n' ' ')" \
+    "The agent has to give them back: systemctl start $service, and once it runs (journalctl -u $service) this again." \
+    "--force forgets this host all the same, and they run on with nobody who looks after them."
+}
+
+if [ -n "$uninstall" ]; then
+  node=${node:-$(sed -n 's/^ExecStart=\([^ ]*\) .*/\1/p' "$unit" 2>/dev/null)}
+  node=${node:-$(command -v node || true)}
+  if [ -n "$purge" ]; then
+    ! systemctl is-active --quiet "$service" || give_ships_back
+    [ -n "$force" ] || refuse_while_ships_run
+  fi
+  stop_by HUP
+  systemctl disable "$service" 2>/dev/null || true
   rm -f "$unit"
   systemctl daemon-reload
   rm -rf "$home"
   if [ -n "$purge" ]; then
+    left=$(running_ships | tr '\n' ' ')
     rm -rf "$state" "$settings"
+    [ -z "$left" ] || say "These ships run on, with nobody who looks after them: $left"
     say 'The agent, its settings and its credential are gone. Remove the host from the cluster: armada remove-host.'
   else
     say "The agent is gone; ships run on. $settings and $state are kept for the next one; --purge takes them too."
   fi
   exit 0
 fi
+
+# The system
+systems() (
+  . "$root/etc/os-release" && printf ' %s %s ' "${ID:-}" "${ID_LIKE:-}"
+)
+case $any_system$(systems 2>/dev/null || true) in
+  yes* | *' debian '* | *' ubuntu '*) ;;
+  *) fail 'This machine runs neither Debian nor Ubuntu, nor a system made of them, by its /etc/os-release.' \
+    'The agent was tried on no other. To install it all the same: --any-system.' ;;
+esac
 
 [ -f "$here/agent.mjs" ] && [ -f "$here/games.mjs" ] && [ -f "$here/zookeeper.node" ] ||
   fail 'agent.mjs, games.mjs and zookeeper.node are not beside this script.' \
@@ -117,14 +195,7 @@ problem=$("$node" -e 'require(process.argv[1])' "$here/zookeeper.node" 2>&1) ||
     "$(printf '%s' "$problem" | grep -m 1 Error || printf '%s' "$problem" | head -n 1)" \
     'Make it on a machine of the same kind: npm run pack:agent.'
 
-# Docker
-docker=$(printf '%s' "$more" | sed -n 's/^ARMADA_DOCKER=//p' | tail -n 1)
-docker=${docker:-$(setting_of ARMADA_DOCKER)}
-docker=${docker:-/var/run/docker.sock}
-"$node" -e '
-const request = require("node:http").get({ socketPath: process.argv[1], path: "/_ping", timeout: 10_000 }, (answer) =>
-  process.exit(answer.statusCode === 200 ? 0 : 1))
-request.on("error", () => process.exit(1)).on("timeout", () => process.exit(1))' "$docker" ||
+ask_docker /_ping >/dev/null ||
   fail "Docker does not answer on $docker." \
     'Install it (apt-get install docker.io) or start it (systemctl start docker), and run this again.'
 
@@ -187,7 +258,9 @@ Restart=always
 RestartSec=2
 # Ships are Docker's children, not the agent's: they run on while it is stopped, started anew or upgraded.
 KillMode=mixed
-TimeoutStopSec=90
+# Another agent comes at once: ships are kept even if ARMADA_ON_STOP says that they are given back.
+RestartKillSignal=SIGHUP
+TimeoutStopSec=$most_seconds_to_stop
 OOMScoreAdjust=-500
 LimitNOFILE=65536
 StandardError=journal
@@ -224,6 +297,6 @@ elif [ -n "$before" ] && [ "$before" != "$version" ]; then
   fail "The new agent did not stay up; the one of before ($before) runs again." "$words"
 else
   words=$(last_words)
-  systemctl stop "$service"
+  stop_by HUP
   fail 'The agent did not stay up, and was stopped.' "$words" "Put it right in $settings or by options, and run this again."
 fi
