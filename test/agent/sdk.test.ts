@@ -71,6 +71,8 @@ test.before(async () => {
   const passthrough = { name: 'drive', protocol: 'tcp', policy: 'passthrough' } as const
   const hosted = { ...spec, network: 'host' as const, ports: [passthrough], lists: {} }
   await answerOf(put({ param: { blueprint: 'hosted' }, json: hosted }))
+  const nervous = { ...spec, probe: { ...probe, periodMs: 250, failures: 1 } }
+  await answerOf(put({ param: { blueprint: 'nervous' }, json: nervous }))
   const short = { ...probe, startLimitMs: 3_000 }
   const once = { ...spec.lifecycle, startAttempts: 1 }
   await answerOf(put({ param: { blueprint: 'mute' }, json: { ...spec, probe: short, lifecycle: once } }))
@@ -253,18 +255,58 @@ test('REST: the same, as the gateway of gRPC gives it', async () => {
   assert.is((await watched).at(-1).object_meta.labels['agones.dev/sdk-a'], 'c')
 })
 
-test('how long a call takes until its state is in the API', async () => {
+/** What stands in the API this soon is there at once, to a player or a matchmaker. */
+const goalMs = 50
+
+/** That this machine has time: how long a bare round trip to the ship's own server takes, beside each measurement. */
+async function bareMs(one: AgonesGame): Promise<number> {
+  const beganMs = performance.now()
+  await one.do('nothing')
+  return performance.now() - beganMs
+}
+
+const medianOf = (took: readonly number[]) => [...took].sort((a, b) => a - b)[took.length >> 1] ?? 0
+
+/** On a quiet machine a bare round trip takes 1 to 2 ms, and the goal holds; a busy one gets as much more time. */
+function assertSoon(what: string, took: readonly number[], bare: readonly number[]): void {
+  const [median, trip] = [medianOf(took), medianOf(bare)]
+  const said = `${what}: median of ${took.length}: ${median.toFixed(1)} ms, beside ${trip.toFixed(1)} ms for a bare round trip`
+  console.log(said)
+  assert.ok(median < goalMs * Math.max(1, trip / 2), said)
+}
+
+test('a call is answered within 50 ms, and its state is in the API by then', async () => {
   const took: number[] = []
-  for (let i = 0; i < 15; i++) {
+  const bare: number[] = []
+  for (let i = 0; i < 8; i++) {
     for (const call of ['allocate', 'ready']) {
+      bare.push(await bareMs(game))
       took.push((await game.timed(call)).ms)
       assert.is((await view()).state, call === 'ready' ? 'Ready' : 'Allocated')
     }
   }
-  took.sort((a, b) => a - b)
-  const at = (share: number) => Math.round(took[Math.floor(took.length * share)] ?? 0)
-  console.log(`SDK call to state in the API: median ${at(0.5)} ms, p90 ${at(0.9)} ms (goal 50 ms)`)
-  assert.ok(at(0.5) < 500, `median ${at(0.5)} ms; Agones waits up to 500`)
+  assertSoon('SDK call to state in the API', took, bare)
+})
+
+test('a ping after none came is in the API within 50 ms: the ship is Ready again', async () => {
+  const nervous = await launch('nervous')
+  const one = await gameOf(nervous)
+  await one.do('connect')
+  await one.do('ready')
+  const took: number[] = []
+  const bare: number[] = []
+  for (let i = 0; i < 15; i++) {
+    await becomes('Unhealthy', nervous)
+    // The agent reports together what comes right after a report.
+    await sleep(150)
+    bare.push(await bareMs(one))
+    const beganMs = performance.now()
+    await one.do('rest', 'POST', '/health', {})
+    while ((await view(nervous)).state !== 'Ready') await sleep(1)
+    took.push(performance.now() - beganMs)
+  }
+  assertSoon('ping to Ready in the API', took, bare)
+  await one.shutDown()
 })
 
 test('no pings: Unhealthy; pings again: Ready', async () => {

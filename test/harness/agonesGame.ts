@@ -16,6 +16,7 @@ const own = {
   watch: () => sdk.watchGameServer((gameServer) => seen.push(gameServer), () => undefined),
   seen: () => seen,
   env: () => process.env,
+  nothing: () => undefined,
   rest: async (method, path, body, port = process.env.AGONES_SDK_HTTP_PORT) => {
     const json = body === undefined ? undefined : typeof body === 'string' ? body : JSON.stringify(body)
     const answer = await fetch('http://localhost:' + port + path, { method, body: json })
