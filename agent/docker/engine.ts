@@ -1,9 +1,10 @@
 // The Docker engine of this host: the few requests Armada makes, each with a limit, and whether it answers.
 import type { Readable } from 'node:stream'
 import Dockerode from 'dockerode'
+import { messageOf } from '../../shared/errors.ts'
 import { sleep, within } from '../../shared/loop.ts'
 import { type SdkPorts, sdkPortsIn } from '../sdkPorts.ts'
-import { EngineError, hasStatus } from './engineError.ts'
+import { EngineError, hasStatus, isAway } from './engineError.ts'
 import { label, type Mark, markOf } from './label.ts'
 import type { ContainerLimits } from './limits.ts'
 
@@ -40,13 +41,14 @@ export class Engine {
   readonly docker: Dockerode
   readonly socketPath: string
   #away: string | null = null
+  #pinging: Promise<boolean> | undefined
 
   constructor(socketPath: string) {
     this.socketPath = socketPath
     this.docker = new Dockerode({ socketPath })
   }
 
-  /** Why it does not answer; null when its last answer was one. */
+  /** Why it does not answer, not even to a ping; null when it does. */
   get away(): string | null {
     return this.#away
   }
@@ -57,10 +59,20 @@ export class Engine {
   }
 
   async ping(): Promise<boolean> {
-    return this.ask('ping', 2_000, () => this.docker.ping()).then(
-      () => true,
-      () => false,
-    )
+    this.#pinging ??= this.#ping().finally(() => {
+      this.#pinging = undefined
+    })
+    return this.#pinging
+  }
+
+  async #ping(): Promise<boolean> {
+    try {
+      await this.ask('ping', 2_000, () => this.docker.ping())
+      return true
+    } catch (error) {
+      if (isAway(error)) this.#away = messageOf(error)
+      return false
+    }
   }
 
   /** All containers of the host with this id, in any state; or only those that do not run. */
@@ -175,7 +187,9 @@ export class Engine {
       return answer
     } catch (cause) {
       const error = EngineError.from(cause, doing)
-      this.#away = error.status === null ? error.message : null
+      if (error.status !== null) this.#away = null
+      // One request that hangs says nothing of the others.
+      else void this.ping()
       throw error
     }
   }
