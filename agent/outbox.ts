@@ -3,14 +3,18 @@
 // INVARIANTS
 // - One change a ship and attempt: the latest. A final one (Stopped, Failed, Returned) is never replaced.
 // - A change stays until exactly it was acknowledged.
+// - How a ship ended can be told once more, without what it left behind: so it is short, and may be taken where the whole
+//   was not.
 import type { ShipReport } from '../shared/api/monitor.ts'
 import { keyOf, type ShipAttempt } from './roster.ts'
 
 /** The ships aboard are few and ended ones are not replaced while the ApiServer is away; so this is never met. */
 const most = 20_000
+const rememberedEnds = 5_000
 
 export class Outbox {
   readonly #pending = new Map<string, ShipReport>()
+  readonly #ends = new Map<string, End>()
   readonly #onPut: (() => void)[] = []
   readonly #onAcknowledged: ((reports: readonly ShipReport[]) => void)[] = []
 
@@ -37,6 +41,13 @@ export class Outbox {
       this.#pending.delete(old)
     }
     for (const listener of this.#onPut) listener()
+  }
+
+  /** How a ship ended that has left. */
+  retell({ ship, attempt }: ShipAttempt): void {
+    const reason = 'it has left this host, and how it ended is not known any more'
+    const unknown = { ship, attempt, state: 'Returned', fault: false, reason, exit: null } as const
+    this.put(this.#ends.get(keyOf({ ship, attempt })) ?? unknown)
   }
 
   has(of: ShipAttempt): boolean {
@@ -68,11 +79,18 @@ export class Outbox {
     for (const report of reports) {
       const key = keyOf(report)
       if (this.#pending.get(key) === report) this.#pending.delete(key)
+      if (isFinal(report)) this.#ends.set(key, { ...report, exit: null })
+    }
+    for (const old of this.#ends.keys()) {
+      if (this.#ends.size <= rememberedEnds) break
+      this.#ends.delete(old)
     }
     for (const listener of this.#onAcknowledged) listener(reports)
   }
 }
 
-export function isFinal(report: ShipReport): boolean {
-  return report.state !== 'Starting' && report.state !== 'Ready' && report.state !== 'Unhealthy'
+type End = Extract<ShipReport, { exit: unknown }>
+
+export function isFinal(report: ShipReport): report is End {
+  return 'exit' in report
 }

@@ -14,6 +14,8 @@ export interface Picture {
 
 export interface Differences {
   ended: Aboard[]
+  /** Ships that run on although their ending was decided. */
+  ending: Aboard[]
   /** Containers that nobody needs any more. */
   done: Found[]
   /** Containers of ours that nobody here knows. */
@@ -23,11 +25,15 @@ export interface Differences {
 export function compare({ aboard, containers, left, unreported }: Picture): Differences {
   const byId = new Map(containers.map((container) => [container.id, container]))
   const ships = new Set(aboard.map((entry) => entry.grant.ship))
-  const watched = aboard.filter((entry) => entry.phase !== 'Found' && entry.phase !== 'Claimed')
+  const runs = ({ containerId }: Aboard) => byId.get(containerId ?? '')?.state === 'running'
+  // How one that was only found is told depends on what the ApiServer says of it, unless it was ended here.
+  const watched = aboard.filter(
+    ({ phase, ending, containerId }) =>
+      phase !== 'Claimed' && containerId !== null && (phase !== 'Found' || ending !== null),
+  )
   return {
-    ended: watched.filter(
-      ({ containerId }) => containerId !== null && byId.get(containerId)?.state !== 'running',
-    ),
+    ended: watched.filter((entry) => !runs(entry)),
+    ending: watched.filter((entry) => entry.ending !== null && runs(entry)),
     done: containers.filter((container) => left(container) && !unreported(container)),
     unknown: containers.filter((container) => !ships.has(container.ship) && !left(container)),
   }

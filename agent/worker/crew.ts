@@ -14,7 +14,9 @@ import type { ResizeBook } from '../resizeBook.ts'
 import type { Roster } from '../roster.ts'
 import type { SdkPortBook } from '../sdkPorts.ts'
 import type { Gate } from './gate.ts'
+import type { Halts } from './halts.ts'
 import type { Hands } from './hands.ts'
+import type { Removals } from './removals.ts'
 
 export interface Crew {
   readonly host: HostDescription
@@ -37,7 +39,8 @@ export interface Crew {
   readonly hands: Hands
   /** Starts in flight. */
   readonly starts: Lanes
-  readonly removals: Lanes
+  readonly halts: Halts
+  readonly removals: Removals
   /** Rings when containers should be listed and compared. */
   readonly look: Bell
   /** Rings when the ApiServer should be asked what belongs here. */

@@ -23,15 +23,19 @@ type StopOrder = Extract<Order, { kind: 'stop' }>
 
 const rememberedStops = 5_000
 const mostClaims = 1_000
+const askAgainMs = 2_000
 
 export class Desk {
   readonly #crew: Crew
+  readonly #starters: Crew
   readonly #starting = new Map<string, Promise<void>>()
   /** Attempts that are to be stopped. */
   readonly #stops = new Set<string>()
 
-  constructor(crew: Crew) {
+  /** @param starters see to starts that are under way, also when the crew takes no more jobs. */
+  constructor(crew: Crew, starters: Crew) {
     this.#crew = crew
+    this.#starters = starters
   }
 
   /** Resolves when the claims are answered and the starts have begun, or when the signal fires. */
@@ -72,11 +76,12 @@ export class Desk {
     const aboard = found?.phase === 'Found' ? roster.change(grant, { phase: 'Claimed' }) : undefined
     if (!aboard && !roster.board(grant, 'Claimed')) {
       // An older attempt could not be removed yet: the next hello tries again.
-      if (!roster.at(grant) && !roster.hasLeft(grant)) crew.ask.ring()
+      if (!roster.at(grant) && !roster.hasLeft(grant))
+        crew.hands.once('ask again', () => sleep(askAgainMs, crew.signal).then(crew.ask.ring))
       return
     }
     if (this.#stops.has(keyOf(grant))) roster.change(grant, { ending: { why: 'asked' } })
-    await startShip(crew, grant)
+    await startShip(this.#starters, grant)
   }
 
   /** Removes an older attempt of a ship, and waits until it has left. */

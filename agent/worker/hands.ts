@@ -5,6 +5,7 @@ import type { Log } from '../../shared/log.ts'
 export class Hands {
   readonly #log: Log
   readonly #busy = new Set<Promise<void>>()
+  readonly #unique = new Set<string>()
 
   constructor(log: Log) {
     this.#log = log
@@ -17,6 +18,13 @@ export class Hands {
     )
     this.#busy.add(done)
     void done.then(() => this.#busy.delete(done))
+  }
+
+  /** Unless a task of this name is under way. */
+  once(task: string, work: () => Promise<unknown>): void {
+    if (this.#unique.has(task)) return
+    this.#unique.add(task)
+    this.run(task, () => work().finally(() => this.#unique.delete(task)))
   }
 
   async idle(): Promise<void> {

@@ -3,10 +3,13 @@
 // INVARIANTS
 // - The list of containers decides. Events, and glances at those that do not run, only make it be looked at sooner.
 // - A container goes when its end is acknowledged: until then it is what a next agent would tell it from.
+// - No look waits for what it finds to be done: one container that the engine cannot cope with delays no other ship's end.
 import { loop } from '../../shared/loop.ts'
 import { onEnds } from '../docker/events.ts'
+import { keyOf } from '../roster.ts'
 import { compare } from './compare.ts'
 import type { Crew } from './crew.ts'
+import { carryOut } from './end.ts'
 import { settle } from './settle.ts'
 
 /** For what no event and no glance tells: a container that is gone, or is nobody's. A full host's list is 300 KB. */
@@ -30,19 +33,23 @@ export async function keepLookout(crew: Crew): Promise<void> {
   await glances
 }
 
-/** Settles what has ended and clears what is done. @returns the number of containers that nobody knows. */
+/**
+ * Begins to settle what has ended, to end what has to, and to clear what is done. @returns the number of containers that
+ * nobody knows.
+ */
 export async function lookOnce(crew: Crew): Promise<number> {
-  const { engine, roster, outbox, removals, host } = crew
+  const { engine, roster, outbox, removals, hands, host } = crew
   const aboard = roster.list()
   const containers = await engine.list(host.id)
-  const { ended, done, unknown } = compare({
+  const { ended, ending, done, unknown } = compare({
     aboard,
     containers,
     left: (of) => roster.hasLeft(of),
     unreported: (of) => outbox.has(of),
   })
-  await Promise.all(ended.map((entry) => settle(crew, entry)))
-  await Promise.all(done.map((container) => removals.run(() => engine.remove(container.id))))
+  for (const entry of ended) hands.once(`settle ${keyOf(entry.grant)}`, () => settle(crew, entry))
+  for (const entry of ending) void carryOut(crew, entry)
+  for (const { id } of done) removals.add(id)
   return unknown.length
 }
 

@@ -2,7 +2,7 @@
 //
 // INVARIANTS
 // - What does not belong here goes first, before any new work.
-// - What this process has settled, or is about to report, is not judged again by an answer that may be older.
+// - What this process has settled is not judged again by an answer that may be older: its end is told once more.
 // - A container that nobody mentions is left alone: it may have been made after the question was asked.
 import type { Grant } from '../../shared/model/grant.ts'
 import type { Found } from '../docker/engine.ts'
@@ -14,8 +14,10 @@ export interface Scene {
   containers: readonly Found[]
   /** The ship as it is aboard now. */
   aboard: (ship: string) => Aboard | undefined
-  /** Its end is reported, or waits to be. */
-  settled: (of: ShipAttempt) => boolean
+  /** The attempt has left this host. */
+  left: (of: ShipAttempt) => boolean
+  /** How it ended waits to be acknowledged. */
+  unreported: (of: ShipAttempt) => boolean
 }
 
 export type Step =
@@ -25,6 +27,8 @@ export type Step =
   | { step: 'stop'; grant: Grant; containerId: string | null }
   /** It has ended, or is gone: say how. */
   | { step: 'settle'; grant: Grant; containerId: string | null }
+  /** It has left, and the ApiServer does not know: its end was lost on the way, or the answer is older than it. */
+  | { step: 'retell'; grant: Grant }
   /** The ApiServer does not know what was reported of it. */
   | { step: 'repeat'; grant: Grant }
   /** It is to have other limits. */
@@ -50,9 +54,12 @@ function discards({ wanted, strays, containers, aboard }: Scene): Step[] {
   ]
 }
 
-function stepFor(grant: Grant, { containers, aboard, settled }: Scene): Step | Step[] | undefined {
+function stepFor(grant: Grant, scene: Scene): Step | Step[] | undefined {
+  const { containers, aboard, left, unreported } = scene
   const entry = aboard(grant.ship)
-  if (settled(grant) || (entry && entry.grant.attempt > grant.attempt)) return undefined
+  if (entry && entry.grant.attempt > grant.attempt) return undefined
+  if (left(grant)) return unreported(grant) ? undefined : { step: 'retell', grant }
+  if (unreported(grant) && entry?.grant.attempt !== grant.attempt) return undefined
   if (entry?.grant.attempt === grant.attempt && entry.phase !== 'Found') return newsOf(grant, entry)
 
   const { state } = grant

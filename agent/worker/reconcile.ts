@@ -8,15 +8,16 @@ import { ArmadaError } from '../../shared/errors.ts'
 import { loop, sleep } from '../../shared/loop.ts'
 import type { Grant } from '../../shared/model/grant.ts'
 import type { Found } from '../docker/engine.ts'
-import { grantOf } from '../docker/label.ts'
 import { keyOf, type ShipAttempt } from '../roster.ts'
 import type { Crew } from './crew.ts'
 import type { Desk } from './desk.ts'
 import { plan } from './plan.ts'
+import { recognise } from './recognise.ts'
 import { carryOutSteps } from './steps.ts'
 
 /** The stream asks for it when there is need; this is for what nobody thought of. */
 const everyMs = 300_000
+const firstAgainMs = 2_000
 
 export interface HelloOptions {
   /** The ApiServer has said what belongs here. */
@@ -27,6 +28,7 @@ export interface HelloOptions {
 
 export async function reconcile(crew: Crew, desk: Desk, { onHello, onRemoved }: HelloOptions): Promise<void> {
   const { signal, log, ask } = crew
+  let againMs = firstAgainMs
   await loop({ name: 'hello', everyMs, signal, log, bell: ask }, async () => {
     await crew.present.passed(signal)
     await crew.engine.answers(signal)
@@ -47,30 +49,25 @@ export async function reconcile(crew: Crew, desk: Desk, { onHello, onRemoved }: 
       strays,
       containers,
       aboard: (ship) => crew.roster.get(ship),
-      settled: (of) => crew.roster.hasLeft(of) || (crew.outbox.has(of) && !crew.roster.at(of)),
+      left: (of) => crew.roster.hasLeft(of),
+      unreported: (of) => crew.outbox.has(of),
     })
     log.info({ wanted: wanted.length, strays: strays.length, steps: countOf(steps) }, 'hello answered')
-    await carryOutSteps(crew, steps, desk)
+    const failed = await carryOutSteps(crew, steps, desk)
+    if (failed > 0 && crew.engine.away !== null) throw new Error(crew.engine.away)
     if (crew.contact.turn !== turn) return ask.ring()
     crew.gate.open()
     crew.look.ring()
     onHello(wanted)
-    if (crew.roster.list().some(({ phase }) => phase === 'Found')) askAgain(crew)
+    // The ApiServer's memory may be a moment behind: those it called neither wanted nor strays are Found still.
+    const isDone = failed === 0 && !crew.roster.list().some(({ phase }) => phase === 'Found')
+    if (!isDone) askAgain(crew, againMs)
+    againMs = isDone ? firstAgainMs : Math.min(againMs * 2, everyMs)
   })
 }
 
-/** The ApiServer's memory may be a moment behind: it called them neither wanted nor strays. */
-function askAgain({ ask, hands, signal }: Crew): void {
-  hands.run('ask again', () => sleep(2_000, signal).then(ask.ring))
-}
-
-/** Containers that an earlier agent left are ships aboard, whatever the ApiServer will say of them. */
-function recognise({ roster, gate }: Crew, containers: readonly Found[]): void {
-  if (gate.wasOpen) return
-  for (const container of containers.toSorted((a, b) => b.attempt - a.attempt)) {
-    const grant = grantOf(container)
-    if (grant) roster.board(grant, 'Found', container.id)
-  }
+function askAgain({ ask, hands, signal }: Crew, pauseMs: number): void {
+  hands.once('ask again', () => sleep(pauseMs, signal).then(ask.ring))
 }
 
 function shipsHere({ roster }: Crew, containers: readonly Found[]): ShipAttempt[] {

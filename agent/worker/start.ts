@@ -4,7 +4,8 @@
 // - The ship is aboard as Claimed before this begins, and is not when this has ended without a container.
 // - An engine that goes away in the middle is no failed start: what it had begun is found by its name.
 // - A port that was chosen for the ship and is busy is not its fault: other ports will be chosen.
-// - An ending decided meanwhile wins: the container is ended as soon as it is there, or never made.
+// - An ending decided meanwhile wins: the container is ended as soon as it is there, or never made. That there is none is
+//   looked up, not concluded.
 
 import { messageOf } from '../../shared/errors.ts'
 import { sleep } from '../../shared/loop.ts'
@@ -41,13 +42,14 @@ export async function startShip(crew: Crew, grant: Grant): Promise<void> {
   const beginMs = performance.now()
   while (!signal.aborted) {
     try {
-      if (roster.at(grant)?.ending) return abandon(crew, grant)
-      if (!(await hasImage(crew, grant)) || !(await hasSecrets(crew, grant))) return abandon(crew, grant)
+      if (roster.at(grant)?.ending) return await abandon(crew, grant)
+      if (!(await hasImage(crew, grant)) || !(await hasSecrets(crew, grant)))
+        return await abandon(crew, grant)
       const id = await starts.run(() => launch(crew, grant))
       const entry = id === undefined ? undefined : await aboard(crew, grant, id)
-      if (!entry) return abandon(crew, grant)
+      if (!entry) return await abandon(crew, grant)
       log.info({ ...about(grant), tookMs: Math.round(performance.now() - beginMs) }, 'ship started')
-      if (entry.ending) crew.hands.run('end a ship', () => carryOut(crew, entry))
+      if (entry.ending) void carryOut(crew, entry)
       return
     } catch (error) {
       if (error instanceof BadChoice) await sleep(badChoicePauseMs, signal)
@@ -85,7 +87,7 @@ async function hasImage({ images, roster, outbox }: Crew, grant: Grant): Promise
 
 /** @returns the container's id; undefined when an ending was decided before there was anything to end. */
 async function launch(crew: Crew, grant: Grant): Promise<string | undefined> {
-  const { engine, roster } = crew
+  const { engine, roster, removals } = crew
   if (roster.at(grant)?.ending) return undefined
   const container = await make(crew, grant)
   if (container.state === 'created') {
@@ -96,7 +98,7 @@ async function launch(crew: Crew, grant: Grant): Promise<string | undefined> {
       if (busy) throw portError(grant, busy)
       if (!roster.at(grant)?.ending) await engine.start(container.id)
     } catch (error) {
-      if (!isAway(error)) await engine.remove(container.id)
+      if (!isAway(error)) removals.add(container.id)
       throw error
     }
   }
@@ -105,9 +107,9 @@ async function launch(crew: Crew, grant: Grant): Promise<string | undefined> {
 
 /** The ship with what is known of its container. Another one starts meanwhile. */
 async function aboard(crew: Crew, grant: Grant, id: string): Promise<Aboard | undefined> {
-  const { engine, roster } = crew
+  const { engine, roster, removals } = crew
   const details = await engine.details(id)
-  if (details?.state === 'created') await engine.remove(id)
+  if (details?.state === 'created') removals.add(id)
   if (!details || details.state === 'created') return undefined
   // It may have ended before anybody watched it.
   if (details.state === 'ended') crew.look.ring()
@@ -152,9 +154,9 @@ async function make(crew: Crew, grant: Grant): Promise<Pick<Details, 'id' | 'sta
     if (!hasStatus(error, 409)) throw error
     const other = await engine.details(name)
     const mark = other?.mark
-    const isSame = mark?.host === host.id && mark.ship === grant.ship && mark.attempt === grant.attempt
+    const isSame = other !== undefined && isOf(grant, host.id, other)
     // One that never ran and was made before the machine was restarted would tell a wrong tale later.
-    if (other && isSame && !(other.state === 'created' && mark.boot !== boot)) return other
+    if (isSame && !(other.state === 'created' && mark?.boot !== boot)) return other
     if (other && mark?.host !== host.id) {
       const whose = mark ? `a container of Armada host ${mark.host}` : "a container that is not Armada's"
       throw new Error(`the name ${name} is taken by ${whose}; remove or rename it`, { cause: error })
@@ -162,6 +164,10 @@ async function make(crew: Crew, grant: Grant): Promise<Pick<Details, 'id' | 'sta
     if (other) await engine.remove(other.id)
     return { id: await engine.create(options), state: 'created' }
   }
+}
+
+function isOf({ ship, attempt }: Grant, host: string, { mark }: Details): boolean {
+  return mark?.host === host && mark.ship === ship && mark.attempt === attempt
 }
 
 function refuse({ roster, outbox, log }: Crew, grant: Grant, error: unknown): void {
@@ -176,7 +182,17 @@ function refuse({ roster, outbox, log }: Crew, grant: Grant, error: unknown): vo
   roster.leave(grant)
 }
 
-function abandon({ roster, outbox }: Crew, grant: Grant): void {
+/** An ending was decided before anything ran, as far as is known: a start may have had no answer, and have been done. */
+async function abandon(crew: Crew, grant: Grant): Promise<void> {
+  const { engine, roster, outbox, removals, host } = crew
+  const details = await engine.details(containerName(grant))
+  if (details && isOf(grant, host.id, details)) {
+    if (details.state === 'created') removals.add(details.id)
+    else {
+      const ended = roster.change(grant, { phase: 'Starting', ...whereabouts(details) })
+      if (ended) return carryOut(crew, ended)
+    }
+  }
   const entry = roster.at(grant)
   const report = entry && verdict(entry, nothing)
   if (report) outbox.put(report)

@@ -1,5 +1,6 @@
 // The table that carries out what plan.ts decided.
 import { messageOf } from '../../shared/errors.ts'
+import { within } from '../../shared/loop.ts'
 import { fits, noResources } from '../../shared/model/resources.ts'
 import type { ShipState } from '../../shared/model/shipState.ts'
 import { traced } from '../../shared/trace.ts'
@@ -14,12 +15,18 @@ import { whereabouts } from './start.ts'
 
 type Name = Step['step']
 type One<N extends Name> = Extract<Step, { step: N }>
-type Executor<N extends Name> = (crew: Crew, steps: One<N>[], desk: Desk) => Promise<void>
+/** @returns how many failed. */
+type Executor<N extends Name> = (crew: Crew, steps: One<N>[], desk: Desk) => Promise<number>
 
-/** In this order: what does not belong here goes first, and wholly. */
+/** In this order: what does not belong here goes first. One that cannot be ended keeps its room, and holds up no other. */
 const executors: { readonly [N in Name]: Executor<N> } = {
-  discard: each((crew, { ship, attempt, containerId }) => discard(crew, { ship, attempt }, containerId)),
+  discard: each((crew, { ship, attempt, containerId }) => {
+    const late = () => new Error(`${ship} does not belong here and does not end`)
+    const ended = discard(crew, { ship, attempt }, containerId)
+    return within(ended, crew.halts.patienceMs(containerId), late)
+  }),
   settle: each(tell),
+  retell: each(async ({ outbox }, { grant }) => outbox.retell(grant)),
   adopt: each((crew, step) => adopt(crew, step)),
   stop: each(async (crew, step) => {
     const phase = crew.roster.at(step.grant)?.phase
@@ -38,8 +45,9 @@ const executors: { readonly [N in Name]: Executor<N> } = {
       const had = crew.roster.at(grant)?.grant.spec.resources ?? noResources
       return !fits(grant.spec.resources, had)
     }
-    for (const some of [steps.filter((step) => !grows(step)), steps.filter(grows)])
-      await each<'resize'>((crew, { grant }) => resize(crew, grant))(crew, some, desk)
+    const carryOut = each<'resize'>((crew, { grant }) => resize(crew, grant))
+    const [shrink, grow] = [steps.filter((step) => !grows(step)), steps.filter(grows)]
+    return (await carryOut(crew, shrink, desk)) + (await carryOut(crew, grow, desk))
   },
   // Claimed once more, because what the ApiServer has in memory may be a moment old.
   start: async ({ hands, outbox }, steps, desk) => {
@@ -51,15 +59,18 @@ const executors: { readonly [N in Name]: Executor<N> } = {
       return { kind: 'start', ...about(grant), ports: Object.fromEntries(chosen) } as const
     })
     hands.run('start wanted ships', () => desk.take(jobs))
+    return 0
   },
 }
 
-/** @throws the first error, after all other steps of its kind have been carried out. */
-export async function carryOutSteps(crew: Crew, steps: readonly Step[], desk: Desk): Promise<void> {
+/** One that fails keeps no other from being carried out. @returns how many failed. */
+export async function carryOutSteps(crew: Crew, steps: readonly Step[], desk: Desk): Promise<number> {
+  let failed = 0
   for (const name of Object.keys(executors) as Name[]) {
     const some = steps.filter((step) => step.step === name)
-    if (some.length > 0) await (executors[name] as Executor<Name>)(crew, some, desk)
+    if (some.length > 0) failed += await (executors[name] as Executor<Name>)(crew, some, desk)
   }
+  return failed
 }
 
 function each<N extends Name>(carryOut: (crew: Crew, step: One<N>) => Promise<void>): Executor<N> {
@@ -67,7 +78,7 @@ function each<N extends Name>(carryOut: (crew: Crew, step: One<N>) => Promise<vo
     const results = await Promise.allSettled(steps.map((step) => carryOut(crew, step)))
     const failed = results.filter((result) => result.status === 'rejected')
     for (const { reason } of failed) crew.log.warn({ error: messageOf(reason) }, 'a step failed')
-    if (failed[0]) throw failed[0].reason
+    return failed.length
   }
 }
 

@@ -19,6 +19,7 @@ import type { Crew } from './crew.ts'
 import { Desk } from './desk.ts'
 import { discard, endShip } from './end.ts'
 import { Gate } from './gate.ts'
+import { Halts } from './halts.ts'
 import { Hands } from './hands.ts'
 import { keepHouse } from './housekeeping.ts'
 import { type CleaningOptions, cleanImages } from './imageCleaner.ts'
@@ -27,9 +28,13 @@ import { keepLookout, listen, lookOnce } from './lookout.ts'
 import { pullAhead } from './pullAhead.ts'
 import { type HelloOptions, reconcile } from './reconcile.ts'
 import { type RegisterOptions, register } from './register.ts'
+import { Removals } from './removals.ts'
 import { startsInFlight } from './start.ts'
 import { followStream, type StreamOptions } from './stream.ts'
 import { keepWatch } from './watch.ts'
+
+/** What it cannot remove by then the next agent does. */
+const clearAwayMs = 10_000
 
 export interface WorkerOptions extends RegisterOptions, HelloOptions, StreamOptions {
   host: HostDescription
@@ -83,6 +88,7 @@ export function startWorker(options: WorkerOptions): Worker {
   } = options
   const over = new AbortController()
   const leaving = new AbortController()
+  const look = new Bell()
   const crew: Crew = {
     ...{ host, boot, api, engine, images, roster, outbox, resizes, contact, lastSamples, sdkPorts, log },
     secretsDir,
@@ -91,14 +97,15 @@ export function startWorker(options: WorkerOptions): Worker {
     gate: new Gate(),
     hands: new Hands(log),
     starts: new Lanes(startsInFlight(availableParallelism())),
-    removals: new Lanes(4),
-    look: new Bell(),
+    halts: new Halts(engine, over.signal, look.ring),
+    removals: new Removals(engine, over.signal, log),
+    look,
     ask: new Bell(),
     signal: over.signal,
   }
   // Once it leaves, nothing new is taken, while what is aboard is still looked after.
   const takingPart: Crew = { ...crew, signal: AbortSignal.any([over.signal, leaving.signal]) }
-  const desk = new Desk(takingPart)
+  const desk = new Desk(takingPart, crew)
   // The container of a ship whose end was heard of may go.
   outbox.onAcknowledged((reports) => {
     if (reports.some(isFinal)) crew.look.ring()
@@ -130,6 +137,7 @@ export function startWorker(options: WorkerOptions): Worker {
     },
     clearAway: async () => {
       await lookOnce(crew)
+      await Promise.race([crew.removals.idle(), sleep(clearAwayMs)])
     },
     stop: async () => {
       leaving.abort()

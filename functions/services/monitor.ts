@@ -15,7 +15,16 @@ import { largeShipsPerCommit } from '../stores/ships.ts'
 import type { Stores } from '../stores/stores.ts'
 import type { AgentStreams } from './agentStreams.ts'
 import { crash } from './changes/crash.ts'
-import { claim, end, giveBack, ready, starting, unhealthy } from './changes/lifecycle.ts'
+import {
+  claim,
+  end,
+  giveBack,
+  ready,
+  starting,
+  stopping,
+  unhealthy,
+  whyStopping,
+} from './changes/lifecycle.ts'
 import { HostAdvice } from './hostAdvice.ts'
 import { noSuchHost } from './hosts.ts'
 import { imagesNeeded } from './imagesNeeded.ts'
@@ -255,9 +264,11 @@ function next(ship: Ship, change: routes.ShipReport, spec: BlueprintSpec | undef
       return ready(ship)
     case 'Unhealthy':
       return unhealthy(ship, change.reason)
+    case 'Stopping':
+      return stopping(ship, change.reason)
     case 'Stopped':
       return ship.failing
-        ? crash(ship, ship.reason ?? change.reason, change.exit, restart)
+        ? crash(ship, whyStopping(ship) ?? change.reason, change.exit, restart)
         : end(ship, 'Stopped', 'agent', change.reason, change.exit)
     case 'Failed':
       return crash(ship, change.reason, change.exit, restart)
@@ -266,8 +277,8 @@ function next(ship: Ship, change: routes.ShipReport, spec: BlueprintSpec | undef
   }
 }
 
-function isFinal({ state }: routes.ShipReport): boolean {
-  return state !== 'Starting' && state !== 'Ready' && state !== 'Unhealthy'
+function isFinal(change: routes.ShipReport): boolean {
+  return 'exit' in change
 }
 
 function notYou(me: string, said: string): ArmadaError {

@@ -117,6 +117,10 @@ export const ShipReport = z.discriminatedUnion('state', [
   Change.extend({ state: z.literal('Ready') }),
   Change.extend({ state: z.literal('Unhealthy'), reason: z.string().max(1_000) }),
   Change.extend({
+    state: z.literal('Stopping'),
+    reason: z.string().max(1_000).describe('What keeps it from ending'),
+  }),
+  Change.extend({
     state: z.literal('Stopped'),
     reason: z.string().max(1_000),
     exit: ShipExit.nullable(),

@@ -70,7 +70,9 @@ export const Ship = z.strictObject({
   reason: z
     .string()
     .nullable()
-    .describe('Why it is in this state, why it cannot be placed yet, or how far its image is pulled'),
+    .describe(
+      'Why it is in this state, why it cannot be placed yet, how far its image is pulled, or what keeps it from ending',
+    ),
   host: Name.nullable(),
   address: z.string().nullable().describe("The host's address for players"),
   ports: z.array(Port),

@@ -46,7 +46,8 @@ function found(ship: string, attempt: number, state: Found['state']): Found {
 
 function steps(scene: Partial<Scene> & { entries?: Aboard[] }): string[] {
   const entries = new Map((scene.entries ?? []).map((entry) => [entry.grant.ship, entry]))
-  const whole = { wanted: [], strays: [], containers: [], settled: () => false, ...scene }
+  const nothing = { wanted: [], strays: [], containers: [], left: () => false, unreported: () => false }
+  const whole = { ...nothing, ...scene }
   return plan({ ...whole, aboard: (ship) => entries.get(ship) }).map((step: Step) => {
     const of = 'grant' in step ? step.grant : step
     return `${step.step} ${of.ship}/${of.attempt}`
@@ -104,7 +105,8 @@ test('what is under way here is not begun again by an older answer', () => {
   assert.equal(steps({ wanted, entries: [aboard(grant('s', 'Starting'), 'Claimed')] }), [])
   assert.equal(steps({ wanted, entries: [aboard(grant('s', 'Starting'), 'Starting')] }), [])
   assert.equal(steps({ wanted, entries: [aboard(grant('s', 'Starting', 2), 'Claimed')] }), [])
-  assert.equal(steps({ wanted, settled: () => true }), [])
+  assert.equal(steps({ wanted, unreported: () => true }), [])
+  assert.equal(steps({ wanted, unreported: () => true, left: () => true }), [])
 })
 
 test('a container that nobody mentions is left alone', () => {
@@ -120,6 +122,12 @@ test('a stop job that was lost is made up for; a report that was lost is repeate
   assert.equal(steps({ wanted: [grant('s', 'Allocated')], entries: unwell }), ['repeat s/1'])
   const ending = [aboard(grant('s', 'Ready'), 'Ready', { ending: { why: 'asked' } })]
   assert.equal(steps({ wanted: [grant('s', 'Stopping')], entries: ending }), [])
+})
+
+test('the end of a ship that has left is told again to whoever does not know it; no older attempt is', () => {
+  const wanted = [grant('s', 'Stopping')]
+  assert.equal(steps({ wanted, left: () => true }), ['retell s/1'])
+  assert.equal(steps({ wanted, left: () => true, entries: [aboard(grant('s', 'Ready', 2), 'Ready')] }), [])
 })
 
 test('other limits are given once, by their number, and not to what ends', () => {
@@ -146,6 +154,23 @@ test('limits: what Docker is asked for, and what a container has', () => {
   const was = { cpuMillis: 1, memoryMiB: 1, diskMiB: 7 }
   for (const one of [quota, shares])
     assert.equal(resourcesBy(one, was), { cpuMillis: 250, memoryMiB: 64, diskMiB: 7 })
+})
+
+test('compare: what runs although its ending was decided, and what was ended before anybody said what it is', () => {
+  const ending = { ending: { why: 'given-back', reason: 'r' } } as const
+  const [running, ended] = [
+    aboard(grant('a', 'Ready'), 'Found', ending),
+    aboard(grant('b', 'Ready'), 'Found', ending),
+  ]
+  const containers = [found('a', 1, 'running'), found('b', 1, 'ended')]
+  const differences = compare({
+    aboard: [running, ended],
+    containers,
+    left: () => false,
+    unreported: () => false,
+  })
+  assert.equal(differences.ending, [running])
+  assert.equal(differences.ended, [ended])
 })
 
 test('compare: ended, done and unknown', () => {

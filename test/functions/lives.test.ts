@@ -244,6 +244,26 @@ async function giveUpUnwell(ship: string, attempt = 1): Promise<string[]> {
   return moved
 }
 
+test('a ship that its host cannot end says so beside why it is to end, and that it does no more when it has', async () => {
+  const why = 'Unhealthy for too long: no answer'
+  const held = (attempt: number, trouble: string) =>
+    report(host, { ship, attempt, state: 'Stopping', reason: `Docker on north does not end it: ${trouble}` })
+  const ship = await aboard('held', { policy: 'elsewhere', most: 5 })
+  await held(1, 'too early')
+  assert.equal((await shipAt(servers.a, ship)).state, 'Ready')
+  await report(host, { ship, attempt: 1, state: 'Unhealthy', reason: 'no answer' })
+  await giveUpUnwell(ship)
+  const before = await shipAt(servers.a, ship)
+  await held(1, 'busy')
+  await held(1, 'no answer within 10000 ms')
+  const during = await shipAt(servers.b, ship)
+  assert.deepEqual([during.state, during.stateSince], ['Stopping', before.stateSince])
+  const trouble = 'Docker on north does not end it: no answer within 10000 ms'
+  assert.equal(during.reason, `${why}; not ended yet: ${trouble}`)
+  await report(host, { ship, attempt: 1, state: 'Stopped', reason: 'stopped', exit })
+  assert.equal((await shipAt(servers.a, ship)).reason, `Crash 1 of 5, on north: ${why}`)
+})
+
 test('a ship that stays Unhealthy is ended, and that is a crash: tried again, or Failed', async () => {
   const { a } = servers
   const lifecycle = { unhealthy: { afterMs: 1_000 } }

@@ -254,6 +254,20 @@ export function starting(ship: Ship, reason: string | null): Ship | undefined {
   return ship.state === 'Starting' && ship.reason !== reason ? { ...ship, reason } : undefined
 }
 
+const notYet = '; not ended yet: '
+
+/** Its host says what keeps it from ending, and that stands beside why it is to end. */
+export function stopping(ship: Ship, trouble: string): Ship | undefined {
+  if (ship.state !== 'Stopping') return undefined
+  const reason = `${whyStopping(ship) ?? ''}${notYet}${trouble}`.slice(0, 2_000)
+  return reason === ship.reason ? undefined : { ...ship, reason }
+}
+
+/** Why it is to end, without what keeps it from ending. */
+export function whyStopping({ reason }: Ship): string | null {
+  return reason?.split(notYet)[0] ?? null
+}
+
 export function ready(ship: Ship): Ship | undefined {
   if (ship.state !== 'Starting' && ship.state !== 'Unhealthy' && ship.state !== 'Lost') return undefined
   // A match that goes on must not be given to somebody else.
@@ -277,7 +291,8 @@ export function end(
   reason: string,
   exit: ShipExit | null = null,
 ): Ship | undefined {
-  if (ship.state === 'Stopping' && ship.moving) return requeue(ship, by, ship.reason ?? reason, { exit })
+  if (ship.state === 'Stopping' && ship.moving)
+    return requeue(ship, by, whyStopping(ship) ?? reason, { exit })
   // What we stopped ourselves is Stopped, whatever code the game ended with.
   const state = ship.state === 'Stopping' && by === 'agent' && !ship.failing ? 'Stopped' : to
   return move(ship, state, by, reason, { exit })
