@@ -3,8 +3,9 @@
 // INVARIANTS
 // - One report is under way at a time; what changes meanwhile, and in the moment after it, goes with the next.
 // - A change is sent again until it was acknowledged. Measurements are not: the next ones are better.
-// - A report stays far below the ApiServer's limit on bodies. Refused, it is made smaller, down to one change:
-//   that one is dropped when it can never be taken, else it is kept and lets the others go first.
+// - A report stays far below the ApiServer's limit on bodies. Refused, its changes go ahead by themselves: what is told
+//   beside them may be what is refused. Refused again they become fewer, down to one: that one is dropped when it can
+//   never be taken, else it is kept and lets the others go first.
 // - What became of pulls is sent again until it was recorded.
 // - Holdings are sent when they, or whether the host is well, changed, and until they were taken; with them the
 //   ships that have left, whose room is free.
@@ -67,6 +68,8 @@ export class Reporter {
   #left: ShipAttempt[] = []
   /** Halved by refusals and doubled by each report that is taken. */
   #most = mostChanges
+  /** Changes go ahead of all else, since a report of both was refused. */
+  #apart = false
   #refusals = 0
 
   constructor(options: ReporterOptions) {
@@ -98,15 +101,25 @@ export class Reporter {
 
   /** One report, if there is anything to say. @returns whether there was. @throws ArmadaError when it was not taken. */
   async send(): Promise<boolean> {
+    const changes = this.#options.outbox.peek(this.#most, mostBytes)
+    if (!this.#apart) return this.#report(changes)
+    if (changes.length > 0) await this.#report(changes, true)
+    const told = await this.#report([])
+    this.#apart = false
+    return told || changes.length > 0
+  }
+
+  /** @param alone nothing but these changes. */
+  async #report(changes: readonly ShipReport[], alone = false): Promise<boolean> {
     const { api, roster, outbox, pulls, resizes, contact, degraded, onStale } = this.#options
-    const changes = outbox.peek(this.#most, mostBytes)
     const state = `${roster.version} ${degraded() ?? ''}`
     // A ship that found no room here: what the scheduler believes of this host is wrong.
-    const news = state !== this.#told || changes.some((change) => change.state === 'Returned' && change.fault)
+    const noRoom = changes.some((change) => change.state === 'Returned' && change.fault)
+    const news = !alone && (state !== this.#told || noRoom)
     // With ZooKeeper away these reports are all that says that this host is alive.
-    const due = !contact.connected || performance.now() - this.#sampledAtMs >= sampleEveryMs
-    const ends = pulls.untold()
-    const resized = resizes.untold()
+    const due = !alone && (!contact.connected || performance.now() - this.#sampledAtMs >= sampleEveryMs)
+    const ends = alone ? [] : pulls.untold()
+    const resized = alone ? [] : resizes.untold()
     if (changes.length + ends.length + resized.length === 0 && !news && !due) return false
     const sample = due || news ? await this.#options.sampleHost() : null
     const left = news ? this.#left : []
@@ -116,7 +129,7 @@ export class Reporter {
       this.#anew = false
     }
     const json = {
-      changes,
+      changes: [...changes],
       left,
       anew,
       holdings: news ? roster.list().map(holdingOf) : null,
@@ -131,7 +144,7 @@ export class Reporter {
       api.v1.monitor.reports.$post({ json }, { headers: traceHeaders(changes) }),
     ).catch((error) => {
       this.#sayAgain(left, anew)
-      return this.#refused(error, changes)
+      return this.#refused(error, changes, alone)
     })
     const { stale, resendHoldings } = answer
     if (resendHoldings) this.#sayAgain(left, true)
@@ -156,10 +169,13 @@ export class Reporter {
     this.#anew ||= anew
   }
 
-  #refused(error: unknown, changes: readonly ShipReport[]): never {
+  #refused(error: unknown, changes: readonly ShipReport[], alone: boolean): never {
     const patience = error instanceof ArmadaError ? refusals[error.code] : undefined
     if (patience === undefined) this.#refusals = 0
-    else if (++this.#refusals >= patience && changes.length > 0) this.#shrink(changes, patience === 1)
+    else if (++this.#refusals >= patience) {
+      if (alone) this.#shrink(changes, patience === 1)
+      this.#apart = true
+    }
     throw error
   }
 

@@ -56,8 +56,12 @@ export interface FakeMonitor {
   secrets: Map<string, string>
   /** Answers nothing but 503 while true. */
   away: boolean
-  /** Refuses a report for its changes. */
-  refuse: (changes: readonly routes.ShipReport[], bytes: number) => ProblemCode | undefined
+  /** Refuses a report for its changes, its size, or what it measures. */
+  refuse: (
+    changes: readonly routes.ShipReport[],
+    bytes: number,
+    sample: HostSample | null,
+  ) => ProblemCode | undefined
   /** Makes a ship that was placed on the host. */
   place(host: string, id: string, spec: z.input<typeof BlueprintSpec>, ports?: PortChoice): FakeShip
   resync(): void
@@ -161,7 +165,7 @@ export async function startFakeMonitor(): Promise<FakeMonitor> {
   app.openapi(routes.report, (c) => {
     const host = me(c.req.header('authorization'))
     const { changes, holdings, left, host: sample, ships, pulls, resized } = c.req.valid('json')
-    const code = monitor.refuse(changes, Number(c.req.header('content-length') ?? 0))
+    const code = monitor.refuse(changes, Number(c.req.header('content-length') ?? 0), sample)
     if (code) return c.json({ code, detail: 'refused' }, problems[code].status) as never
     const stale: { ship: string; attempt: number }[] = []
     for (const report of changes) {

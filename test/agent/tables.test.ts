@@ -138,6 +138,16 @@ test('reports: never near the limit on bodies; what is refused is found and harm
   }
 })
 
+test('reports: measurements that are refused, by an older ApiServer or for their number, cost no change', async () => {
+  const changes = Array.from({ length: 40 }, (_, i) => failed(`m-${i}`))
+  for (const code of ['invalid_request', 'body_too_large', 'internal'] as const) {
+    monitor.changes.length = 0
+    monitor.refuse = (_changes, _bytes, sample) => (sample === null ? undefined : code)
+    assert.is((await report(changes, 20)).size, 0, code)
+    assert.is(monitor.changes.length, 40, code)
+  }
+})
+
 test('contact: connected is now, suspended counts back, reports count from when they were sent', () => {
   const contact = new Contact()
   contact.presence(true, 3_000)
