@@ -189,4 +189,18 @@ test('SIGHUP keeps the ships and SIGUSR2 returns them, whatever onStop is', asyn
   assert.is(await dock.inspect('armada-j-ship-1'), undefined)
 })
 
+test('onStop return before the first hello is answered: what an earlier agent left is given back too', async () => {
+  const first = await dock.startAgent('q')
+  await run('q', 'q-ship')
+  await first.kill()
+  monitor.mute = true
+  const second = await dock.startAgent('q', { ARMADA_ON_STOP: 'return' })
+  const { code } = await second.stop()
+  monitor.mute = false
+  assert.is(code, 0)
+  const report = await monitor.heard('q-ship', 'Returned', 100)
+  assert.is(report.state === 'Returned' && report.reason, 'the host is shutting down')
+  assert.is(await dock.inspect('armada-q-ship-1'), undefined)
+})
+
 test.run()

@@ -56,6 +56,8 @@ export interface FakeMonitor {
   secrets: Map<string, string>
   /** Answers nothing but 503 while true. */
   away: boolean
+  /** Hellos are heard and have no answer while true. */
+  mute: boolean
   /** Refuses a report for its changes, its size, or what it measures. */
   refuse: (
     changes: readonly routes.ShipReport[],
@@ -87,6 +89,7 @@ export async function startFakeMonitor(): Promise<FakeMonitor> {
     neededImages: new Set(),
     secrets: new Map(),
     away: false,
+    mute: false,
     refuse: () => undefined,
     place: (host, id, spec, ports = {}) => {
       const ship: FakeShip = { host, attempt: 1, state: 'Scheduled', spec: BlueprintSpec.parse(spec), ports }
@@ -138,10 +141,11 @@ export async function startFakeMonitor(): Promise<FakeMonitor> {
       return c.json({ code: 'forbidden', detail: 'wrong token' }, 403) as never
     return c.json({ credential: `credential-of-${host.id}` }, 201)
   })
-  app.openapi(routes.hello, (c) => {
+  app.openapi(routes.hello, async (c) => {
     const host = me(c.req.header('authorization'))
     const hello = c.req.valid('json')
     monitor.hellos.push({ ...hello, atMs: performance.now() })
+    await until(() => !monitor.mute || c.req.raw.signal.aborted, 60_000)
     const mine = [...monitor.ships].filter(([id, ship]) => isHere(host, { ship: id, attempt: ship.attempt }))
     const wanted = mine.filter(([, ship]) => ship.state !== 'Scheduled').map(grant)
     return c.json({ wanted, strays: hello.ships.filter((of) => !isHere(host, of)) }, 200)
