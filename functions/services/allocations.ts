@@ -140,8 +140,9 @@ const wantsKept = new WeakMap<AllocationRequest, readonly Want[]>()
 function wantsOf(request: AllocationRequest, fleets: Want['fleets']): readonly Want[] {
   const kept = wantsKept.get(request)
   if (kept?.[0]?.fleets === fleets) return kept
-  const { selectors, strategy, priorities, counters, lists } = request
-  const wants = selectors.map((selector) => ({ selector, strategy, priorities, counters, lists, fleets }))
+  const { selectors, strategy, priorities, counters, lists, reserve } = request
+  const of = { strategy, priorities, counters, lists, reserve, fleets }
+  const wants = selectors.map((selector) => ({ selector, ...of }))
   wantsKept.set(request, wants)
   return wants
 }

@@ -170,7 +170,8 @@ export const AllocationRequest = z
 export type AllocationRequest = z.infer<typeof AllocationRequest>
 
 /** As much of a request as decides which ships it may take, in which order. */
-export interface Want extends Pick<AllocationRequest, 'strategy' | 'priorities' | 'counters' | 'lists'> {
+export interface Want
+  extends Pick<AllocationRequest, 'strategy' | 'priorities' | 'counters' | 'lists' | 'reserve'> {
   selector: ShipSelector
   /** Patterns of the fleets that the caller sees; null: all. */
   fleets: readonly string[] | null

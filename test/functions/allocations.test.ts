@@ -335,6 +335,20 @@ test('a reservation holds a ship for a time, and is an allocation once it is con
   assert.equal((await giveBack(taken.id)).state, 'Ready')
 })
 
+test('a reservation that no ship in use can be hides none of them from other requests', async () => {
+  await readyFleet('hidden', 'lobby', [north, 1])
+  const room: Wanted = {
+    selectors: [{ fleet: 'hidden', state: 'Allocated' }],
+    counters: { rooms: { add: 1 } },
+  }
+  const { ship } = await one({ ...from('hidden'), counters: { rooms: { add: 1 } } })
+  for (const { admin } of servers.direct) {
+    const reservation = take({ ...room, reserve: true, leaseSeconds: 60 }, undefined, admin)
+    await refused(reservation, 'none_free', /is Allocated already/)
+    assert.equal((await one(room, undefined, admin)).ship, ship)
+  }
+})
+
 test('counters and lists are changed through the API, exactly, or not at all', async () => {
   const [ship = ''] = await readyFleet('patched', 'lobby', [north, 1])
   type Patch = Parameters<Client['v1']['ships'][':ship']['$patch']>[0]['json']

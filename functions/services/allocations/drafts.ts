@@ -136,7 +136,7 @@ export class Drafts<P extends Ask> {
     }
   }
 
-  /** unfit: until its record changes; passed: for this request only. */
+  /** unfit: for all who want the same, until its record changes; passed: for this request only. */
   #take(ask: P, want: Want, id: string): { before: Row<Ship>; after: Ship } | 'unfit' | 'passed' | 'later' {
     const draft = this.#byShip.get(id)
     const row = this.#lanes.row(id)
