@@ -135,7 +135,9 @@ export const AllocationRequest = z
       .min(0)
       .max(60)
       .default(0)
-      .describe('How long to wait for a ship when none is free; whoever came first is first'),
+      .describe(
+        'How long to wait for a ship, or for room on one, when none is free. Whoever came first is first; of several ships none is kept for a request until there are enough',
+      ),
     leaseSeconds: z
       .int()
       .min(1)

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict'
 import { suite } from 'uvu'
 import { answerOf, type Client } from '../../shared/api/client.ts'
 import { adminToken } from '../harness/apiServer.ts'
+import { fleetAboard } from '../harness/fleetAboard.ts'
 import {
-  claim,
   joinHost,
   publish,
   refused,
@@ -34,25 +34,8 @@ test.before(async () => {
 })
 test.after(() => servers?.stop())
 
-/** A fleet whose ships are Ready aboard the hosts, so many on each. */
-async function readyFleet(name: string, blueprint: string, ...counts: [Client, number][]): Promise<string[]> {
-  const replicas = counts.reduce((sum, [, count]) => sum + count, 0)
-  const { a } = servers
-  await answerOf(a.admin.v1.fleets.$post({ json: { name, blueprint, replicas } }))
-  const epoch = await a.lead('controllers')
-  const { revision } = await answerOf(a.admin.v1.fleets[':fleet'].$get({ param: { fleet: name } }))
-  const step = { epoch, revision, create: replicas, stop: [], forget: false }
-  const made = await answerOf(
-    a.runner.v1.fleets[':fleet'].steps.$post({ param: { fleet: name }, json: step }),
-  )
-  const ids = [...made.created]
-  for (const [host, count] of counts) {
-    const some = ids.splice(0, count).map((ship) => ({ ship, attempt: 1 }))
-    await claim(host, some)
-    await report(host, ...some.map((of) => ({ ...of, state: 'Ready' as const })))
-  }
-  return made.created
-}
+const readyFleet = (name: string, blueprint: string, ...counts: [Client, number][]) =>
+  fleetAboard(servers.a, { name, blueprint }, ...counts)
 
 const post = (json: Wanted, key?: string, client = servers.a.admin) =>
   client.v1.allocations.$post({ json, header: key ? { 'idempotency-key': key } : {} })

@@ -7,7 +7,8 @@
 // - One commit at a time is under way; requests that come meanwhile make the next one.
 // - "None is free" is said only by memory that shows everything acknowledged before the request came, with no
 //   draft beside it whose ships might become free again.
-// - Whoever waits is before those who come later, at whichever ApiServer: see WaitingRoom.
+// - Whoever waits is before those who come later, at whichever ApiServer: see WaitingRoom. Who finds only what is
+//   promised to others is refused when they have taken it, or could have.
 // - Where the store does not say whether a commit happened, the same one is tried again; its conditions let it happen
 //   once. A request that is refused then gives back what it may have got.
 import { ArmadaError, type ProblemCode } from '../../../shared/errors.ts'
@@ -20,9 +21,10 @@ import type { Stores } from '../../stores/stores.ts'
 import { allocationId } from '../changes/allocating.ts'
 import { type Ask, type Draft, Drafts, dealOf } from './drafts.ts'
 import { Lanes } from './lanes.ts'
+import { isFor } from './promises.ts'
 import { contended, gone, Refusals, tooMany } from './refusal.ts'
 import { Unclaimed } from './unclaimed.ts'
-import { mayTake, WaitingRoom } from './waiting.ts'
+import { heldMs, WaitingRoom } from './waiting.ts'
 
 const mostQueued = 10_000
 /** At all ApiServers together. */
@@ -31,6 +33,8 @@ const mostInTurn = 200
 /** Ships may be snatched away so often before the caller is told to try again. */
 const mostTries = 50
 const givenUpMs = 3_000
+/** Whoever waits for promises of others to end looks this often. */
+const keptLookMs = 100
 
 export interface Request extends Ask {
   waitSeconds: number
@@ -51,6 +55,8 @@ interface Pending extends Request {
   endMs: number
   /** Its name among those who wait; undefined while it has not begun to. */
   waiter?: string
+  /** At what others were promised, to see whether they take it. */
+  looks: number
   give(given: Given): void
   refuse(error: unknown): void
 }
@@ -91,7 +97,7 @@ export class Allocator {
   /** Whoever waits is refused, to go on at another ApiServer. */
   stop(): void {
     this.#stopped = true
-    for (const pending of this.#room.empty()) this.#waitedInVain(pending)
+    for (const pending of this.#room.empty()) this.#refused(pending)
   }
 
   /** @throws ArmadaError none_free, key_reused, unavailable. */
@@ -113,7 +119,7 @@ export class Allocator {
     if (this.#queue.length >= mostQueued) throw tooMany(mostQueued)
     return new Promise((give, refuse) => {
       const endMs = performance.now() + request.waitSeconds * 1_000
-      this.#queue.push({ ...request, tries: 0, sure: false, endMs, give, refuse })
+      this.#queue.push({ ...request, tries: 0, looks: 0, sure: false, endMs, give, refuse })
       void this.#run()
     })
   }
@@ -143,31 +149,40 @@ export class Allocator {
   /** Takes out of the batch what it has seen to. */
   #draft(batch: Pending[], drafts: Drafts<Pending>): void {
     const later: Pending[] = []
-    const promised = this.#room.promised()
+    const promises = this.#room.promises()
     for (let pending = batch.shift(); pending; pending = batch.shift())
       try {
         if (pending.isGone()) throw gone()
-        const drafted = drafts.add(pending, pending.sure, mayTake(promised, pending.waiter))
+        const drafted = drafts.add(pending, pending.sure, isFor(promises, pending.waiter))
         if (drafted === 'later') later.push(pending)
-        if (drafted === 'none') this.#none(pending)
+        if (drafted === 'none') this.#none(pending, this.#room.keeps(promises, pending.wants))
       } catch (error) {
         this.#end(pending, error)
       }
     this.#queue.unshift(...later)
   }
 
-  #none(pending: Pending): void {
-    if (pending.sure && pending.waiter !== undefined) {
-      if (this.#stopped || performance.now() >= pending.endMs) this.#waitedInVain(pending)
-      else this.#room.add(pending.waiter, pending)
-      return
-    }
-    if (pending.sure) {
+  /** @param isKept what it wants is there, for others who wait. */
+  #none(pending: Pending, isKept: boolean): void {
+    const mayWait = !this.#stopped && performance.now() < pending.endMs
+    if (!pending.sure) {
+      this.#unsure.push(pending)
+      void this.#look()
+    } else if (mayWait && pending.waiter !== undefined) {
+      this.#room.add(pending.waiter, pending)
+    } else if (mayWait && this.#room.size < mostWaiting) {
       void this.#beginWaiting(pending).catch((error) => this.#end(pending, error))
-      return
-    }
-    this.#unsure.push(pending)
-    void this.#look()
+    } else if (isKept && pending.looks * keptLookMs <= heldMs) {
+      void this.#lookLater(pending)
+    } else this.#refused(pending)
+  }
+
+  /** Whoever is refused for what others were promised and never took was told something false. */
+  async #lookLater(pending: Pending): Promise<void> {
+    pending.looks++
+    await sleep(keptLookMs)
+    this.#queue.push(pending)
+    void this.#run()
   }
 
   /** Lets memory catch up, once for all who wait for it. */
@@ -190,8 +205,6 @@ export class Allocator {
 
   /** Waits in the order of keys in etcd, and looks once more: a ship may have become free before the key was there. */
   async #beginWaiting(pending: Pending): Promise<void> {
-    if (pending.waitSeconds === 0 || this.#stopped || this.#room.size >= mostWaiting)
-      return this.#refuse(pending)
     const { wants, count, waitSeconds } = pending
     pending.waiter = await this.#stores.waiters.add({
       wants,
@@ -200,10 +213,10 @@ export class Allocator {
     })
     pending.drop = [this.#stores.waiters.keyOf(pending.waiter)]
     pending.sure = false
-    this.#none(pending)
+    this.#none(pending, false)
   }
 
-  #waitedInVain(pending: Pending): void {
+  #refused(pending: Pending): void {
     void this.#refuse(pending).catch((error) => this.#end(pending, error))
   }
 

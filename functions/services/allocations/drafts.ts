@@ -110,8 +110,7 @@ export class Drafts<P extends Ask> {
         if (id === undefined) {
           if (!anew) break
           anew = false
-          lane.make()
-          if (lane.peek() === undefined) break
+          lane.complete()
           continue
         }
         const taken = this.#take(ask, want, id)

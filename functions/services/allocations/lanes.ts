@@ -36,6 +36,7 @@ export class Lane {
   #freshAt = 0
   #madeAtMs = Number.NEGATIVE_INFINITY
   #made = ''
+  #epoch = -1
   #making = false
 
   constructor(want: Want, lanes: Lanes) {
@@ -66,7 +67,12 @@ export class Lane {
     while (!look.next().done);
   }
 
-  /** The same bit by bit: requests go on with the order that there is. */
+  /** Looks at all ships anew where those that changed do not tell of all that may be had. */
+  complete(): void {
+    if (this.#epoch !== this.#lanes.epoch) this.make()
+  }
+
+  /** Makes it bit by bit: requests go on with the order that there is. */
   async #makeMeanwhile(): Promise<void> {
     if (this.#making) return
     this.#making = true
@@ -79,12 +85,13 @@ export class Lane {
   }
 
   *#look(): Generator<void, void> {
-    const { version, freshEnd } = this.#lanes
+    const { version, freshEnd, epoch } = this.#lanes
     const before = this.#made
     const ids = version === before ? undefined : yield* this.#lanes.look(this.want)
     // Whoever could not wait for this look has made a newer one.
     if (this.#made !== before) return
     this.#madeAtMs = performance.now()
+    this.#epoch = epoch
     if (!ids) return
     this.#made = version
     this.#ids = ids
@@ -189,6 +196,11 @@ export class Lanes {
     return this.#fresh.slice(at, at + most)
   }
 
+  /** Changes with hosts and ApiServers: it lets in ships that have not changed themselves. */
+  get epoch(): number {
+    return this.#epoch
+  }
+
   /** Changes with everything that a look at all ships depends on. */
   get version(): string {
     return `${this.#epoch} ${this.freshEnd}`
@@ -250,7 +262,7 @@ export class Lanes {
   }
 }
 
-function suits({ selector, fleets }: Want, ship: Ship): boolean {
+export function suits({ selector, fleets }: Want, ship: Ship): boolean {
   return (
     (selector.fleet === undefined || ship.fleet === selector.fleet) &&
     mismatch(selector, ship) === undefined &&

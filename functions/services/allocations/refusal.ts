@@ -63,7 +63,7 @@ export class Refusals {
   #further(ship: Ship, { taking }: Ask): string {
     if (this.#lanes.tierOf(ship) === undefined) return 'its host is being drained'
     const taken = allocate(ship, taking, Date.now())
-    return taken instanceof Error ? taken.message : 'taken by others meanwhile'
+    return taken instanceof Error ? taken.message : 'others were faster, or wait for longer'
   }
 }
 

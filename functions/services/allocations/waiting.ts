@@ -1,15 +1,20 @@
-// Who waits at this ApiServer, and which ships are for those who wait longer at others.
+// Who waits at this ApiServer, and which ships are for those who wait, here or at others.
 //
-// A ship that has just become Ready is promised to who has waited longest of all that it suits, as every ApiServer
-// works out by itself from the same keys. Whoever it is promised to takes it within milliseconds; if his ApiServer is
-// dead, it is for anybody after `heldMs`.
+// A ship that begins to suit somebody who waits, because it is Ready or has room again, is promised to who has waited
+// longest, as every ApiServer works out by itself from the same keys. Whoever it is promised to takes it within
+// milliseconds; if his ApiServer is dead, it is for anybody after `heldMs`.
 import { messageOf } from '../../../shared/errors.ts'
 import type { Log } from '../../../shared/log.ts'
+import type { Want } from '../../../shared/model/allocation.ts'
 import type { Ship } from '../../../shared/model/ship.ts'
+import type { Row } from '../../stores/mirror/table.ts'
 import type { Stores } from '../../stores/stores.ts'
 import type { Lanes } from './lanes.ts'
+import { type Promises, promisesTo, seated } from './promises.ts'
+import { Wanted } from './wanted.ts'
 
-const heldMs = 1_000
+/** So long a ship is kept for whoever it is promised to. */
+export const heldMs = 1_000
 /** Many ships that become free within this time wake those who wait only once. */
 const gatherMs = 10
 const tickMs = 500
@@ -21,8 +26,9 @@ export class WaitingRoom<P> {
   readonly #wake: (all: P[]) => void
   /** Name of its key -> the request. */
   readonly #here = new Map<string, P>()
-  /** Ships that have become Ready -> when. */
-  readonly #freed = new Map<string, number>()
+  readonly #wanted: Wanted
+  /** Ships that have begun to suit somebody who waits -> when. */
+  readonly #suiting = new Map<string, number>()
   #timer: NodeJS.Timeout | undefined
   #dueMs = 0
 
@@ -31,10 +37,11 @@ export class WaitingRoom<P> {
     this.#lanes = lanes
     this.#log = log
     this.#wake = wake
-    stores.ships.table.onChange((id, after, before) => {
-      const state = after?.value.state
-      if (state === 'Ready' && before?.value.state !== 'Ready') this.#free(id)
-      if (this.#here.size > 0 && (state === 'Ready' || state === 'Allocated')) this.#soon(gatherMs)
+    this.#wanted = new Wanted(stores.waiters.table)
+    stores.ships.table.onChange((id, after, before) => this.#changed(id, after, before))
+    stores.waiters.table.onChange((_, after) => {
+      // What was promised to him is another's.
+      if (!after && this.#suiting.size > 0) this.#soon(gatherMs)
     })
   }
 
@@ -56,26 +63,24 @@ export class WaitingRoom<P> {
     })
   }
 
-  /** Ship -> whoever it is promised to. */
-  promised(): Map<string, string> {
-    const promised = new Map<string, string>()
+  promises(): Promises {
+    if (this.size === 0) this.#suiting.clear()
+    if (this.#suiting.size === 0) return new Map()
     const sinceMs = performance.now() - heldMs
-    for (const [id, freedMs] of this.#freed) if (freedMs < sinceMs) this.#freed.delete(id)
-    if (this.#freed.size === 0 || this.size === 0) return promised
-    const free = [...this.#freed.keys()].filter((id) => this.#lanes.row(id)?.value.state === 'Ready').sort()
-    for (const [name, { value }] of this.#stores.waiters.inOrder()) {
-      if (promised.size === free.length) break
-      let count = value.count
-      for (const want of value.wants) {
-        for (const id of free) {
-          if (count === 0) break
-          if (promised.has(id) || !this.#lanes.takes(want, id)) continue
-          promised.set(id, name)
-          count--
-        }
-      }
-    }
-    return promised
+    const offers = [...this.#suiting].flatMap(([id, atMs]) => {
+      const ship = this.#lanes.row(id)?.value
+      return ship && this.#lanes.tierOf(ship) !== undefined ? [{ ship, isNew: atMs >= sinceMs }] : []
+    })
+    if (!offers.some(({ isNew }) => isNew)) return new Map()
+    const waiting = this.#stores.waiters
+      .inOrder()
+      .map(([name, { value }]) => ({ name, wants: this.#wanted.of(name), count: value.count }))
+    return promisesTo(waiting, offers)
+  }
+
+  /** Whether ships that somebody wants are for those who wait. */
+  keeps(promises: Promises, wants: readonly Want[]): boolean {
+    return [...promises.keys()].some((id) => wants.some((want) => this.#lanes.takes(want, id)))
   }
 
   /** All who wait here, for the last time. */
@@ -87,8 +92,14 @@ export class WaitingRoom<P> {
     return all
   }
 
-  #free(id: string): void {
-    if (this.size > 0) this.#freed.set(id, performance.now())
+  #changed(id: string, after: Row<Ship> | undefined, before: Row<Ship> | undefined): void {
+    if (this.size === 0) return
+    const suits = (want: Want, row: Row<Ship> | undefined) => row && seated(want, row.value) !== undefined
+    const those = [...this.#wanted.all()].filter((want) => suits(want, after))
+    if (those.length === 0) this.#suiting.delete(id)
+    if (those.every((want) => suits(want, before))) return
+    this.#suiting.set(id, performance.now())
+    if (this.#here.size > 0) this.#soon(gatherMs)
   }
 
   #soon(ms: number): void {
@@ -108,12 +119,5 @@ export class WaitingRoom<P> {
     const all = [...this.#here].sort(([a], [b]) => revisionOf(a) - revisionOf(b)).map(([, of]) => of)
     this.#here.clear()
     if (all.length > 0) this.#wake(all)
-  }
-}
-
-export function mayTake(promised: ReadonlyMap<string, string>, name: string | undefined) {
-  return ({ id }: Ship): boolean => {
-    const whose = promised.get(id)
-    return whose === undefined || whose === name
   }
 }
