@@ -21,8 +21,9 @@ const fleet = {
 } as unknown as Fleet & { autoscale: Autoscale }
 
 function wantsOf(request: object) {
-  const { selectors, strategy, priorities, counters, lists, count } = AllocationRequest.parse(request)
-  const shared = { strategy, priorities, counters, lists, fleets: null }
+  const { selectors, strategy, priorities, counters, lists, reserve, count } =
+    AllocationRequest.parse(request)
+  const shared = { strategy, priorities, counters, lists, reserve, fleets: null }
   return { count, wants: selectors.map((selector) => ({ selector, ...shared })) }
 }
 
