@@ -13,6 +13,7 @@ import type { AllocationOrder, AllocationResult } from '../bench/allocationLoad.
 import { ApiProcess } from '../harness/apiProcess.ts'
 import { adminToken } from '../harness/apiServer.ts'
 import { shipsInEtcd, writeReadyShips } from '../harness/readyShips.ts'
+import { until } from '../harness/until.ts'
 
 const test = suite('allocations in a crowd')
 const clients = 64
@@ -90,7 +91,7 @@ test('more requests than ships: each ship once, and "none is free" only when it 
   )
 })
 
-test('an ApiServer dies, Redis is emptied and dies: none twice, none lost', async () => {
+test('an ApiServer dies, Redis is emptied, dies and comes back empty: none twice, none lost', async () => {
   const ships = 1_500
   const result = await crowd({
     ...{ fleet: 'deaths', ships, requests: ships + 50 },
@@ -105,6 +106,11 @@ test('an ApiServer dies, Redis is emptied and dies: none twice, none lost', asyn
       await first?.kill()
       await pause(500)
       await stack.redis.kill()
+      await pause(500)
+      await stack.redis.restart()
+      const again = new Redis(stack.redis.address)
+      await until(async () => (await again.dbsize()) > 0)
+      again.disconnect()
     },
   })
   await audit('deaths', ships, result)

@@ -201,6 +201,40 @@ test('a counter: ships for what is free over the fleet, and no more while they s
   assert.equal(autoscaling?.why, '3 of counter rooms + 10 kept free, with 4 in a ship = 4')
 })
 
+test('a list, and players as the probes count them, those unknown as many as others have', async () => {
+  await publish(servers.a, 'club', { lists: { guests: { values: ['bot'], capacity: 4 } } })
+  const list = { type: 'list' as const, key: 'guests', free: 5 }
+  await create({ name: 'guests', blueprint: 'club', autoscale: { policy: list, max: 50, ...atOnce } })
+  await becomes('guests', ({ ships }) => ships.Queued === 2)
+  await board('guests')
+  await becomes('guests', ({ ships }) => ships.Ready === 2)
+  const shipsOf = async (fleet: string) =>
+    (await answerOf(servers.a.admin.v1.ships.$get({ query: { fleet, state: 'Ready' } }))).ships
+  const [one] = await shipsOf('guests')
+  const json = { lists: { guests: { append: ['anna', 'ben'] } } }
+  const param = { ship: one?.id ?? '' }
+  await answerOf(servers.a.admin.v1.ships[':ship'].$patch({ param, json, header: {} }))
+  await becomes('guests', ({ autoscaling }) => /^4 of list guests/.test(autoscaling?.why ?? ''))
+  assert.equal((await look('guests')).replicas, 3)
+  await patch('guests', { autoscale: null, replicas: 0 })
+
+  const players = { type: 'players' as const, free: 10 }
+  const autoscale = { policy: players, min: 2, max: 50, ...atOnce }
+  await create({ name: 'players', blueprint: 'arena', autoscale })
+  await becomes('players', ({ ships }) => ships.Queued === 2)
+  await board('players')
+  await becomes('players', ({ ships }) => ships.Ready === 2)
+  const [busy] = await shipsOf('players')
+  const measured = { map: null, cpuMillis: 1, memoryMiB: 1 }
+  const ships = [{ ship: busy?.id ?? '', players: 7, maxPlayers: 8, ...measured }]
+  const said = { changes: [], holdings: null, host: null, ships }
+  await answerOf(host.v1.monitor.reports.$post({ json: said }))
+  // The other one has not said how many it takes: as many as the first. 7 and 10 free need three of 8.
+  await becomes('players', ({ replicas }) => replicas === 3)
+  assert.match((await look('players')).autoscaling?.why ?? '', /^7 .*10 kept free, with 8 in a ship = 3$/)
+  await patch('players', { autoscale: null, replicas: 0 })
+})
+
 test('a webhook is told what the ships hold together, those that are in use apart', async () => {
   await publish(servers.a, 'party', {
     counters: { rooms: { count: 0, capacity: 4 } },

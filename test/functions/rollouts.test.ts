@@ -263,6 +263,28 @@ test('a revision that crashes is rolled back, with the reason, while the old shi
   assert.equal(readyOf(crew).length, 12)
 })
 
+test('a revision that keeps crashing and is not rolled back is told as a crash loop, once', async () => {
+  const strategy = { type: 'rolling', maxSurge: 1, maxUnavailable: 0, maxFailures: null }
+  const crew = await sail('stumble', 2, { strategy })
+  crew.broken.add(2)
+  await patch('stumble', { revision: 2 })
+  await until(async () => (await fleetNamed('stumble')).crashLoop !== undefined, patienceMs)
+  const { crashLoop, message, failures } = await fleetNamed('stumble')
+  assert.match(crashLoop ?? '', /^Ships of revision 2 keep failing/)
+  assert.equal(message, crashLoop)
+  await until(async () => (await fleetNamed('stumble')).failures > failures, patienceMs)
+  const { events } = await answerOf(fleets()[':fleet'].events.$get({ param: { fleet: 'stumble' } }))
+  const told = events.filter(({ type }) => type === 'fleet.crash-loop')
+  assert.deepEqual(
+    told.map(({ reason }) => reason),
+    [crashLoop],
+  )
+  assert.equal(readyOf(crew).filter(({ blueprint }) => blueprint.revision === 1).length, 2)
+  await rollback('stumble')
+  await reaches('stumble', 'rolled-back')
+  assert.equal((await fleetNamed('stumble')).crashLoop, undefined)
+})
+
 test('canary: as many as asked for, a pause, then all; or nobody when they crash; or all by a word', async () => {
   const strategy = { type: 'canary', percent: 20, pauseMs: 1_500, maxFailures: 0 }
   const crew = await sail('canary', 10, { strategy })

@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { noteFailures } from '../../../../functions/runners/controllers/crashBrake.ts'
+import { Brakes, noteFailures } from '../../../../functions/runners/controllers/crashBrake.ts'
 import { leavingOf } from '../../../../functions/runners/controllers/drains.ts'
 import {
   type FleetPicture,
@@ -100,6 +100,39 @@ controllers('crash brake: pauses double up to a minute, and calm ends them', () 
   assert.is(record.streak, 8)
   record = noteFailures(record, 3, 900_000)
   assert.is(record.streak, 0)
+})
+
+controllers('crash brake: a crash loop is told once, and its end; a later leader takes it over', () => {
+  const seen = (failures: number, crashLoop?: string, revision = 1) => ({
+    ...{ name: 'lobby', blueprint: { name: 'arena', revision }, failures },
+    ...(crashLoop !== undefined && { crashLoop }),
+  })
+  const after = (brakes: Brakes, fleet: ReturnType<typeof seen>, nowMs: number) => {
+    brakes.look(fleet, nowMs)
+    return brakes.wordOn(fleet)
+  }
+  const first = new Brakes()
+  assert.is(after(first, seen(0), 0), undefined)
+  assert.is(after(first, seen(1), 1_000), undefined)
+  assert.is(after(first, seen(2), 3_000), undefined)
+  const told = after(first, seen(3), 6_000)?.crashLoop ?? ''
+  assert.match(told, /^Ships of revision 1 keep failing \(3 are on record\)/)
+  assert.is(after(first, seen(4, told), 10_000), undefined, 'it is told already')
+  assert.ok(first.look(seen(4, told), 17_999), 'the fourth failure pauses for 8 s')
+  assert.not.ok(first.look(seen(4, told), 18_000))
+
+  const second = new Brakes()
+  assert.is(after(second, seen(4, told), 20_000), undefined, 'it goes on at a change of leaders')
+  assert.ok(second.look(seen(5, told), 30_000))
+  assert.ok(second.look(seen(5, told), 37_999), 'as the fourth in a row')
+  assert.is(after(second, seen(5, told), 97_000), undefined)
+  assert.equal(after(second, seen(5, told), 98_001), { do: 'tell', crashLoop: null })
+  assert.is(after(second, seen(5), 99_000), undefined)
+
+  assert.ok(second.look(seen(6), 100_000))
+  assert.not.ok(second.look(seen(0, undefined, 2), 100_001), 'another revision begins anew')
+  second.forgetAllBut([])
+  assert.is(second.wordOn(seen(6)), undefined)
 })
 
 const hostShips = (change: Partial<HostShips> = {}): HostShips => ({
