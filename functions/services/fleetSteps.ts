@@ -21,6 +21,7 @@ import { givenInPlace, inPlaceIfSoft } from './changes/inPlace.ts'
 import { newShip, stop } from './changes/lifecycle.ts'
 import { movedOn } from './changes/matching.ts'
 import { freeNames } from './changes/naming.ts'
+import { afterOverflow, beyond } from './changes/overflow.ts'
 import { goingBack, goingTo, turned } from './changes/rolloutChanges.ts'
 import { Resizes } from './resizes.ts'
 import { serviceApp } from './serviceApp.ts'
@@ -42,6 +43,7 @@ export function fleetStepService(stores: Stores) {
     if (String(row.revision) !== step.revision) throw movedOn(`Fleet "${row.value.name}"`)
     if (step.relabel) await relabel(row, fence)
     if (step.deadline) await tellOrEnd(row, fence)
+    if (step.overflow) await giveOverflow(row, fence)
     const stopped = await stopShips(row, step.stop, fence)
     const created = await create(row, step, fence)
     await turn(row, step, fence)
@@ -156,6 +158,17 @@ export function fleetStepService(stores: Stores) {
       [...changed.values()].map(({ value }) => value),
       stores,
     )
+  }
+
+  async function giveOverflow(row: Row<Fleet>, fence: Fence): Promise<void> {
+    const all = ships.index.ofFleet(row.value.name).map(({ value }) => value)
+    const chosen = beyond(row.value, all)
+    const decide = (ship: Ship) => {
+      const next = afterOverflow(ship, row.value, chosen.has(ship.id))
+      return next && { ...next, ...traced(row.value) }
+    }
+    const ids = all.map(({ id }) => id)
+    await ships.update(ids, decide, asItIs(row, fence))
   }
 
   async function relabel(row: Row<Fleet>, fence: Fence): Promise<void> {

@@ -48,6 +48,7 @@ export function fleetService(stores: Stores, watching: Watching, guard: AddressG
         labels,
         priority,
         strategy,
+        overflow,
       } = c.req.valid('json')
       assertMayName(c.get('caller'), name)
       c.set('subject', name)
@@ -57,6 +58,7 @@ export function fleetService(stores: Stores, watching: Watching, guard: AddressG
       const { revision: chosen } = await blueprintFor(stores, blueprint, follows ? undefined : revision)
       const how = {
         ...(strategy && { strategy }),
+        ...(overflow && { overflow }),
         ...(naming && { naming }),
         ...(follows && { follow: true as const }),
         ...(autoscale && { autoscale }),
@@ -85,13 +87,14 @@ export function fleetService(stores: Stores, watching: Watching, guard: AddressG
       return c.json(fleetView(row, stores), 200)
     })
     .openapi(guarded(routes.patchFleet), async (c) => {
-      const { replicas, autoscale, revision, strategy, labels } = c.req.valid('json')
+      const { replicas, autoscale, revision, strategy, overflow, labels } = c.req.valid('json')
       assertUrls(autoscale, guard)
       const row = await changeAsked(c, async (value, by) => {
         if (replicas !== undefined && autoscale === undefined) assertByHand(value)
         const { follow, ...pinned } = value
         let next: Fleet = revision === undefined ? value : pinned
         if (strategy) next = { ...next, strategy }
+        if (overflow) next = { ...next, overflow }
         if (labels) next = relabelled(next, labels)
         if (revision === 'latest') next = { ...next, follow: true }
         if (autoscale !== undefined) next = withPolicy(next, autoscale, by)

@@ -6,6 +6,7 @@ import { isAboard, liveOf } from '../../shared/model/shipState.ts'
 import type { Lookups } from '../stores/lookups.ts'
 import type { Row } from '../stores/mirror/table.ts'
 import type { Stores } from '../stores/stores.ts'
+import { afterOverflow, beyond } from './changes/overflow.ts'
 import { howShipsDo } from './rolloutViews.ts'
 
 /** Ships with what was last measured of them. */
@@ -45,7 +46,26 @@ export function fleetView({ value, revision }: Row<Fleet>, { ships }: Stores): F
   const lacks = liveOf(counts) < fleet.replicas
   const why = lacks ? (held ?? nameOf(fleet, counts)) : undefined
   const message = fleet.crashLoop ?? why ?? stuck?.value.reason ?? waitOf(rollout)
-  return { ...fleet, strategy, rollout, failures, revision: String(revision), ships: counts, message }
+  const overflowDue = fleet.overflow && overflowDueIn(value, ships.index.ofFleet(value.name))
+  const more = { ...(overflowDue !== undefined && { overflowDue }) }
+  return {
+    ...fleet,
+    strategy,
+    rollout,
+    failures,
+    ...more,
+    revision: String(revision),
+    ships: counts,
+    message,
+  }
+}
+
+function overflowDueIn(fleet: Fleet, rows: readonly Row<Ship>[]): number {
+  const chosen = beyond(
+    fleet,
+    rows.map(({ value }) => value),
+  )
+  return rows.filter(({ value }) => afterOverflow(value, fleet, chosen.has(value.id))).length
 }
 
 function nameOf({ naming }: Pick<Fleet, 'naming'>, { Stopping = 0 }: FleetView['ships']): string | undefined {

@@ -6,6 +6,7 @@ import { fieldSelector } from '../model/fieldSelector.ts'
 import { Fleet, FleetView } from '../model/fleet.ts'
 import { LabelSelector } from '../model/labelSelector.ts'
 import { Labels, Name, PrefixName } from '../model/name.ts'
+import { Overflow } from '../model/overflow.ts'
 import { RolloutState, Strategy } from '../model/rollout.ts'
 import { fleetFields } from '../model/selectable.ts'
 import { examples } from './examples.ts'
@@ -31,6 +32,7 @@ export const FleetRequest = z.strictObject({
   labels: Labels.default({}).describe("Added to the blueprint's labels"),
   priority: Fleet.shape.priority.default(50),
   strategy: Strategy.optional(),
+  overflow: Overflow.optional(),
 })
 export type FleetRequest = z.infer<typeof FleetRequest>
 
@@ -99,9 +101,13 @@ export const FleetPatch = z
       'Begins a rollout to it. "latest": to the latest, and from now on to every later one',
     ),
     strategy: Strategy.optional(),
+    overflow: Overflow.optional().describe('In place of any before; `{}`: nothing is given any more'),
     labels: LabelPatch.optional(),
   })
-  .refine((patch) => Object.keys(patch).length > 0, 'name replicas, autoscale, revision, strategy or labels')
+  .refine(
+    (patch) => Object.keys(patch).length > 0,
+    'name replicas, autoscale, revision, strategy, overflow or labels',
+  )
   .refine(({ replicas, autoscale }) => replicas === undefined || !autoscale, {
     path: ['replicas'],
     message: 'is decided by `autoscale`: leave one of them out',
@@ -226,6 +232,10 @@ export const FleetStep = z.strictObject({
     .literal(true)
     .optional()
     .describe('Tell ships in use when they end, or that they do not, and end those whose time has come'),
+  overflow: z
+    .literal(true)
+    .optional()
+    .describe('Give the overflow to ships in use that are beyond, and take it back from others'),
   relabel: z.literal(true).optional().describe('Give its ships what they are to have as they run'),
   revise: z.int().min(1).optional().describe('Of a fleet that follows: the newest revision, to go to'),
   crashLoop: z

@@ -4,6 +4,7 @@ import { Autoscale, Autoscaling } from './autoscale.ts'
 import { BlueprintRef } from './blueprint.ts'
 import { FleetHistory } from './history.ts'
 import { Labels, Name, PrefixName } from './name.ts'
+import { Overflow } from './overflow.ts'
 import { Rollout, RolloutView, Strategy } from './rollout.ts'
 import { ShipState } from './shipState.ts'
 import { Quota } from './token.ts'
@@ -41,6 +42,7 @@ export const Fleet = z.strictObject({
     'That of the token in `createdBy`: it holds also when the token is gone',
   ),
   held: z.string().optional().describe('Why a quota allowed no more ships when they were last wanted'),
+  overflow: Overflow.optional(),
   traceId: TraceId.optional().describe(
     'W3C trace id of the request that made it, or changed it last: its ships are made and stopped in this trace',
   ),
@@ -86,6 +88,11 @@ export const FleetView = Fleet.omit({ held: true, makerQuota: true, history: tru
     revision: z.string().describe('Changes with every change of the record'),
     strategy: Strategy,
     rollout: RolloutView.nullable(),
+    overflowDue: z
+      .int()
+      .min(0)
+      .optional()
+      .describe('With `overflow`: ships that are about to be given it, or to lose it'),
     failures: z.int().min(0).describe('Failed ships of its revision that are still on record'),
     ships: z.partialRecord(ShipState, z.int()).describe('Number of ships in each state'),
     message: z.string().nullable().describe('Why the fleet is not complete'),

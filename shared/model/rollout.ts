@@ -119,6 +119,11 @@ export function isOver(state: RolloutState): boolean {
   return state === 'done' || state === 'rolled-back'
 }
 
+/** Ships of other revisions end, or would if they were not in use. Canaries have to do well first. */
+export function isExchanging(rollout: Pick<Rollout, 'state' | 'paused'> | undefined): boolean {
+  return !rollout?.paused && (rollout?.state === 'rolling' || rollout?.state === 'rolling-back')
+}
+
 export const Rollout = z.strictObject({
   state: RolloutState,
   from: z.int().min(1).describe('The revision to go back to'),

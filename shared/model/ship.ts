@@ -6,6 +6,7 @@ import { Explanation } from './explanation.ts'
 import { ShipGang } from './gang.ts'
 import { ShipHistory } from './history.ts'
 import { Labels, Name } from './name.ts'
+import { ShipOverflow } from './overflow.ts'
 import { Port } from './port.ts'
 import { Resize } from './resize.ts'
 import { Resources } from './resources.ts'
@@ -96,6 +97,7 @@ export const Ship = z.strictObject({
     .nullable()
     .optional()
     .describe('What an Unhealthy or Lost ship was, and is again when it is well'),
+  overflow: ShipOverflow.optional().describe('It is beyond what its fleet has place for'),
   speaks: z.boolean().optional().describe('It speaks an SDK: it is told at once of changes to this record'),
   said: z.int().min(0).optional().describe('Number of the last word of its SDK that was taken'),
   home: Name.nullable().optional().describe('The host that it goes back to if it can'),

@@ -387,6 +387,34 @@ test('sessions that are not ended after all are told so: their revision is curre
   assert.equal(anew?.annotations?.[endsAt], new Date(nowMs + 600_000).toISOString())
 })
 
+test('overflow: sessions beyond the replicas, and those on old ships, are marked for as long as that is so', async () => {
+  const overflow = { labels: { open: 'no' } }
+  const strategy = { type: 'rolling', maxUnavailable: 1, minReadyMs: 0 }
+  const crew = await sail('surplus', 4, { overflow, strategy })
+  const first = await crew.allocate()
+  const others = [await crew.allocate(), await crew.allocate()]
+  const marked = () => crew.ships().filter(({ labels }) => labels.open === 'no')
+  await patch('surplus', { replicas: 2 })
+  await until(() => marked().length === 1, patienceMs)
+  assert.equal(marked()[0]?.id, first.ship, 'the oldest session')
+  await patch('surplus', { replicas: 4 })
+  await until(() => marked().length === 0, patienceMs)
+  await patch('surplus', { revision: 2 })
+  await until(() => marked().length === 3, patienceMs)
+  await crew.giveBack(first.id)
+  const freed = crew.ships().find(({ id }) => id === first.ship) as Ship
+  assert.deepEqual([freed.labels.open, freed.overflow], [undefined, undefined])
+  await rollback('surplus')
+  await until(() => marked().length === 0, patienceMs)
+  await patch('surplus', { replicas: 0 })
+  await until(() => marked().length === 2, patienceMs)
+  assert.equal((await patch('surplus', { overflow: {} })).overflow?.labels.open, undefined)
+  await until(() => marked().length === 0, patienceMs)
+  assert.ok(
+    others.every(({ ship }) => crew.ships().some(({ id, state }) => id === ship && state === 'Allocated')),
+  )
+})
+
 test('labels, and a revision that differs in nothing else, come to ships as they run', async () => {
   const spec = { env: { VERSION: '1' } }
   await publish(servers.a, 'soft', { ...spec, labels: { map: 'hills', old: 'yes' } })

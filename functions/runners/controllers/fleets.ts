@@ -69,12 +69,14 @@ type Need =
   | { do: 'tell'; crashLoop: string | null }
   | { do: 'relabel' }
   | { do: 'deadline' }
+  | { do: 'overflow' }
 
 /** Before anything else: what a running ship can be given, or told, needs no other ship. */
-function inPlace({ relabel, deleting, rollout }: SeenFleet): Need | undefined {
+function inPlace({ relabel, deleting, rollout, overflowDue }: SeenFleet): Need | undefined {
   if (deleting) return undefined
   if (relabel) return { do: 'relabel' }
-  return rollout?.due ? { do: 'deadline' } : undefined
+  if (rollout?.due) return { do: 'deadline' }
+  return overflowDue ? { do: 'overflow' } : undefined
 }
 
 function needNow(fleet: SeenFleet): Need {
@@ -109,6 +111,7 @@ async function step(fleet: SeenFleet, need: Need, office: Office): Promise<boole
     forget: need.do === 'forget',
     ...(need.do === 'turn' && { turn: { to: need.to, reason: need.reason } }),
     ...(need.do === 'deadline' && { deadline: true as const }),
+    ...(need.do === 'overflow' && { overflow: true as const }),
     ...(need.do === 'relabel' && { relabel: true as const }),
     ...(need.do === 'follow' && { revise: need.revise }),
     ...(need.do === 'tell' && { crashLoop: need.crashLoop }),

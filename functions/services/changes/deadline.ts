@@ -1,7 +1,7 @@
 // The deadline of a rollout: ships in use are told first when they end, and are ended only after that time.
 import { endsAt, untold } from '../../../shared/model/endsAt.ts'
 import type { Fleet } from '../../../shared/model/fleet.ts'
-import { defaultStrategy } from '../../../shared/model/rollout.ts'
+import { defaultStrategy, isExchanging } from '../../../shared/model/rollout.ts'
 import type { Ship } from '../../../shared/model/ship.ts'
 import { isFinished, isSpared } from '../../../shared/model/shipState.ts'
 import { stop } from './lifecycle.ts'
@@ -11,10 +11,8 @@ export function afterDeadline(ship: Ship, fleet: Fleet, nowMs: number): Ship | u
   if (fleet.deleting || isFinished(ship.state) || ship.state === 'Stopping') return undefined
   const { rollout, blueprint } = fleet
   const { deadlineMs } = fleet.strategy ?? defaultStrategy
-  // Canaries have to do well first: until then nobody's session ends for the new revision.
-  const isRolling = rollout && !rollout.paused && rollout.state.startsWith('rolling')
   const isMeant = ship.blueprint.revision !== blueprint.revision && isSpared(ship)
-  if (!isRolling || deadlineMs === undefined || !isMeant) {
+  if (!rollout || !isExchanging(rollout) || deadlineMs === undefined || !isMeant) {
     const rest = untold(ship)
     return rest === ship ? undefined : rest
   }

@@ -14,7 +14,16 @@ export function remembering(fleet: Fleet, what: FleetEntry['what'], reason?: str
 
 export type NewFleet = Pick<
   Fleet,
-  'name' | 'blueprint' | 'naming' | 'replicas' | 'labels' | 'priority' | 'strategy' | 'follow' | 'autoscale'
+  | 'name'
+  | 'blueprint'
+  | 'naming'
+  | 'replicas'
+  | 'labels'
+  | 'priority'
+  | 'strategy'
+  | 'overflow'
+  | 'follow'
+  | 'autoscale'
 >
 
 /** Who asked for a change. */

@@ -27,6 +27,7 @@ import { ownPrefix } from '../../../shared/model/word.ts'
 import { traced } from '../../../shared/trace.ts'
 import { crashesOf } from './backoff.ts'
 import { withdrawnAll } from './given.ts'
+import { withoutOverflow } from './overflow.ts'
 
 export function move(
   ship: Ship,
@@ -62,10 +63,10 @@ function useOf({ state }: Ship): Partial<Ship> {
   return state === 'Reserved' || state === 'Allocated' ? { wasInUse: state } : {}
 }
 
-/** Allocations end with the use of their ship, and so does what was promised of it, or told to it. */
+/** Allocations end with the use of their ship, and so does what was promised of it, told to it or given to it by its fleet. */
 function afterUse(ship: Ship, to: ShipState): Ship {
   if (isInUse(to) || to === 'Unhealthy' || to === 'Lost') return ship
-  const left = isInUse(ship.state) || ship.wasInUse ? untold(unpromised(ship)) : ship
+  const left = isInUse(ship.state) || ship.wasInUse ? withoutOverflow(untold(unpromised(ship))) : ship
   if (!left.allocations?.length) return left
   return to === 'Ready' || to === 'Queued' ? withdrawnAll(left) : { ...left, allocations: [] }
 }
