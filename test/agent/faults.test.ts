@@ -102,11 +102,11 @@ test('the session and what it stood on are lost: the host is described again and
   await agent.kill()
 })
 
-test('dockerd is killed and comes back: degraded is told, jobs wait, ships run on, ends are told', async () => {
+test('dockerd is killed and comes back: degraded is told, jobs wait, ships run on, ends and what was printed are told', async () => {
   const agent = await dock.startAgent('dead')
   await run('dead', 'sturdy')
   await run('dead', 'short', { command: shell('sleep 3; exit 4') })
-  await run('dead', 'logged', { command: shell('sleep 3; echo hello; exec sleep 1000') })
+  await run('dead', 'logged', { command: shell('sleep 3; echo said while nobody listened; exec sleep 1000') })
   const pid = (await dock.inspect('armada-sturdy-1'))?.State.Pid
   await dock.docker.kill()
   await dock.sendShip('dead', 'patient', { command: ['sleep', '1000'] })
@@ -120,6 +120,8 @@ test('dockerd is killed and comes back: degraded is told, jobs wait, ships run o
   assert.is(report.state === 'Failed' && report.exit?.code, 4)
   assert.is((await dock.inspect('armada-sturdy-1'))?.State.Pid, pid)
   await until(() => last()?.degraded === null, 12_000)
+  const printed = () => dock.engine('GET', '/containers/armada-logged-1/logs?stdout=true')
+  await until(async () => (await printed()).includes('said while nobody listened'))
   const named = (await dock.containers()).filter(({ Labels }) => Labels['armada.ship'] === 'patient')
   assert.is(named.length, 1)
   await agent.kill()
