@@ -12,6 +12,7 @@ import { type Advisor, startAdvisor } from './advisor/advisor.ts'
 import { Contact } from './contact.ts'
 import { Credential } from './credential.ts'
 import { describeHost, thisMachine } from './describe.ts'
+import { Disks } from './disks.ts'
 import { Engine } from './docker/engine.ts'
 import { ImageLog } from './docker/imageLog.ts'
 import { Images } from './docker/images.ts'
@@ -61,6 +62,7 @@ async function main(): Promise<void> {
   await credential.assertKnown()
   const api = connect({ url, token: () => credential.token })
   const engine = new Engine(docker)
+  const disks = new Disks(stateDir, engine)
   const images = new Images(engine, log, {
     images: await ImageLog.open(join(stateDir, 'images.json')),
     authFile: settings.registryAuth,
@@ -71,7 +73,7 @@ async function main(): Promise<void> {
   const resizes = new ResizeBook()
   const contact = new Contact()
   const lastSamples = new LastSamples(roster)
-  const shared = { api, engine, images, pulls, roster, outbox, resizes, contact, lastSamples, log }
+  const shared = { api, disks, engine, images, pulls, roster, outbox, resizes, contact, lastSamples, log }
   const sessions = new Sessions({ ...shared, url, credential })
   const openZooKeeper = (signal: AbortSignal): Promise<ZooKeeper> =>
     ZooKeeper.connect(
@@ -127,6 +129,7 @@ async function main(): Promise<void> {
   sdk = new Sdk({ ...shared, onTooLate: worker.tooLate, onShutdown: worker.shutDown })
   advisor = startAdvisor({ ...shared, onStale: worker.stale, onTooLate: worker.tooLate })
   log.info({ url, description: host }, 'agent started')
+  void disks.watch(over.signal, log)
   void credential.keepYoung(settings.credentialMs, over.signal)
 
   await stopped

@@ -3,6 +3,7 @@ import type { Client } from '../../shared/api/client.ts'
 import type { Log } from '../../shared/log.ts'
 import { sleep } from '../../shared/loop.ts'
 import type { Contact } from '../contact.ts'
+import type { Disks } from '../disks.ts'
 import type { Engine } from '../docker/engine.ts'
 import type { Images } from '../docker/images.ts'
 import type { LastSamples } from '../lastSamples.ts'
@@ -17,6 +18,7 @@ import { ShipMeter } from './shipMeter.ts'
 
 export interface AdvisorOptions {
   api: Client
+  disks: Disks
   engine: Engine
   images: Images
   pulls: PullBook
@@ -38,14 +40,15 @@ export interface Advisor {
 }
 
 export function startAdvisor(options: AdvisorOptions): Advisor {
-  const { engine, images, roster, outbox, lastSamples, log } = options
+  const { disks, engine, images, roster, outbox, lastSamples, log } = options
   const over = new AbortController()
-  const host = new HostMeter(engine, images)
+  const degraded = () => (engine.away ?? disks.trouble)?.slice(0, 512) ?? null
+  const host = new HostMeter(disks, images, degraded)
   const prober = new Prober({ ...options, signal: over.signal })
   const ships = new ShipMeter(roster, prober.playersOf, lastSamples)
   const reporter = new Reporter({
     ...options,
-    degraded: () => engine.away,
+    degraded,
     sampleHost: () => host.sample(),
     sampleShips: () => ships.sample(),
   })

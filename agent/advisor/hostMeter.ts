@@ -1,11 +1,9 @@
 // Measures the whole machine: processor, memory, load, network, and room where Docker keeps its data. The kernel's own
-// files are read at once, as in cgroup.ts.
+// files are read at once, as in cgroup.ts; of disks is told what was last seen.
 import { readFileSync } from 'node:fs'
-import { statfs } from 'node:fs/promises'
 import { loadavg } from 'node:os'
 import type { HostSample } from '../../shared/model/host.ts'
-import { MiB } from '../../shared/model/resources.ts'
-import type { Engine } from '../docker/engine.ts'
+import type { Disks } from '../disks.ts'
 import type { Images } from '../docker/images.ts'
 import { Rate } from './rate.ts'
 import { carriedHere } from './traffic.ts'
@@ -13,48 +11,37 @@ import { carriedHere } from './traffic.ts'
 const mostImageNames = 50
 
 export class HostMeter {
-  readonly #engine: Engine
+  readonly #disks: Disks
+  readonly #degraded: () => string | null
   readonly #images: Images
   readonly #cpu = new Rate()
   readonly #rx = new Rate()
   readonly #tx = new Rate()
-  #dataDir: string | undefined
 
-  constructor(engine: Engine, images: Images) {
-    this.#engine = engine
+  constructor(disks: Disks, images: Images, degraded: () => string | null) {
+    this.#disks = disks
     this.#images = images
+    this.#degraded = degraded
   }
 
-  async sample(): Promise<HostSample> {
-    const disk = await this.#disk()
+  sample(): HostSample {
+    const { freeMiB = null, totalMiB = null } = this.#disks.room ?? {}
     const atMs = performance.now()
     const carried = carriedHere()
     return {
       cpuMillis: this.#cpu.of(busyMs(), atMs) ?? 0,
       memoryMiB: memoryUsedMiB(),
       load1: loadavg()[0] ?? 0,
-      ...disk,
+      diskFreeMiB: freeMiB,
+      diskTotalMiB: totalMiB,
       ...(carried && {
         rxBytesPerSecond: Math.round(this.#rx.of(carried.rxBytes, atMs) ?? 0),
         txBytesPerSecond: Math.round(this.#tx.of(carried.txBytes, atMs) ?? 0),
       }),
-      degraded: this.#engine.away?.slice(0, 512) ?? null,
+      degraded: this.#degraded(),
       images: this.#images.log.size,
       imageNames: this.#images.log.newest(mostImageNames),
       pulls: this.#images.pulls().slice(0, 32),
-    }
-  }
-
-  async #disk(): Promise<Pick<HostSample, 'diskFreeMiB' | 'diskTotalMiB'>> {
-    try {
-      this.#dataDir ??= (await this.#engine.info()).DockerRootDir
-      const { bavail, blocks, bsize } = await statfs(this.#dataDir)
-      return {
-        diskFreeMiB: Math.floor((bavail * bsize) / MiB),
-        diskTotalMiB: Math.floor((blocks * bsize) / MiB),
-      }
-    } catch {
-      return { diskFreeMiB: null, diskTotalMiB: null }
     }
   }
 }

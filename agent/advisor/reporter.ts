@@ -49,7 +49,7 @@ export interface ReporterOptions {
   pulls: PullBook
   resizes: ResizeBook
   contact: Contact
-  sampleHost: () => Promise<HostSample>
+  sampleHost: () => HostSample
   sampleShips: () => ShipSample[]
   degraded: () => string | null
   onStale: (ships: readonly ShipAttempt[]) => void
@@ -121,7 +121,7 @@ export class Reporter {
     const ends = alone ? [] : pulls.untold()
     const resized = alone ? [] : resizes.untold()
     if (changes.length + ends.length + resized.length === 0 && !news && !due) return false
-    const sample = due || news ? await this.#options.sampleHost() : null
+    const sample = due || news ? this.#options.sampleHost() : null
     const left = news ? this.#left : []
     const anew = this.#anew
     if (news) {

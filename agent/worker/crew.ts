@@ -4,6 +4,7 @@ import type { Log } from '../../shared/log.ts'
 import type { Bell } from '../../shared/loop.ts'
 import type { HostDescription } from '../../shared/model/host.ts'
 import type { Contact } from '../contact.ts'
+import type { Disks } from '../disks.ts'
 import type { Engine } from '../docker/engine.ts'
 import type { Images } from '../docker/images.ts'
 import type { SecretFiles } from '../docker/secretFiles.ts'
@@ -23,6 +24,7 @@ export interface Crew {
   /** Id of this boot of the machine. */
   readonly boot: string
   readonly api: Client
+  readonly disks: Disks
   readonly engine: Engine
   readonly images: Images
   readonly secretsDir: string

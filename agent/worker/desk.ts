@@ -40,12 +40,13 @@ export class Desk {
 
   /** Resolves when the claims are answered and the starts have begun, or when the signal fires. */
   async take(jobs: readonly Order[]): Promise<void> {
-    const { gate, engine, signal } = this.#crew
+    const { gate, disks, engine, signal } = this.#crew
     await gate.passed(signal)
     await engine.answers(signal)
     if (signal.aborted) return
     for (const job of jobs) if (job.kind === 'stop') this.#stop(job)
     const starts = jobs.filter((job) => job.kind === 'start')
+    if (starts.length > 0) await disks.well(signal)
     const news = starts.filter((job) => this.#isNews(job))
     for (let i = 0; i < news.length; i += mostClaims) {
       for (const grant of await this.#claim(news.slice(i, i + mostClaims))) this.#begin(grant)

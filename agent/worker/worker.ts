@@ -5,6 +5,7 @@ import type { Log } from '../../shared/log.ts'
 import { Bell, sleep } from '../../shared/loop.ts'
 import type { HostDescription } from '../../shared/model/host.ts'
 import type { Contact } from '../contact.ts'
+import type { Disks } from '../disks.ts'
 import type { Engine } from '../docker/engine.ts'
 import type { Images } from '../docker/images.ts'
 import { SecretFiles } from '../docker/secretFiles.ts'
@@ -43,6 +44,7 @@ export interface WorkerOptions extends RegisterOptions, HelloOptions, StreamOpti
   secretsDir: string
   cleaning: CleaningOptions
   api: Client
+  disks: Disks
   engine: Engine
   images: Images
   pulls: PullBook
@@ -76,6 +78,7 @@ export function startWorker(options: WorkerOptions): Worker {
     boot,
     secretsDir,
     api,
+    disks,
     engine,
     images,
     roster,
@@ -90,7 +93,21 @@ export function startWorker(options: WorkerOptions): Worker {
   const leaving = new AbortController()
   const look = new Bell()
   const crew: Crew = {
-    ...{ host, boot, api, engine, images, roster, outbox, resizes, contact, lastSamples, sdkPorts, log },
+    ...{
+      host,
+      boot,
+      api,
+      disks,
+      engine,
+      images,
+      roster,
+      outbox,
+      resizes,
+      contact,
+      lastSamples,
+      sdkPorts,
+      log,
+    },
     secretsDir,
     secretFiles: new SecretFiles(secretsDir),
     present: new Gate(),

@@ -59,7 +59,13 @@ export const HostSample = z.strictObject({
     .number()
     .optional()
     .describe('Its clock less that of the ApiServer that heard it, and less what its report took on the way'),
-  degraded: z.string().max(512).nullable().describe('Why the host takes no new ships; null when it is well'),
+  degraded: z
+    .string()
+    .max(512)
+    .nullable()
+    .describe(
+      'Why the host takes no new ships: its Docker engine does not answer, or a disk is full, or does neither answer nor take what is written; null when it is well',
+    ),
   images: z.int().min(0).optional().describe('Images that Armada pulled here and has not removed'),
   imageNames: z
     .array(z.string().max(256))

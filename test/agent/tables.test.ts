@@ -95,7 +95,7 @@ test('a line of a log is clipped', () => {
 async function report(changes: readonly ShipReport[], turns: number): Promise<Outbox> {
   const outbox = new Outbox()
   for (const change of changes) outbox.put(change)
-  const sampleHost = async () => ({ cpuMillis: 1, memoryMiB: 1, load1: 0, diskFreeMiB: null, degraded: null })
+  const sampleHost = () => ({ cpuMillis: 1, memoryMiB: 1, load1: 0, diskFreeMiB: null, degraded: null })
   const reporter = new Reporter({
     pulls: new PullBook(),
     resizes: new ResizeBook(),

@@ -67,7 +67,7 @@ export class SimulatedHost {
       ...{ api, roster: this.roster, outbox: this.outbox, contact: new Contact(), log: this.#log },
       pulls: new PullBook(),
       resizes: new ResizeBook(),
-      sampleHost: async () => ({ cpuMillis: 1, memoryMiB: 1, load1: 0, diskFreeMiB: null, degraded: null }),
+      sampleHost: () => ({ cpuMillis: 1, memoryMiB: 1, load1: 0, diskFreeMiB: null, degraded: null }),
       sampleShips: () => [],
       degraded: () => null,
       onStale: (stale) => {
