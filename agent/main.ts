@@ -60,7 +60,8 @@ async function main(): Promise<void> {
   if (over.signal.aborted) return
 
   await credential.assertKnown()
-  const api = connect({ url, token: () => credential.token })
+  const seen = { revision: 0 }
+  const api = connect({ url, token: () => credential.token, session: seen })
   const engine = new Engine(docker)
   const disks = new Disks(stateDir, engine)
   const images = new Images(engine, log, {
@@ -110,6 +111,9 @@ async function main(): Promise<void> {
       roster.list().flatMap((entry) => entry.sdkPorts ?? []),
     ),
     onSession: sessions.called,
+    onRevision: (revision) => {
+      seen.revision = Math.max(seen.revision, revision)
+    },
     onHello: (wanted) => {
       advisor?.sendAll()
       sdk?.caughtUp(wanted)

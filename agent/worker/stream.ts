@@ -9,17 +9,21 @@ export interface StreamOptions {
   credential: { readonly token: string }
   /** Somebody wants to read what a ship prints, or to write to its console. */
   onSession: (call: string) => void
+  /** No answer may show less of the cluster than this revision. */
+  onRevision: (revision: number) => void
   /** A ship that speaks an SDK has changed: what it is now, as JSON. */
   onShip: (text: string) => void
 }
 
 export async function followStream(crew: Crew, options: StreamOptions): Promise<void> {
   const { ask, signal, log } = crew
-  const { url, credential, onSession, onShip } = options
+  const { url, credential, onSession, onRevision, onShip } = options
   const at = `${url}/v1/monitor/stream`
   await loop({ name: 'stream', everyMs: 1_000, signal, log }, async () => {
     let opened = false
     for await (const { event, data } of eventStream({ url: at, token: credential.token, signal })) {
+      // An older ApiServer names no revision.
+      if (event === 'resync' && data !== '') onRevision(Number(data))
       if (!opened || event === 'resync') ask.ring()
       opened = true
       if (event === 'session') onSession(data)

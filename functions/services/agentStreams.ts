@@ -20,6 +20,8 @@ const mostOfHost = 4
 export class AgentStreams {
   #open = new Map<string, Set<AgentStream>>()
   #due = new Map<string, NodeJS.Timeout>()
+  /** Of the last change of a ship that was seen here. */
+  #revision = 0
   #close!: () => void
   readonly whenClosed: Promise<void>
   closed = false
@@ -28,7 +30,8 @@ export class AgentStreams {
     this.whenClosed = new Promise((resolve) => {
       this.#close = resolve
     })
-    ships.onChange((_, after, before) => {
+    ships.onChange((_, after, before, revision) => {
+      this.#revision = revision
       const host = before?.value.host
       if (host && concerns(host, after, before)) this.#soon(host)
       if (after?.value.speaks && after.value.host) this.#show(after.value.host, after)
@@ -82,7 +85,8 @@ export class AgentStreams {
     if (this.closed || this.#due.has(host) || !this.#open.has(host)) return
     const timer = setTimeout(() => {
       this.#due.delete(host)
-      this.tell(host, 'resync')
+      // Another ApiServer may answer the hello, and know less yet.
+      this.tell(host, 'resync', String(this.#revision))
     }, gatherMs)
     this.#due.set(host, timer)
   }

@@ -279,7 +279,7 @@ export const stream = createRoute({
   'x-roles': hosts,
   summary: 'Server-sent events for the agent',
   description:
-    'Event `resync`: say hello again. Event `session`: somebody wants to read what a ship prints, or to write to its console. Event `ship`: a ship that speaks an SDK has changed, as JSON. Event `ping` every 10 s: the stream is alive.',
+    'Event `resync`: say hello again; its data, if any, is the revision that the answer has to show, to be sent as `X-Armada-Min-Revision`. Event `session`: somebody wants to read what a ship prints, or to write to its console. Event `ship`: a ship that speaks an SDK has changed, as JSON. Event `ping` every 10 s: the stream is alive.',
   responses: {
     200: { description: 'The stream', content: { 'text/event-stream': { schema: z.string() } } },
     ...failures(),

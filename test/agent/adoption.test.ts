@@ -111,6 +111,18 @@ test('what a report or a resync calls stale is stopped at once', async () => {
   await agent.kill()
 })
 
+test('a resync names a revision: the answer to the hello has to show it, whichever ApiServer gives it', async () => {
+  const agent = await dock.startAgent('k')
+  const last = () => monitor.hellos.findLast(({ host }) => host.id === 'k')
+  monitor.resync(77)
+  await until(() => last()?.leastRevision === '77')
+  const seen = monitor.hellos.length
+  monitor.resync(76)
+  await until(() => monitor.hellos.length > seen)
+  assert.is(last()?.leastRevision, '77')
+  await agent.kill()
+})
+
 test('two agents on one engine leave each other’s ships alone', async () => {
   const [d, e] = await Promise.all([dock.startAgent('d'), dock.startAgent('e')])
   await run('d', 'd-ship')

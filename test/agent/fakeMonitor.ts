@@ -39,7 +39,13 @@ interface Heard {
 export interface FakeMonitor {
   url: string
   ships: Map<string, FakeShip>
-  hellos: { host: HostDescription; ships: { ship: string; attempt: number }[]; atMs: number }[]
+  hellos: {
+    host: HostDescription
+    ships: { ship: string; attempt: number }[]
+    /** That the answer had to show. */
+    leastRevision: string | undefined
+    atMs: number
+  }[]
   changes: Heard[]
   holdings: Map<string, Holding[]>
   /** Ships that agents said have left. */
@@ -66,14 +72,14 @@ export interface FakeMonitor {
   ) => ProblemCode | undefined
   /** Makes a ship that was placed on the host. */
   place(host: string, id: string, spec: z.input<typeof BlueprintSpec>, ports?: PortChoice): FakeShip
-  resync(): void
+  resync(revision?: number): void
   /** Waits for a report of the ship that fits; returns it. */
   heard(ship: string, state: routes.ShipReport['state'], limitMs?: number): Promise<routes.ShipReport>
   close(): Promise<void>
 }
 
 export async function startFakeMonitor(): Promise<FakeMonitor> {
-  const streams = new Set<() => void>()
+  const streams = new Set<(data: string) => void>()
   const app = new OpenAPIHono()
   const monitor: Omit<FakeMonitor, 'url' | 'close'> = {
     ships: new Map(),
@@ -96,8 +102,8 @@ export async function startFakeMonitor(): Promise<FakeMonitor> {
       monitor.ships.set(id, ship)
       return ship
     },
-    resync: () => {
-      for (const ring of streams) ring()
+    resync: (revision) => {
+      for (const ring of streams) ring(revision === undefined ? '' : String(revision))
     },
     heard: async (ship, state, limitMs = 15_000) => {
       const find = () => monitor.changes.find(({ report }) => report.ship === ship && report.state === state)
@@ -144,7 +150,8 @@ export async function startFakeMonitor(): Promise<FakeMonitor> {
   app.openapi(routes.hello, async (c) => {
     const host = me(c.req.header('authorization'))
     const hello = c.req.valid('json')
-    monitor.hellos.push({ ...hello, atMs: performance.now() })
+    const leastRevision = c.req.header('x-armada-min-revision')
+    monitor.hellos.push({ ...hello, leastRevision, atMs: performance.now() })
     await until(() => !monitor.mute || c.req.raw.signal.aborted, 60_000)
     const mine = [...monitor.ships].filter(([id, ship]) => isHere(host, { ship: id, attempt: ship.attempt }))
     const wanted = mine.filter(([, ship]) => ship.state !== 'Scheduled').map(grant)
@@ -212,7 +219,7 @@ export async function startFakeMonitor(): Promise<FakeMonitor> {
     routes.stream,
     (c) =>
       streamSSE(c, async (stream) => {
-        const ring = () => void stream.writeSSE({ event: 'resync', data: '' })
+        const ring = (data: string) => void stream.writeSSE({ event: 'resync', data })
         streams.add(ring)
         stream.onAbort(() => {
           streams.delete(ring)
