@@ -1,7 +1,7 @@
 // A Docker engine of our own, for machines that have Docker's programs and no running engine, and for tests.
 //
 // INVARIANTS
-// - Containers outlive dockerd (`--live-restore`, and containerd is a process of its own): after a kill -9 of
+// - Containers outlive dockerd (`--live-restore`, unless it is turned off, and containerd is a process of its own): after a kill -9 of
 //   dockerd they run on with the same pid. Only `stop` ends them.
 // - Several engines live side by side: own data, sockets, cgroup, bridge; shared iptables chains are left alone.
 // - After `stop` nothing of it is left but the data folder, which can be deleted.
@@ -24,6 +24,8 @@ export interface DockerdOptions {
   dir: string
   /** Let dockerd manage iptables when no other engine does: ships then see their players' addresses. Default false. */
   iptables?: boolean
+  /** Containers run on while dockerd is away. Default true; without it they are ended when it starts again. */
+  liveRestore?: boolean
   /** Seconds that containers have to end by themselves at `stop`. Default 10. */
   graceSeconds?: number
   endWithParent?: boolean
@@ -68,7 +70,7 @@ export async function startDockerd(options: DockerdOptions): Promise<Dockerd> {
         ...['--bridge', network.bridge, `--iptables=${network.iptables}`, '--ip6tables=false'],
         ...[
           `--ip-masq=${network.iptables}`,
-          '--live-restore',
+          `--live-restore=${options.liveRestore ?? true}`,
           '--cgroup-parent',
           `/${places.marks.cgroupParent}`,
         ],

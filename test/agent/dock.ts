@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { copyFileSync, mkdirSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
-import { type Dockerd, startDockerd } from '../../infra/stack/dockerd.ts'
+import { type Dockerd, type DockerdOptions, startDockerd } from '../../infra/stack/dockerd.ts'
 import { askEngine, tellEngine } from '../../infra/stack/engine.ts'
 import { type Scratch, scratchDir } from '../../infra/stack/scratch.ts'
 import type { Server } from '../../infra/stack/server.ts'
@@ -64,11 +64,14 @@ export interface Dock {
   close(): Promise<void>
 }
 
-export async function openDock(): Promise<Dock> {
+export async function openDock(options: Pick<DockerdOptions, 'liveRestore'> = {}): Promise<Dock> {
   const scratch = await scratchDir('disk')
   const [ports, docker, zookeeper, monitor] = await Promise.all([
     takeHostPorts(),
-    startDockerd({ dir: join(scratch.dir, 'docker'), graceSeconds: 0, endWithParent: true, log }),
+    startDockerd({
+      ...{ dir: join(scratch.dir, 'docker'), graceSeconds: 0, endWithParent: true, log },
+      ...options,
+    }),
     startZooKeeper({ dir: join(scratch.dir, 'zk'), fsync: false, heapMiB: 128, endWithParent: true, log }),
     startFakeMonitor(),
   ])

@@ -21,6 +21,7 @@ test.before(async () => {
 test.before.each(() => {
   monitor.away = false
   dock.zookeeper.resume()
+  dock.docker.resume()
 })
 test.after(() => dock.close())
 
@@ -123,6 +124,33 @@ test('dockerd is killed and comes back: degraded is told, jobs wait, ships run o
   const printed = () => dock.engine('GET', '/containers/armada-logged-1/logs?stdout=true')
   await until(async () => (await printed()).includes('said while nobody listened'))
   const named = (await dock.containers()).filter(({ Labels }) => Labels['armada.ship'] === 'patient')
+  assert.is(named.length, 1)
+  await agent.kill()
+})
+
+// Longer than any of the agent's limits on single requests but those for starts and removals; a minute changes no more.
+const frozenMs = 20_000
+
+test('dockerd stands still: degraded is told, jobs wait, ships run on, ends are told once it goes on', async () => {
+  const agent = await dock.startAgent('still')
+  await run('still', 'unmoved')
+  await run('still', 'passing', { command: shell('sleep 4; exit 4') })
+  const pid = (await dock.inspect('armada-unmoved-1'))?.State.Pid
+  const last = () => monitor.samples.findLast(({ host }) => host === 'still')?.sample
+  const beginMs = performance.now()
+  dock.docker.pause()
+  await dock.sendShip('still', 'waits', { command: ['sleep', '1000'] })
+  await until(() => last()?.degraded != null, frozenMs)
+  assert.match(last()?.degraded ?? '', /the Docker engine does not answer \(ping/)
+  await sleep(frozenMs - (performance.now() - beginMs))
+  assert.not.ok(monitor.claims.some(({ ship }) => ship === 'waits'))
+  dock.docker.resume()
+  await monitor.heard('waits', 'Ready')
+  const report = await monitor.heard('passing', 'Failed')
+  assert.is(report.state === 'Failed' && report.exit?.code, 4)
+  assert.is((await dock.inspect('armada-unmoved-1'))?.State.Pid, pid)
+  await until(() => last()?.degraded === null, 12_000)
+  const named = (await dock.containers()).filter(({ Labels }) => Labels['armada.ship'] === 'waits')
   assert.is(named.length, 1)
   await agent.kill()
 })
