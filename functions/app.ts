@@ -1,6 +1,7 @@
 // The API: middleware and services put together. Knows stores, and nothing of the process it runs in.
 import { OpenAPIHono } from '@hono/zod-openapi'
 import { AddressGuard } from '../shared/addressGuard.ts'
+import { agonesPath } from '../shared/api/agonesAllocation.ts'
 import type { Log } from '../shared/log.ts'
 import { withCommonAnswers } from './docs/commonAnswers.ts'
 import type { Document } from './docs/document.ts'
@@ -68,9 +69,6 @@ before. A single record has its revision as \`ETag\`; writes of ships, fleets an
 
 Every POST takes an \`Idempotency-Key\`: for 24 h the same key with the same body has one effect and the same answer
 (\`Idempotency-Replayed: true\`), and with another body it is refused.`
-
-/** Where Agones' allocator has it: the one path for people that is not below `/v1`. */
-const agonesPath = '/gameserverallocation'
 
 export interface AppOptions {
   stores: Stores

@@ -2,9 +2,11 @@
 import type { Hook } from '@hono/zod-openapi'
 import type { Context, ErrorHandler, NotFoundHandler } from 'hono'
 import { HTTPException } from 'hono/http-exception'
+import { agonesPath } from '../../shared/api/agonesAllocation.ts'
 import type { Problem } from '../../shared/api/route.ts'
 import { ArmadaError, messageOf, problems } from '../../shared/errors.ts'
 import type { Log } from '../../shared/log.ts'
+import { agonesProblemOf } from './agonesStatus.ts'
 import type { Env } from './authenticate.ts'
 import { mostMistakes } from './fewMistakes.ts'
 
@@ -32,7 +34,9 @@ export function problemOf(error: ArmadaError, requestId: string): { text: string
 
 function answer(c: Context<Env>, error: ArmadaError, more: Record<string, string> = {}): Response {
   c.set('problem', error.code)
-  const { text, headers } = problemOf(error, c.get('requestId'))
+  const isAgones = c.req.method === 'POST' && c.req.path === agonesPath
+  const problem = problemOf(error, c.get('requestId'))
+  const { text, headers } = isAgones ? agonesProblemOf(error, problem.headers) : problem
   return c.body(text, error.status, { ...Object.fromEntries(headers), ...more })
 }
 

@@ -6,9 +6,14 @@ import {
   allocateAsAgones,
 } from '../../shared/api/agonesAllocation.ts'
 import { ArmadaError } from '../../shared/errors.ts'
-import type { AllocationRequest, AllocationView, ShipSelector } from '../../shared/model/allocation.ts'
+import {
+  type AllocationRequest,
+  type AllocationView,
+  hopelessGift,
+  type ShipSelector,
+} from '../../shared/model/allocation.ts'
 import { guarded } from '../middleware/authenticate.ts'
-import type { Allocator, Given } from './allocations/allocator.ts'
+import type { Allocator } from './allocations/allocator.ts'
 import { takeFor } from './allocations.ts'
 import { serviceApp } from './serviceApp.ts'
 
@@ -16,22 +21,17 @@ const fleetLabel = 'agones.dev/fleet'
 
 export function agonesAllocationService(allocator: Allocator) {
   return serviceApp().openapi(guarded(allocateAsAgones), async (c) => {
-    let given: Given
-    try {
-      given = await takeFor(c, allocator, requestOf(c.req.valid('json')))
-    } catch (error) {
-      if (!(error instanceof ArmadaError && error.code === 'none_free')) throw error
-      c.set('problem', 'none_free')
-      c.header('retry-after', '1')
-      const message = 'there is no available GameServer to allocate'
-      return c.json(
-        { code: 8 as const, message, details: [], status: 429 as const, detail: error.message },
-        429,
-      )
-    }
+    const given = await takeFor(c, allocator, possible(requestOf(c.req.valid('json'))))
     if (given.replayed) c.header('idempotency-replayed', 'true')
     return c.json(responseOf(given.allocations[0] as AllocationView), 200)
   })
+}
+
+/** @throws ArmadaError invalid_request */
+function possible(request: AllocationRequest): AllocationRequest {
+  const hopeless = hopelessGift(request)
+  if (!hopeless) return request
+  throw new ArmadaError('invalid_request', `In the body, ${hopeless.path.join('.')}: ${hopeless.message}`)
 }
 
 function requestOf(asked: AgonesRequest): AllocationRequest {

@@ -66,7 +66,8 @@ function media<T extends z.ZodType>(schema: T, example: unknown): { schema: T; e
   return example === undefined ? { schema } : { schema, example }
 }
 
-const everywhere: readonly ProblemCode[] = [
+/** What every route can answer. */
+export const everywhere: readonly ProblemCode[] = [
   'invalid_request',
   'unauthenticated',
   'forbidden',

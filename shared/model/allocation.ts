@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { Labels, Name, PrefixName } from './name.ts'
 import { Selector } from './placement.ts'
 import { Port } from './port.ts'
-import { Annotations, Counters, dataKey, Lists } from './shipData.ts'
+import { Annotations, Counters, dataBytes, dataKey, Lists, mostDataBytes } from './shipData.ts'
 import { ShipState } from './shipState.ts'
 
 /** The ship's id and five characters: it names its ship. */
@@ -165,11 +165,35 @@ export const AllocationRequest = z
       const message = 'for ships in use say by `counters` or `lists` what room is'
       context.addIssue({ code: 'custom', path: ['selectors', i, 'state'], message })
     }
+    const hopeless = hopelessGift(request)
+    if (hopeless) context.addIssue({ code: 'custom', ...hopeless })
     if (JSON.stringify(selectors).length > 16_384)
       context.addIssue({ code: 'custom', path: ['selectors'], message: 'take more than 16 KiB' })
   })
   .meta({ id: 'AllocationRequest' })
 export type AllocationRequest = z.infer<typeof AllocationRequest>
+
+/** Which part of what it gives no ship could take, however empty; undefined: there may be one that can. */
+export function hopelessGift({
+  annotations,
+  counters,
+  lists,
+}: Pick<AllocationRequest, 'annotations' | 'counters' | 'lists'>):
+  | { path: string[]; message: string }
+  | undefined {
+  for (const [name, { add = 0, capacity = add }] of Object.entries(counters))
+    if (add > capacity) return { path: ['counters', name, 'add'], message: 'is more than the capacity' }
+  for (const [name, { append, capacity = append.length }] of Object.entries(lists))
+    if (new Set(append).size > capacity)
+      return { path: ['lists', name, 'append'], message: 'are more than the capacity' }
+  const undo = { annotations: Object.fromEntries(Object.keys(annotations).map((key) => [key, ''])) }
+  const shortest = { id: 'a-00000', at: new Date(0).toISOString(), by: 'a', leaseUntil: null, undo }
+  const appended = Object.entries(lists).map(([name, { append }]) => [name, { values: append, capacity: 0 }])
+  const bytes = dataBytes({ annotations, lists: Object.fromEntries(appended), allocations: [shortest] })
+  if (bytes <= mostDataBytes) return undefined
+  const message = `with the lists they take ${bytes} bytes, and all that a ship keeps may take ${mostDataBytes}`
+  return { path: ['annotations'], message }
+}
 
 /** As much of a request as decides which ships it may take, in which order. */
 export interface Want

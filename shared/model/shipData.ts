@@ -14,7 +14,12 @@ const atMost = (most: number, what: string) =>
 
 export const mostListed = 1_000
 
-export const Annotations = z.record(dataKey, z.string().max(4_096)).refine(...atMost(32, 'annotations'))
+/** All that a ship keeps. A hundred records have to fit into one transaction of etcd (1.5 MB). */
+export const mostDataBytes = 8_192
+
+export const Annotations = z
+  .record(dataKey, z.string().max(mostDataBytes))
+  .refine(...atMost(32, 'annotations'))
 export type Annotations = z.infer<typeof Annotations>
 
 export const Counter = z
@@ -52,9 +57,6 @@ export const List = z
 export type List = z.infer<typeof List>
 export const Lists = z.record(dataKey, List).refine(...atMost(16, 'lists'))
 export type Lists = z.infer<typeof Lists>
-
-/** All that a ship keeps. A hundred records have to fit into one transaction of etcd (1.5 MB). */
-export const mostDataBytes = 8_192
 
 export function dataBytes(data: {
   annotations?: Annotations | undefined

@@ -212,6 +212,22 @@ test('lists: values are added and taken back; a full list, or one that is not th
   await refused(take(unknown), 'none_free')
 })
 
+test('what no ship could take, however empty, is no matter of waiting for one', async () => {
+  await readyFleet('hopeless', 'lobby', [north, 1])
+  const ask = (json: Wanted) => take({ ...from('hopeless'), waitSeconds: 9, ...json })
+  const three = Object.fromEntries(['a', 'b', 'c'].map((key) => [key, 'x'.repeat(4_000)]))
+  await refused(ask({ annotations: three }), 'invalid_request', /annotations: .* 8192/)
+  const names = ['bob', 'eve', 'joe']
+  const lists = { players: { append: names, capacity: 2 } }
+  await refused(ask({ lists }), 'invalid_request', /lists\.players\.append: are more than the capacity/)
+  await refused(
+    ask({ counters: { rooms: { add: 3, capacity: 2 } } }),
+    'invalid_request',
+    /counters\.rooms\.add: is more than the capacity/,
+  )
+  assert.equal((await one({ ...from('hopeless'), annotations: { a: three.a ?? '' } })).annotations.a, three.a)
+})
+
 test('lists of allocations come in pages, by ship, and narrowed', async () => {
   await readyFleet('listed', 'arena', [south, 3])
   const taken = await take({ ...from('listed'), count: 3 })
@@ -349,39 +365,6 @@ test('counters and lists are changed through the API, exactly, or not at all', a
   )
   await refused(patch({ counters: { seats: { add: 1 } } }), 'conflict', /there is no counter "seats"/)
   assert.equal((await shipAt(servers.a, ship)).labels.a, undefined)
-})
-
-test("Agones' dialect: its requests, its answers, its refusal", async () => {
-  const [ship = ''] = await readyFleet('agones', 'lobby', [north, 1])
-  const ask = async (body: object, token = adminToken) => {
-    const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
-    const init = { method: 'POST', headers, body: JSON.stringify(body) }
-    const answer = await fetch(`${servers.a.url}/gameserverallocation`, init)
-    return { status: answer.status, json: JSON.parse(await answer.text()) }
-  }
-  const fleet = { 'agones.dev/fleet': 'agones' }
-  const first = await ask({
-    namespace: 'default',
-    gameServerSelectors: [{ matchLabels: fleet, gameServerState: 'ALLOCATED' }, { matchLabels: fleet }],
-    scheduling: 'Packed',
-    metadata: { labels: { match: 'm1' }, annotations: { map: 'dm6' } },
-    counters: { rooms: { action: 'Increment', amount: '1' } },
-  })
-  assert.equal(first.status, 200, JSON.stringify(first.json))
-  const { gameServerName, nodeName, source, metadata, counters, lists } = first.json
-  assert.deepEqual([gameServerName, nodeName, source], [ship, 'north', 'local'])
-  assert.deepEqual([metadata.labels.match, metadata.annotations.map], ['m1', 'dm6'])
-  assert.deepEqual(counters, { rooms: { count: '1', capacity: '3' } })
-  assert.deepEqual(lists, { players: { values: ['ann'], capacity: '3' } })
-  const none = await ask({ requiredGameServerSelector: { matchLabels: fleet } })
-  assert.deepEqual([none.status, none.json.code], [429, 8])
-  assert.equal(none.json.message, 'there is no available GameServer to allocate')
-  const room = { matchLabels: fleet, gameServerState: 1, counters: { rooms: { minAvailable: '1' } } }
-  const again = await ask({ gameServerSelectors: [room], lists: { players: { addValues: ['bob'] } } })
-  assert.deepEqual([again.status, again.json.lists.players.values], [200, ['ann', 'bob']])
-  assert.equal((await giveBack(metadata.annotations['armada/allocation'])).state, 'Allocated')
-  assert.equal((await ask({}, 'nobody-knows-this-token')).status, 401)
-  assert.equal((await ask({ multiClusterSetting: { enabled: true } })).status, 400)
 })
 
 test('a ship that nobody got, because etcd was away, is had once it is back', async () => {
