@@ -4,7 +4,7 @@ import type { Ship, ShipSample } from '../../shared/model/ship.ts'
 import { isFinished } from '../../shared/model/shipState.ts'
 import { largeShipsPerCommit } from '../stores/ships.ts'
 import type { Stores } from '../stores/stores.ts'
-import { confirm } from './changes/allocating.ts'
+import { counted } from './changes/firstPlayer.ts'
 import { probedCounters } from './changes/probed.ts'
 
 export class PlayersHeard {
@@ -29,12 +29,8 @@ export class PlayersHeard {
 
 function played(ship: Ship, sample: ShipSample): Ship | undefined {
   if (sample.players === null || isFinished(ship.state)) return undefined
-  const confirmed = sample.players > 0 && hasOneOpen(ship) ? confirm(ship, 'its first player') : undefined
-  const counters = probedCounters(confirmed ?? ship, sample, Date.now())
-  return counters ? { ...(confirmed ?? ship), counters } : confirmed
-}
-
-/** Where several sessions share a ship nobody knows whose player it is. */
-function hasOneOpen({ allocations }: Ship): boolean {
-  return allocations?.length === 1 && allocations[0]?.leaseUntil !== null
+  const nowMs = Date.now()
+  const next = counted(ship, sample.players, nowMs)
+  const counters = probedCounters(next ?? ship, sample, nowMs)
+  return counters ? { ...(next ?? ship), counters } : next
 }

@@ -33,6 +33,12 @@ export const Allocation = z.strictObject({
     })
     .optional()
     .describe('What it gave to the ship, which goes when it ends'),
+  there: z
+    .strictObject({ players: z.int().min(0), until: z.iso.datetime().nullable() })
+    .optional()
+    .describe(
+      'Players who were there before it, and confirm no lease; after `until` they are taken to have left',
+    ),
 })
 /** As it stands on the record of its ship. */
 export type Allocation = z.infer<typeof Allocation>
@@ -144,7 +150,7 @@ export const AllocationRequest = z
       .max(86_400)
       .optional()
       .describe(
-        'It returns by itself unless it is confirmed in that time: by POST …/confirm, by the SDK of the ship, or by its first player',
+        'It returns by itself unless it is confirmed in that time: by POST …/confirm, by the SDK of the ship, or by its first player: one more than were there before',
       ),
     reserve: z
       .boolean()

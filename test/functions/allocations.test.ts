@@ -320,6 +320,29 @@ test('a lease returns by itself unless it is confirmed: by the API, by the ship,
   )
 })
 
+test('players who were there before confirm no lease; one more does', async () => {
+  const [ship = ''] = await readyFleet('busy', 'arena', [south, 1])
+  const tell = (players: number) => {
+    const sample = { ship, players, maxPlayers: 8, map: 'dm1', cpuMillis: 1, memoryMiB: 1 }
+    const json = { changes: [], holdings: null, host: null, ships: [sample] }
+    return answerOf(south.v1.monitor.reports.$post({ json }))
+  }
+  await tell(3)
+  await until(() =>
+    servers.direct.every(({ stores }) => stores.samples.textOf(ship)?.includes('"players":3')),
+  )
+  const { id } = await one({ ...from('busy'), leaseSeconds: 600 })
+  const param = { allocation: id }
+  const isLeased = async () =>
+    (await answerOf(servers.a.admin.v1.allocations[':allocation'].$get({ param }))).leaseUntil !== null
+  await tell(3)
+  assert.ok(await isLeased())
+  await tell(1)
+  assert.ok(await isLeased())
+  await tell(2)
+  assert.ok(!(await isLeased()))
+})
+
 test('a reservation holds a ship for a time, and is an allocation once it is confirmed', async () => {
   await readyFleet('reserved', 'arena', [south, 1])
   await refused(take({ ...from('reserved'), reserve: true }), 'invalid_request', /say when/)

@@ -5,6 +5,7 @@ import { type Deal, mostBytes, mostDeals, mostInDeal } from '../../stores/alloca
 import type { Asked } from '../../stores/answers.ts'
 import type { Row } from '../../stores/mirror/table.ts'
 import { allocate, allocationId, mismatch, type Taking, viewOf } from '../changes/allocating.ts'
+import { thereBefore } from '../changes/firstPlayer.ts'
 import { type Lanes, sees } from './lanes.ts'
 
 export interface Ask {
@@ -146,7 +147,9 @@ export class Drafts<P extends Ask> {
       return draft ? 'passed' : 'unfit'
     if (draft && (draft.ships.size > 1 || ask.count > 1 || draft.parts.length >= mostInDeal / 2))
       return 'later'
-    const after = allocate(ship, ask.taking, this.#nowMs)
+    const isLeased = ask.taking.leaseMs !== null
+    const there = isLeased ? thereBefore(ship, this.#lanes.playersOn(id), this.#nowMs) : undefined
+    const after = allocate(ship, ask.taking, this.#nowMs, there)
     if (after instanceof Error) return after.code === 'RESOURCE_EXHAUSTED' || draft ? 'passed' : 'unfit'
     return { before: draft?.ships.get(id)?.before ?? row, after }
   }

@@ -13,6 +13,7 @@ import { ordersOf } from '../../../shared/model/host.ts'
 import type { Ship } from '../../../shared/model/ship.ts'
 import { isInUse } from '../../../shared/model/shipState.ts'
 import { fits } from '../../../shared/model/token.ts'
+import type { Sample } from '../../stores/lookups.ts'
 import type { Row } from '../../stores/mirror/table.ts'
 import type { Stores } from '../../stores/stores.ts'
 import { mismatch } from '../changes/allocating.ts'
@@ -219,6 +220,12 @@ export class Lanes {
     if (drain) return undefined
     const heardAt = this.#stores.samples.heardAt(host)
     return cordon || (heardAt !== undefined && Date.now() - Date.parse(heardAt) > silentMs) ? 1 : 0
+  }
+
+  /** As its host last told. */
+  playersOn(id: string): number {
+    const text = this.#stores.samples.textOf(id)
+    return text === null ? 0 : ((JSON.parse(text) as Sample).players ?? 0)
   }
 
   /** All ships that the want takes, in its order; pauses after so many. */

@@ -60,8 +60,16 @@ export function mismatch(selector: ShipSelector, ship: Ship): string | undefined
   return undefined
 }
 
-/** The record with the allocation on it, or why it cannot be. */
-export function allocate(ship: Ship, { suffix, by, leaseMs, gift }: Taking, nowMs: number): Ship | Refused {
+/**
+ * The record with the allocation on it, or why it cannot be.
+ * @param there of the ship's players, what its lease remembers.
+ */
+export function allocate(
+  ship: Ship,
+  { suffix, by, leaseMs, gift }: Taking,
+  nowMs: number,
+  there?: Allocation['there'],
+): Ship | Refused {
   const { reserve } = gift
   const at = new Date(nowMs).toISOString()
   const leaseUntil = leaseMs === null ? null : new Date(nowMs + leaseMs).toISOString()
@@ -73,7 +81,7 @@ export function allocate(ship: Ship, { suffix, by, leaseMs, gift }: Taking, nowM
   if (allocations.some((one) => one.id === id)) return new Refused('RESOURCE_EXHAUSTED', `${id} is taken`)
   try {
     const { ship: given, undo } = give(ship, gift)
-    const allocation: Allocation = { id, at, by, leaseUntil, ...(undo && { undo }) }
+    const allocation: Allocation = { id, at, by, leaseUntil, ...(undo && { undo }), ...(there && { there }) }
     const change = { allocations: [...allocations, allocation] }
     const reason = `${reserve ? 'reserved' : 'allocated'} by ${by} as ${id}`
     if (ship.state === 'Allocated') {
