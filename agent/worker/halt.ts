@@ -10,7 +10,10 @@ import { runsIn } from '../cgroup.ts'
 import type { Engine } from '../docker/engine.ts'
 import { writeInput } from '../docker/input.ts'
 
-/** So long the engine may take over what it was asked for before it is said that it does not do it. */
+/**
+ * So long may the engine take over what it was asked for, before it is said that it does not do it, and over a SIGKILL,
+ * before this process kills by itself.
+ */
 const patienceMs = 5_000
 const firstPauseMs = 10
 const longestPauseMs = 250
@@ -95,7 +98,7 @@ async function say(engine: Engine, id: string, command: string): Promise<boolean
 function untouched(pid: number, containerId: string): string {
   return runsIn({ pid, containerId })
     ? 'its process does not end by SIGKILL, as one does not that waits for a disk'
-    : 'its process has gone and the engine has not noticed; restart the engine'
+    : 'its process is not to be found, so that the engine may have missed its end; restart the engine'
 }
 
 /** With its first process the kernel ends all others of a container. */

@@ -9,7 +9,7 @@ import type { Engine } from '../docker/engine.ts'
 import { Lanes } from '../lanes.ts'
 
 const inFlight = 4
-const longestPauseMs = 300_000
+const longestPauseMs = 60_000
 
 export class Removals {
   readonly #engine: Engine
