@@ -146,7 +146,10 @@ export function fleetStepService(stores: Stores) {
     return [...stopped.keys()]
   }
 
-  /** Ships of older revisions that are in use hear when they end, or end because that time has come; others are not told so any more. */
+  /**
+   * Ships of older revisions that are in use hear when they end, or end because that time has come; others are not told
+   * so any more.
+   */
   async function tellOrEnd(row: Row<Fleet>, fence: Fence): Promise<void> {
     const ids = ships.index.ofFleet(row.value.name).map(({ value }) => value.id)
     const decide = (ship: Ship) => {

@@ -1,4 +1,4 @@
-// Overflow: what ships in use are given that their fleet has no more place for, as `allocationOverflow` of Agones' fleets.
+// Overflow: what ships in use are given that their fleet has no place for, as `allocationOverflow` of Agones' fleets.
 import { z } from 'zod'
 import { Labels } from './name.ts'
 import { Annotations } from './shipData.ts'

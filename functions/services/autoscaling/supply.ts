@@ -37,7 +37,7 @@ export class Supply {
     return count <= this.#max || wants.some(({ selector }) => selector.fleet !== this.name)
   }
 
-  /** Whether a new ship may be what is wanted: what it counts by then is its game's affair, how much it takes is known. */
+  /** Whether a new ship may be what is wanted. What it counts by then is its game's affair; how much it takes is known. */
   suits({ selector, counters, lists, fleets }: Want): boolean {
     const { fleet, matchLabels, matchExpressions, state } = selector
     return (

@@ -63,7 +63,7 @@ function useOf({ state }: Ship): Partial<Ship> {
   return state === 'Reserved' || state === 'Allocated' ? { wasInUse: state } : {}
 }
 
-/** Allocations end with the use of their ship, and so does what was promised of it, told to it or given to it by its fleet. */
+/** Allocations end with the use of their ship, and so does what was promised of it, or its fleet told or gave it. */
 function afterUse(ship: Ship, to: ShipState): Ship {
   if (isInUse(to) || to === 'Unhealthy' || to === 'Lost') return ship
   const left = isInUse(ship.state) || ship.wasInUse ? withoutOverflow(untold(unpromised(ship))) : ship

@@ -12,7 +12,7 @@ import { isSpared } from '../../../shared/model/shipState.ts'
 type Texts = Record<string, string>
 type Before = Record<string, string | null>
 
-/** Those in use that their fleet has no more place for: all that a rollout is to end, and of the others what is too many. */
+/** Those in use that their fleet has no place for: all that a rollout is to end, and of the others what is too many. */
 export function beyond({ replicas, blueprint, rollout }: Fleet, ships: readonly Ship[]): Set<string> {
   const used = ships.filter(isSpared)
   const isOld = (ship: Ship) => isExchanging(rollout) && ship.blueprint.revision !== blueprint.revision

@@ -34,7 +34,7 @@ function rowsOf(printed: string): string[][] {
 }
 
 test('arrivals by fleet, in any order and in both kinds of time, and the figures of each policy', async () => {
-  // Of lobby two come at once, for an hour, and a third ten seconds later: with one ship a minute's patience is too short.
+  // Of lobby two come at once, for an hour, and a third ten seconds later: one ship serves one of them.
   const log = [
     ...['# a comment', 'time,seconds,fleet', '110, 3600, lobby', '100,3600,lobby', '100,3600,lobby', ''],
     '1970-01-01T00:00:05Z,1800,arena\r',
