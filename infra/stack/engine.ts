@@ -75,6 +75,7 @@ export interface ContainerLine {
   State: string
   Names: string[]
   Labels: Record<string, string>
+  Ports: { PublicPort?: number }[]
 }
 
 /** All containers, or those with a label (`key` or `key=value`). */
