@@ -128,11 +128,18 @@ test('the container is as its blueprint says, from within', async () => {
   )
 })
 
-test('exec: Ready when its command ends with 0; one that hangs is not run twice', async () => {
-  const command = shell('sleep 1; echo up >/tmp/up; sleep 1000')
+test('exec: Ready when its command ends with 0, Unhealthy while it does not; one that hangs is not run twice', async () => {
+  const command = shell(
+    'sleep 1; echo up >/tmp/up; sleep 3; mv /tmp/up /tmp/gone; sleep 4; mv /tmp/gone /tmp/up; sleep 1000',
+  )
   const probe = { type: 'exec' as const, command: ['sh', '-c', 'head -n 1 /tmp/up'], ...quick }
   await start('asked', { command, probe })
   await monitor.heard('asked', 'Ready')
+  const sick = await monitor.heard('asked', 'Unhealthy')
+  assert.match(sick.state === 'Unhealthy' ? sick.reason : '', /command ended with exit code 1/)
+  await until(
+    () => monitor.changes.findLast(({ report }) => report.ship === 'asked')?.report.state === 'Ready',
+  )
 
   const hangs = { type: 'exec' as const, command: ['sleep', '777'], ...quick, startLimitMs: 6_000 }
   await start('hangs', { command: shell('sleep 1000'), probe: hangs })
