@@ -170,6 +170,6 @@ function viewIn(ship: Ship | undefined, id: string, caller: Caller): AllocationV
 function noSuchAllocation(id: string): ArmadaError {
   return new ArmadaError(
     'not_found',
-    `There is no allocation "${id}": it was given back, its lease ran out, or its ship has ended. The events of the ship "${shipOf(id)}" tell which.`,
+    `There is no allocation "${id}": it was given back, its lease ran out, or its ship has ended, or has ended the session itself. The events of the ship "${shipOf(id)}" tell which.`,
   )
 }

@@ -16,6 +16,7 @@ import type { Lookups } from '../stores/lookups.ts'
 import type { Row } from '../stores/mirror/table.ts'
 import type { Stores } from '../stores/stores.ts'
 import { Allowances } from './allowance.ts'
+import { recounted } from './changes/countedDown.ts'
 import { newShip, stop } from './changes/lifecycle.ts'
 import { assertMatch, patched, tag } from './changes/matching.ts'
 import { changeData, promising, Refused } from './changes/words.ts'
@@ -78,7 +79,8 @@ export function shipService(stores: Stores, watching: Watching, texts: ShipTexts
         assertMatch(row, ifMatch, `Ship "${id}"`)
         const { labels, doneBy, ...data } = c.req.valid('json')
         const next = { ...promising(row.value, doneBy), ...traced({ traceId: c.get('trace')?.id }) }
-        return changeData({ ...next, labels: patched(row.value.labels, labels) }, data)
+        const changed = changeData({ ...next, labels: patched(row.value.labels, labels) }, data)
+        return recounted(row.value, changed)
       }
       const row = await ships.change(id, change).catch((error) => {
         throw error instanceof Refused

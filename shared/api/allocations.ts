@@ -98,7 +98,7 @@ export const deleteAllocation = createRoute({
   'x-scope': 'fleet',
   summary: 'Give an allocation back',
   description:
-    'What it gave to the ship goes with it: labels, annotations, what it added to counters and lists. With its last allocation the ship is Ready again, or stops, as `afterUse` or else `lifecycle.afterUse` of its blueprint says.',
+    'What it gave to the ship goes with it: labels, annotations, what it added to counters and lists, but for what the ship has counted down itself. With its last allocation the ship is Ready again, or stops, as `afterUse` or else `lifecycle.afterUse` of its blueprint says.',
   request: {
     params,
     query: z.object({

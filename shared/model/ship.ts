@@ -87,6 +87,12 @@ export const Ship = z.strictObject({
   ),
   lists: Lists.optional().describe('Declared in its blueprint; changed by the ship and by allocations'),
   allocations: Allocations.optional().describe('The sessions that it was handed to, oldest first'),
+  countedDown: z
+    .record(z.string(), z.int().min(1))
+    .optional()
+    .describe(
+      'Counter -> what the ship has counted down of what its allocations added: when these end it is not taken off again',
+    ),
   reservedUntil: z.iso
     .datetime()
     .nullable()

@@ -190,6 +190,24 @@ test('room on ships in use: capacity is kept to, what was added goes with the se
   await refused(take({ selectors: [{ fleet: 'halls', state: 'Allocated' }] }), 'invalid_request')
 })
 
+test('what a game has counted down itself is not counted down again when its session is given back', async () => {
+  const [ship = ''] = await readyFleet('selfmade', 'lobby', [south, 1])
+  const room: Wanted = {
+    selectors: [{ fleet: 'selfmade', state: 'Allocated' }, { fleet: 'selfmade' }],
+    counters: { rooms: { add: 1 } },
+  }
+  const first = await one(room)
+  const second = await one(room)
+  const words = { attempt: 1, first: 1, words: [{ say: 'counter' as const, name: 'rooms', add: -1 }] }
+  await answerOf(south.v1.monitor.ships[':ship'].words.$post({ param: { ship }, json: words }))
+  assert.deepEqual((await shipAt(servers.a, ship)).countedDown, { rooms: 1 })
+  await giveBack(first.id)
+  const left = await shipAt(servers.a, ship)
+  assert.deepEqual([left.counters?.rooms?.count, left.countedDown], [1, undefined])
+  await giveBack(second.id, { afterUse: 'ready' })
+  assert.equal((await shipAt(servers.a, ship)).counters?.rooms?.count, 0)
+})
+
 test('lists: values are added and taken back; a full list, or one that is not there, is no match', async () => {
   await readyFleet('guests', 'lobby', [north, 1])
   const guest = (name: string): Wanted => ({

@@ -10,6 +10,7 @@ import { selects } from '../../../shared/model/labelSelector.ts'
 import { Labels } from '../../../shared/model/name.ts'
 import type { Ship } from '../../../shared/model/ship.ts'
 import { Annotations } from '../../../shared/model/shipData.ts'
+import { withoutOldestEnded } from './ended.ts'
 import { withdrawn } from './given.ts'
 import { move, remembering } from './lifecycle.ts'
 import { changeData, fitting, Refused } from './words.ts'
@@ -66,16 +67,32 @@ export function mismatch(selector: ShipSelector, ship: Ship): string | undefined
  */
 export function allocate(
   ship: Ship,
-  { suffix, by, leaseMs, gift }: Taking,
+  taking: Taking,
   nowMs: number,
   there?: Allocation['there'],
+): Ship | Refused {
+  for (let now = ship; ; ) {
+    const taken = allocated(now, taking, nowMs, there)
+    if (!(taken instanceof Refused && taken.code === 'RESOURCE_EXHAUSTED')) return taken
+    const left = withoutOldestEnded(now, nowMs)
+    if (!left) return taken
+    now = left
+  }
+}
+
+/** RESOURCE_EXHAUSTED: its record is full. */
+function allocated(
+  ship: Ship,
+  { suffix, by, leaseMs, gift }: Taking,
+  nowMs: number,
+  there: Allocation['there'],
 ): Ship | Refused {
   const { reserve } = gift
   const at = new Date(nowMs).toISOString()
   const leaseUntil = leaseMs === null ? null : new Date(nowMs + leaseMs).toISOString()
   const allocations = ship.allocations ?? []
   if (allocations.length >= mostAllocationsOfShip) {
-    return new Refused('OUT_OF_RANGE', `has ${mostAllocationsOfShip} allocations already`)
+    return new Refused('RESOURCE_EXHAUSTED', `has ${mostAllocationsOfShip} allocations already`)
   }
   const id = allocationId(ship.id, suffix)
   if (allocations.some((one) => one.id === id)) return new Refused('RESOURCE_EXHAUSTED', `${id} is taken`)

@@ -3,11 +3,13 @@ import type { LabelPatch } from '../../../shared/api/fields.ts'
 import type { Allocation } from '../../../shared/model/allocation.ts'
 import type { Ship } from '../../../shared/model/ship.ts'
 import type { Counters } from '../../../shared/model/shipData.ts'
+import { withCountedDown } from './countedDown.ts'
 import { patched } from './matching.ts'
 import { isProbed } from './probed.ts'
 
 type Undo = NonNullable<Allocation['undo']>
 type Texts = Record<string, string>
+type Amounts = Readonly<Record<string, number>>
 
 /** The record without the allocation, and without what it gave. */
 export function withdrawn(ship: Ship, id: string): Ship {
@@ -19,14 +21,16 @@ export function withdrawn(ship: Ship, id: string): Ship {
   const later = all.slice(at + 1)
   const labels = taken('labels', ship.labels, undo, later)
   const annotations = taken('annotations', ship.annotations ?? {}, undo, labels.later)
-  return {
+  const added = undo.counters ?? {}
+  const left = {
     ...ship,
     allocations: [...all.slice(0, at), ...annotations.later],
     labels: labels.texts,
     ...(ship.annotations && { annotations: annotations.texts }),
-    ...(ship.counters && undo.counters && { counters: uncounted(ship.counters, undo.counters) }),
+    ...(ship.counters && { counters: uncounted(ship.counters, added, ship.countedDown) }),
     ...(ship.lists && undo.lists && { lists: unlisted(ship.lists, undo.lists) }),
   }
+  return withCountedDown(left, stillDown(ship.countedDown, added))
 }
 
 /** The record without any allocation. */
@@ -69,15 +73,22 @@ function taken(field: 'labels' | 'annotations', texts: Texts, undo: Undo, later:
   return { texts: next, later: after }
 }
 
-function uncounted(counters: Counters, added: Record<string, number>): Counters {
+/** What the ship has counted down itself stays: it would have room for more sessions than it can run. */
+function uncounted(counters: Counters, added: Amounts, down: Amounts = {}): Counters {
   const next = { ...counters }
   for (const [name, add] of Object.entries(added)) {
     const old = next[name]
     // What the probe counts follows with the next report: nobody knows who of them has come.
-    if (old && !isProbed(old))
-      next[name] = { ...old, count: Math.min(old.capacity, Math.max(0, old.count - add)) }
+    if (!old || isProbed(old)) continue
+    const count = old.count - Math.max(0, add - (down[name] ?? 0)) - Math.min(0, add)
+    next[name] = { ...old, count: Math.min(old.capacity, Math.max(0, count)) }
   }
   return next
+}
+
+function stillDown(down: Amounts = {}, added: Amounts): Amounts {
+  const left = (name: string, amount: number) => amount - Math.max(0, added[name] ?? 0)
+  return Object.fromEntries(Object.entries(down).map(([name, amount]) => [name, left(name, amount)]))
 }
 
 function unlisted(lists: NonNullable<Ship['lists']>, appended: Record<string, string[]>) {

@@ -68,7 +68,9 @@ function afterUse(ship: Ship, to: ShipState): Ship {
   if (isInUse(to) || to === 'Unhealthy' || to === 'Lost') return ship
   const left = isInUse(ship.state) || ship.wasInUse ? withoutOverflow(untold(unpromised(ship))) : ship
   if (!left.allocations?.length) return left
-  return to === 'Ready' || to === 'Queued' ? withdrawnAll(left) : { ...left, allocations: [] }
+  return to === 'Ready' || to === 'Queued'
+    ? withdrawnAll(left)
+    : { ...left, allocations: [], countedDown: undefined }
 }
 
 function endOfUse({ reservedUntil, wasInUse }: Ship): Partial<Ship> {

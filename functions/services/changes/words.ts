@@ -17,6 +17,7 @@ import {
   type Word,
 } from '../../../shared/model/word.ts'
 import type { Row } from '../../stores/mirror/table.ts'
+import { recounted } from './countedDown.ts'
 import { unleased } from './given.ts'
 import { move } from './lifecycle.ts'
 import { isProbed } from './probed.ts'
@@ -47,7 +48,7 @@ export function hear(ship: Ship, first: number, words: readonly Word[]): Heard {
     if (number <= (ship.said ?? 0)) continue
     try {
       const next = (effects[word.say] as (ship: Ship, word: Word) => Ship)(now, word)
-      now = { ...next, said: number }
+      now = { ...recounted(now, next), said: number }
     } catch (error) {
       if (!(error instanceof Refused)) throw error
       return { ship: now, taken: i, refused: { code: error.code, detail: error.message } }
