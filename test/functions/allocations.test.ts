@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { suite } from 'uvu'
 import { answerOf, type Client } from '../../shared/api/client.ts'
+import { isInUse } from '../../shared/model/shipState.ts'
 import { adminToken } from '../harness/apiServer.ts'
 import { fleetAboard } from '../harness/fleetAboard.ts'
 import {
@@ -119,19 +120,21 @@ test('selectors go in their order; labels, expressions and a limited token narro
 })
 
 test('packed fills hosts, distributed spreads, cordoned hosts come last and drained ones never', async () => {
-  await readyFleet('spread', 'arena', [north, 4], [south, 4])
-  const two = await take({ ...from('spread'), strategy: 'distributed', count: 2 })
-  const hosts = await answerOf(servers.a.admin.v1.hosts.$get({ query: {} }))
-  assert.equal(hosts.hosts.length, 2)
-  assert.equal(new Set(two.map(({ ship }) => ship)).size, 2)
+  // So many that each ApiServer has some of its own on both hosts: it takes those first.
+  await readyFleet('spread', 'arena', [north, 16], [south, 16])
+  const { index } = servers.direct[0].stores.ships
+  const useOf = (host: string) => index.ofHost(host).filter(({ value }) => isInUse(value.state)).length
+  await until(() => useOf('north') > useOf('south'))
+  assert.equal((await one(from('spread'))).host, 'north')
+  assert.equal((await one({ ...from('spread'), strategy: 'distributed' })).host, 'south')
   await answerOf(
     servers.a.admin.v1.hosts[':host'].cordon.$post({ param: { host: 'north' }, json: { reason: '' } }),
   )
   await until(() =>
     servers.direct.every(({ stores }) => stores.hosts.table.get('north')?.value.orders?.cordon),
   )
-  const left = 4 - two.filter(({ host }) => host === 'south').length
-  for (let i = 0; i < left; i++) assert.equal((await one(from('spread'))).host, 'south')
+  const others = await take({ ...from('spread'), count: 15 })
+  assert.ok(others.every(({ host }) => host === 'south'))
   assert.equal((await one(from('spread'))).host, 'north')
   const drain = { reason: '', deadlineSeconds: 600 }
   await answerOf(servers.a.admin.v1.hosts[':host'].drain.$post({ param: { host: 'north' }, json: drain }))
@@ -141,6 +144,18 @@ test('packed fills hosts, distributed spreads, cordoned hosts come last and drai
   await refused(take(from('spread')), 'none_free', /its host is being drained/)
   await answerOf(servers.a.admin.v1.hosts[':host'].uncordon.$post({ param: { host: 'north' } }))
   assert.equal((await one(from('spread'))).host, 'north')
+})
+
+test('priorities go before the strategy: the least room first, or the most', async () => {
+  const ships = await readyFleet('rated', 'lobby', [north, 3])
+  for (const [i, ship] of ships.entries()) {
+    const json = { counters: { rooms: { count: i } } }
+    await answerOf(servers.a.admin.v1.ships[':ship'].$patch({ param: { ship }, json, header: {} }))
+  }
+  const rated = (order?: 'descending') =>
+    one({ ...from('rated'), priorities: [{ type: 'counter', key: 'rooms', ...(order && { order }) }] })
+  assert.equal((await rated('descending')).ship, ships[0])
+  assert.equal((await rated()).ship, ships[2])
 })
 
 test('several at once or none at all', async () => {
