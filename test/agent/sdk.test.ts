@@ -139,6 +139,32 @@ test('labels, annotations and changes by others are seen by the watch within a s
   assert.is(await game.codeOf('setAnnotation', 'big', 'x'.repeat(9_000)), 3)
 })
 
+test('what an allocation gives is seen by the watch, its lease confirmed by the game, and gone with it', async () => {
+  const selectors = [{ matchLabels: { match: 'final' } }]
+  const gift = { labels: { round: 'r7' }, annotations: { config: 'best-of-3' }, leaseSeconds: 600 }
+  const { allocations } = await answerOf(
+    cluster.client.v1.allocations.$post({ json: { selectors, ...gift }, header: {} }),
+  )
+  assert.is(allocations[0]?.ship, ship)
+  const lastSeen = async () => JSON.stringify((await game.do('seen')).at(-1))
+  await cluster.until('the watch shows what was given', 5_000, async () => {
+    const seen = await lastSeen()
+    return ['"round","r7"', '"config","best-of-3"', '"state":"Allocated"'].every((part) =>
+      seen.includes(part),
+    )
+  })
+  const leaseUntil = async () => (await view()).allocations?.[0]?.leaseUntil
+  assert.ok(await leaseUntil())
+  await game.do('allocate')
+  assert.is(await leaseUntil(), null)
+  const param = { allocation: allocations[0]?.id ?? '' }
+  await answerOf(cluster.client.v1.allocations[':allocation'].$delete({ param, query: {} }))
+  await cluster.until('the watch shows that it is over', 5_000, async () => {
+    const seen = await lastSeen()
+    return seen.includes('"state":"Ready"') && !seen.includes('r7') && !seen.includes('best-of-3')
+  })
+})
+
 test('counters and lists: changed at once for all, within their capacity, told with the right codes', async () => {
   await game.do('beta.incrementCounter', 'rooms', 4)
   await game.do('beta.decrementCounter', 'rooms', 2)
