@@ -1,7 +1,8 @@
 // Reports to the MonitorService: changes at once and together, measurements every few seconds.
 //
 // INVARIANTS
-// - One report is under way at a time; what changes meanwhile, and in the moment after it, goes with the next.
+// - One report is under way at a time; what changes meanwhile, and in the moment after one that told of changes, goes with
+//   the next.
 // - A change is sent again until it was acknowledged. Measurements are not: the next ones are better.
 // - A report stays far below the ApiServer's limit on bodies. Refused, its changes go ahead by themselves: what is told
 //   beside them may be what is refused. Refused again they become fewer, down to one: that one is dropped when it can
@@ -99,7 +100,10 @@ export class Reporter {
     })
   }
 
-  /** One report, if there is anything to say. @returns whether there was. @throws ArmadaError when it was not taken. */
+  /**
+   * One report, if there is anything to say. @returns whether there was anything but measurements.
+   * @throws ArmadaError when it was not taken.
+   */
   async send(): Promise<boolean> {
     const changes = this.#options.outbox.peek(this.#most, mostBytes)
     if (!this.#apart) return this.#report(changes)
@@ -120,7 +124,8 @@ export class Reporter {
     const due = !alone && (!contact.connected || performance.now() - this.#sampledAtMs >= sampleEveryMs)
     const ends = alone ? [] : pulls.untold()
     const resized = alone ? [] : resizes.untold()
-    if (changes.length + ends.length + resized.length === 0 && !news && !due) return false
+    const isEvent = changes.length + ends.length + resized.length > 0 || news
+    if (!isEvent && !due) return false
     const sample = due || news ? this.#options.sampleHost() : null
     const left = news ? this.#left : []
     const anew = this.#anew
@@ -161,7 +166,7 @@ export class Reporter {
     pulls.order(answer.pulls ?? [])
     if (stale.length > 0) onStale(stale)
     if (outbox.size > 0) this.#bell.ring()
-    return true
+    return isEvent
   }
 
   #sayAgain(left: readonly ShipAttempt[], anew: boolean): void {

@@ -60,9 +60,6 @@ async function twice(): Promise<string[]> {
     .map((ship) => `${ship.id} ${ship.state} ${portOf(ship)}`)
 }
 
-/** How much later than its room the end of a ship may be told: a report, on a busy machine. */
-const lateMs = 1_000
-
 test('a number that a foreign process holds: its ship gets another as soon as one is free, and later that one', async () => {
   const [held = 0] = numbers
   const foreign = await hold(held)
@@ -100,11 +97,10 @@ test('agent, containers, dockerd and scheduler die together, again and again: no
   let looks = 0
   let wrong = ''
   const looking = (async () => {
-    for (let sinceMs: number | undefined; !over.signal.aborted; await sleep(50)) {
+    for (; !over.signal.aborted; await sleep(50)) {
       const found = await twice().catch(() => [])
       looks++
-      sinceMs = found.length > 0 ? (sinceMs ?? performance.now()) : undefined
-      if (sinceMs !== undefined && performance.now() - sinceMs > lateMs) wrong = found.join(', ')
+      if (found.length > 0) wrong = found.join(', ')
     }
   })()
   const agent = cluster.agents.get(host)
