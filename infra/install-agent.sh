@@ -32,7 +32,6 @@ service=armada-agent
 root=${ARMADA_INSTALL_ROOT:-}
 home=$root/opt/armada-agent
 settings=$root/etc/armada/agent.env
-state=$root/var/lib/armada
 unit=$root/etc/systemd/system/$service.service
 until_reboot=$root/run/systemd/system/$service.service.d
 # The longest grace of a ship is 600 s; what the agent does after it takes less than 40.
@@ -87,10 +86,17 @@ setting_of() {
   [ ! -f "$settings" ] || sed -n "s/^$1=//p" "$settings" | tail -n 1 | sed 's/^"\(.*\)"$/\1/'
 }
 
-# Asks Docker for a path, and prints what it answers.
-docker=$(printf '%s' "$more" | sed -n 's/^ARMADA_DOCKER=//p' | tail -n 1)
-docker=${docker:-$(setting_of ARMADA_DOCKER)}
+# What --set says now, or what the settings have said since an earlier run.
+given() {
+  value=$(printf '%s' "$more" | sed -n "s/^$1=//p" | tail -n 1)
+  printf '%s' "${value:-$(setting_of "$1")}"
+}
+docker=$(given ARMADA_DOCKER)
 docker=${docker:-$root/var/run/docker.sock}
+state=$(given ARMADA_STATE_DIR)
+state=${state:-$root/var/lib/armada}
+
+# Asks Docker for a path, and prints what it answers.
 ask_docker() {
   "$node" -e '
 const [socketPath, path] = process.argv.slice(1)

@@ -109,6 +109,7 @@ async function installNew(...args: string[]): Promise<Run> {
     ARMADA_SESSION_MS: '4000',
     ARMADA_DOCKER: cluster.docker.engine.socketPath,
     ARMADA_SDK_PORTS: ports.sdk,
+    ARMADA_STATE_DIR: at('srv/armada'),
     ARMADA_MEMORY_MIB: '4096',
     ARMADA_CPU_MILLIS: '16000',
     ARMADA_ON_STOP: 'return',
@@ -225,7 +226,7 @@ test('a purge refuses while ships run that nobody can give back', async () => {
   for (const { id } of await cluster.ships({ fleet }))
     assert.ok(said.includes(id), `${said} does not name ${id}`)
   assert.match(said, /systemctl start armada-agent.*--force/s)
-  assert.ok(existsSync(at('var/lib/armada/credential.json')) && existsSync(at('etc/armada/agent.env')))
+  assert.ok(existsSync(at('srv/armada/credential.json')) && existsSync(at('etc/armada/agent.env')))
   assert.equal(await containers(), before)
   await systemd.start()
   await runsOn()
@@ -241,7 +242,7 @@ test('a purge gives the ships back, waits for the last, says how many are left, 
   assert.match(said, /\n {2}1 still run\n/)
   assert.equal(await containers(), [])
   assert.equal([(await shipOf())?.state, (await shipOf())?.attempt], ['Queued', 2])
-  for (const gone of ['var/lib/armada', 'etc/armada/agent.env', 'opt/armada-agent'])
+  for (const gone of ['srv/armada', 'etc/armada/agent.env', 'opt/armada-agent'])
     assert.not(existsSync(at(gone)), gone)
   assert.not(systemd.isActive || systemd.isEnabled)
 })
@@ -256,12 +257,12 @@ test('a purge that could not end all ships in time keeps the credential; --force
   const refused = await run(archive, '--uninstall', '--purge')
   assert.is(refused.code, 1)
   assert.match(refused.said, new RegExp(`still run, and nothing was removed: ${slow}`))
-  assert.ok(existsSync(at('var/lib/armada/credential.json')))
+  assert.ok(existsSync(at('srv/armada/credential.json')))
   appendFileSync(at('etc/armada/agent.env'), '# kept\n')
   const forced = await run(archive, '--uninstall', '--purge', '--force')
   assert.is(forced.code, 0, forced.said)
   assert.match(forced.said, new RegExp(`run on, with nobody who looks after them: ${slow}`))
-  assert.not(existsSync(at('var/lib/armada')))
+  assert.not(existsSync(at('srv/armada')))
 })
 
 test.run()
