@@ -9,7 +9,8 @@
 //   never be taken, else it is kept and lets the others go first.
 // - What became of pulls is sent again until it was recorded.
 // - Holdings are sent when they, or whether the host is well, changed, and until they were taken; with them the
-//   ships that have left, whose room is free.
+//   ships that have left, whose room is free. Before the first hello they are not known: an agent that has just begun
+//   would call its host empty, and give away the room and the ports of all who are there.
 import { answerOf, type Client } from '../../shared/api/client.ts'
 import type { ShipReport } from '../../shared/api/monitor.ts'
 import { ArmadaError, type ProblemCode } from '../../shared/errors.ts'
@@ -65,6 +66,7 @@ export class Reporter {
   #told = ''
   /** What the ApiServer was told before is not known to this process. */
   #anew = true
+  #knowsAll = false
   /** Ships that have left since the last report that was taken. */
   #left: ShipAttempt[] = []
   /** Halved by refusals and doubled by each report that is taken. */
@@ -86,8 +88,9 @@ export class Reporter {
     })
   }
 
-  /** Holdings are sent anew: the ApiServer may have forgotten them. */
+  /** All ships of this host are known. Holdings are sent anew: the ApiServer may have forgotten them. */
   sendAll = (): void => {
+    this.#knowsAll = true
     this.#told = ''
     this.#anew = true
     this.#bell.ring()
@@ -119,7 +122,7 @@ export class Reporter {
     const state = `${roster.version} ${degraded() ?? ''}`
     // A ship that found no room here: what the scheduler believes of this host is wrong.
     const noRoom = changes.some((change) => change.state === 'Returned' && change.fault)
-    const news = !alone && (state !== this.#told || noRoom)
+    const news = !alone && this.#knowsAll && (state !== this.#told || noRoom)
     // With ZooKeeper away these reports are all that says that this host is alive.
     const due = !alone && (!contact.connected || performance.now() - this.#sampledAtMs >= sampleEveryMs)
     const ends = alone ? [] : pulls.untold()

@@ -161,7 +161,7 @@ test('what an allocation gives is seen by the watch, its lease confirmed by the 
   await answerOf(cluster.client.v1.allocations[':allocation'].$delete({ param, query: {} }))
   await cluster.until('the watch shows that it is over', 5_000, async () => {
     const seen = await lastSeen()
-    return seen.includes('"state":"Ready"') && !seen.includes('r7') && !seen.includes('best-of-3')
+    return seen.includes('"state":"Ready"') && !seen.includes('"round"') && !seen.includes('"config"')
   })
 })
 

@@ -125,6 +125,7 @@ export class SimulatedHost {
     await zk.set(paths.worker(this.id), JSON.stringify(description))
     const presence = await keepPresent(zk, paths.workerPresence(this.id), {}, { signal, log })
     await answerOf(this.#api.v1.monitor.hello.$post({ json: { host: description, ships: [] } }))
+    this.#reporter.sendAll()
     const report = async () => {
       await this.#reporter.send()
       // After refusals it says less at a time.

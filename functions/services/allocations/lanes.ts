@@ -7,7 +7,8 @@
 // INVARIANTS
 // - Every ship that the selector takes is in the lane, in what changed since the lane was last used, or in a change that
 //   memory is about to show.
-// - ApiServers begin with different ships: each ship is one's own (rendezvous hashing), and others' come last.
+// - ApiServers begin with different ships: each ship is one's own (rendezvous hashing), and others' come last. Unless
+//   priorities say which are first.
 import type { Want } from '../../../shared/model/allocation.ts'
 import { ordersOf } from '../../../shared/model/host.ts'
 import type { Ship } from '../../../shared/model/ship.ts'
@@ -234,7 +235,8 @@ export class Lanes {
     const { fleet, state } = want.selector
     const rows = fleet === undefined ? index.inState(state) : index.ofFleet(fleet)
     const { me } = this.#stores.apiServers
-    const isOwn = ownership(me, this.#stores.apiServers.names())
+    // Which is the first by priority is for nobody else to say: there ApiServers meet at the same ships.
+    const isOwn = want.priorities.length > 0 ? () => true : ownership(me, this.#stores.apiServers.names())
     const hosts = new Map<string | null, HostShelves>()
     let seen = 0
     for (const { value } of rows) {
