@@ -1,6 +1,7 @@
 // Who is not let in: every route without a token and with tokens that are no good, and one host on all of another's.
 import assert from 'node:assert/strict'
 import { suite } from 'uvu'
+import { agonesPath, grpcCodes } from '../../shared/api/agonesAllocation.ts'
 import { answerOf } from '../../shared/api/client.ts'
 import { sleep } from '../../shared/loop.ts'
 import { runnerToken } from '../harness/apiServer.ts'
@@ -80,9 +81,14 @@ test('without a token, nothing but what is open', async () => {
     if (open.includes(route.name)) continue
     const { status, text } = await ask(route)
     assert.equal(status, 401, route.name)
-    assert.equal(JSON.parse(text).code, 'unauthenticated', route.name)
+    assert.equal(JSON.parse(text).code, unauthenticated(route.path), route.name)
   }
 })
+
+/** Told in the words of whoever asks there. */
+function unauthenticated(path: string): string | number {
+  return path === agonesPath ? grpcCodes[401] : 'unauthenticated'
+}
 
 test('forged, truncated, expired, revoked, and of others: none is a token', async () => {
   const make = async (name: string, ttlSeconds?: number) =>
