@@ -19,10 +19,12 @@ const ship = (id: string, data: Partial<Ship> = {}) => ({ id, ...data }) as Ship
 const ships = (...ids: string[]) => ids.map((id) => ship(id))
 const rooms = (count: number) => ({ counters: { rooms: { count, capacity: 10 } } })
 const guests = (...values: string[]) => ({ lists: { guests: { values, capacity: 3 } } })
-const order = (shelves: Parameters<typeof lined>[0], json: unknown) =>
-  lined(shelves, want(json))
-    .map(({ id }) => id)
-    .join(' ')
+
+function order(shelves: readonly { use: number; ships: Ship[] }[], json: unknown): string {
+  const all = new Map(shelves.flatMap(({ ships }) => ships.map((one) => [one.id, one])))
+  const ids = shelves.map(({ use, ships }) => ({ use, ships: ships.map(({ id }) => id) }))
+  return lined(ids, want(json), (id) => all.get(id)).join(' ')
+}
 
 const shelves = [
   { use: 1, ships: ships('a', 'b', 'c') },

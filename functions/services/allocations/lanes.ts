@@ -122,8 +122,8 @@ export class Lane {
 interface HostShelves {
   tier: 0 | 1 | undefined
   use: number
-  own: Ship[]
-  others: Ship[]
+  own: string[]
+  others: string[]
 }
 
 export class Lanes {
@@ -233,19 +233,18 @@ export class Lanes {
   *look(want: Want): Generator<void, string[]> {
     const { index } = this.#stores.ships
     const { fleet, state } = want.selector
-    const rows = fleet === undefined ? index.inState(state) : index.ofFleet(fleet)
     const { me } = this.#stores.apiServers
     // Which is the first by priority is for nobody else to say: there ApiServers meet at the same ships.
     const isOwn = want.priorities.length > 0 ? () => true : ownership(me, this.#stores.apiServers.names())
     const hosts = new Map<string | null, HostShelves>()
     let seen = 0
-    for (const { value } of rows) {
+    for (const { value } of index.walk({ fleet, state })) {
       if (++seen % mostAtOnce === 0) yield
       const ship = this.#late.get(value.id)?.value ?? value
       if (!suits(want, ship)) continue
       const at = hosts.get(ship.host) ?? this.#shelvesOf(ship)
       hosts.set(ship.host, at)
-      at[isOwn(ship.id) ? 'own' : 'others'].push(ship)
+      at[isOwn(ship.id) ? 'own' : 'others'].push(ship.id)
     }
     return [0, 1].flatMap((tier) => {
       const those = [...hosts.values()].filter((at) => at.tier === tier)
@@ -253,7 +252,8 @@ export class Lanes {
         lined(
           those.map(({ use, [whose]: ships }) => ({ use, ships })),
           want,
-        ).map(({ id }) => id),
+          (id) => this.row(id)?.value,
+        ),
       )
     })
   }

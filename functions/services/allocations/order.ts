@@ -6,39 +6,55 @@ import type { Ship } from '../../../shared/model/ship.ts'
 export interface Shelf {
   /** Ships in use on the host. */
   use: number
-  ships: Ship[]
+  /** Their ids: of 20,000 ships not one has to be looked at where only hosts decide. */
+  ships: string[]
 }
 
 /** In the order of the strategy, and before it of the priorities. */
-export function lined(shelves: readonly Shelf[], want: Want): Ship[] {
-  const { strategy, priorities } = want
+export function lined(
+  shelves: readonly Shelf[],
+  want: Want,
+  shipOf: (id: string) => Ship | undefined,
+): string[] {
+  const { strategy } = want
   const packed = strategy === 'packed'
   const ships = packed
     ? [...shelves].sort((a, b) => b.use - a.use).flatMap((shelf) => shelf.ships)
     : inTurn(shelves)
+  const measures = measuresOf(want)
+  if (measures.length === 0) return ships
+  const measured = ships.flatMap((id) => {
+    const ship = shipOf(id)
+    return ship ? [{ id, by: measures.map((measure) => measure(ship)) }] : []
+  })
+  measured.sort(({ by: a }, { by: b }) => {
+    for (let i = 0; i < measures.length; i++) {
+      const difference = (a[i] ?? 0) - (b[i] ?? 0)
+      if (difference !== 0) return difference
+    }
+    return 0
+  })
+  return measured.map(({ id }) => id)
+}
+
+/** By which ships are compared, one after the other: less comes first. */
+function measuresOf({ strategy, priorities, selector, counters, lists }: Want): ((ship: Ship) => number)[] {
   const measures = priorities.map(({ type, key, order }) => {
     const sign = order === 'ascending' ? 1 : -1
     return (ship: Ship) => sign * roomOf(ship, type, key, sign)
   })
-  if (want.selector.state === 'Allocated') {
-    const names = [...Object.keys(want.selector.counters), ...Object.keys(want.counters)]
-    const lists = [...Object.keys(want.selector.lists), ...Object.keys(want.lists)]
-    const sign = packed ? 1 : -1
-    for (const name of new Set(names)) measures.push((ship) => sign * roomOf(ship, 'counter', name, sign))
-    for (const name of new Set(lists)) measures.push((ship) => sign * roomOf(ship, 'list', name, sign))
-  }
-  if (measures.length === 0) return ships
-  const measured = ships.map((ship) => ({ ship, by: measures.map((measure) => measure(ship)) }))
-  measured.sort((a, b) => {
-    const first = a.by.findIndex((value, i) => value !== b.by[i])
-    return first < 0 ? 0 : (a.by[first] ?? 0) - (b.by[first] ?? 0)
-  })
-  return measured.map(({ ship }) => ship)
+  if (selector.state !== 'Allocated') return measures
+  const sign = strategy === 'packed' ? 1 : -1
+  for (const name of new Set([...Object.keys(selector.counters), ...Object.keys(counters)]))
+    measures.push((ship) => sign * roomOf(ship, 'counter', name, sign))
+  for (const name of new Set([...Object.keys(selector.lists), ...Object.keys(lists)]))
+    measures.push((ship) => sign * roomOf(ship, 'list', name, sign))
+  return measures
 }
 
 /** One from each host in turn, by what its use will be when that ship is taken. */
-function inTurn(shelves: readonly Shelf[]): Ship[] {
-  const byUse: Ship[][] = []
+function inTurn(shelves: readonly Shelf[]): string[] {
+  const byUse: string[][] = []
   for (const { use, ships } of shelves) {
     for (const [k, ship] of ships.entries()) {
       byUse[use + k] ??= []

@@ -43,6 +43,15 @@ export class ShipIndex {
     return this.#rows(this.#byState.get(state))
   }
 
+  /** Those of the fleet, or in the state, one by one, as they are when their turn comes. */
+  *walk({ fleet, state }: { fleet: string | undefined; state: ShipState }): Generator<Row<Ship>> {
+    const ids = fleet === undefined ? this.#byState.get(state) : this.#byFleet.get(fleet)
+    for (const id of ids ?? []) {
+      const row = this.#table.get(id)
+      if (row) yield row
+    }
+  }
+
   counts(): Counts {
     const counts: Counts = {}
     for (const [state, ids] of this.#byState) counts[state] = ids.size
