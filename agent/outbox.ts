@@ -10,7 +10,8 @@ import { keyOf, type ShipAttempt } from './roster.ts'
 
 /** The ships aboard are few and ended ones are not replaced while the ApiServer is away; so this is never met. */
 const most = 20_000
-const rememberedEnds = 5_000
+/** What got lost is asked for within minutes, and an end takes some 300 bytes. */
+const rememberedEnds = 500
 
 export class Outbox {
   readonly #pending = new Map<string, ShipReport>()
