@@ -11,7 +11,7 @@ import { Labels } from '../../../shared/model/name.ts'
 import type { Ship } from '../../../shared/model/ship.ts'
 import { Annotations } from '../../../shared/model/shipData.ts'
 import { withoutOldestEnded } from './ended.ts'
-import { withdrawn } from './given.ts'
+import { hiddenBy, withdrawn } from './given.ts'
 import { move, remembering } from './lifecycle.ts'
 import { changeData, fitting, Refused } from './words.ts'
 
@@ -119,11 +119,11 @@ function give(ship: Ship, gift: Gift): { ship: Ship; undo: Allocation['undo'] } 
   const undo: NonNullable<Allocation['undo']> = {}
   let next = ship
   if (!isEmpty(gift.labels)) {
-    undo.labels = before(ship.labels, gift.labels)
+    undo.labels = hiddenBy(gift.labels, ship.labels)
     next = { ...next, labels: fit(Labels, { ...ship.labels, ...gift.labels }) }
   }
   if (!isEmpty(gift.annotations)) {
-    undo.annotations = before(ship.annotations ?? {}, gift.annotations)
+    undo.annotations = hiddenBy(gift.annotations, ship.annotations ?? {})
     next = { ...next, annotations: fit(Annotations, { ...ship.annotations, ...gift.annotations }) }
   }
   if (!isEmpty(gift.counters) || !isEmpty(gift.lists)) {
@@ -176,10 +176,6 @@ export function viewOf(ship: Ship, { id, at, by, leaseUntil }: Allocation): Allo
   const { annotations = {}, counters = {}, lists = {} } = ship
   const of = { fleet, state, host, address, ports, labels, annotations, counters, lists }
   return { id, ship: name, ...of, at, by, leaseUntil }
-}
-
-function before(texts: Record<string, string>, given: Record<string, string>): Record<string, string | null> {
-  return Object.fromEntries(Object.keys(given).map((key) => [key, texts[key] ?? null]))
 }
 
 function fit<T>(

@@ -52,6 +52,11 @@ export function labelledBeneath(ship: Ship, patch: LabelPatch): Ship {
   return { ...ship, labels: patched(ship.labels, seen), ...(allocations && { allocations }) }
 }
 
+/** What texts that are given will hide; null: nothing. */
+export function hiddenBy(given: Texts, texts: Texts): Record<string, string | null> {
+  return Object.fromEntries(Object.keys(given).map((key) => [key, texts[key] ?? null]))
+}
+
 /** The record with no lease left open. */
 export function unleased(ship: Ship): Ship {
   if (!ship.allocations?.some(({ leaseUntil }) => leaseUntil !== null)) return ship

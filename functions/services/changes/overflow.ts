@@ -8,6 +8,7 @@ import { isExchanging } from '../../../shared/model/rollout.ts'
 import type { Ship } from '../../../shared/model/ship.ts'
 import { Annotations, dataBytes, mostDataBytes } from '../../../shared/model/shipData.ts'
 import { isSpared } from '../../../shared/model/shipState.ts'
+import { hiddenBy } from './given.ts'
 
 type Texts = Record<string, string>
 type Before = Record<string, string | null>
@@ -60,8 +61,8 @@ function withOverflow(ship: Ship, given: Overflow): Ship {
     overflow: {
       given,
       before: {
-        labels: under(labels, given.labels),
-        annotations: under(annotations, given.annotations),
+        labels: hiddenBy(given.labels, labels),
+        annotations: hiddenBy(given.annotations, annotations),
       },
     },
   }
@@ -81,10 +82,6 @@ function withoutMemory(allocation: Allocation, { given, before }: ShipOverflow):
 function forgotten(undo: Before, given: Texts, before: Before): Before {
   const known = (key: string, was: string | null) => (was === given[key] ? (before[key] ?? null) : was)
   return Object.fromEntries(Object.entries(undo).map(([key, was]) => [key, known(key, was)]))
-}
-
-function under(texts: Texts, given: Texts): Before {
-  return Object.fromEntries(Object.keys(given).map((key) => [key, texts[key] ?? null]))
 }
 
 function restored(texts: Texts, given: Texts, before: Before): Texts {
