@@ -5,7 +5,9 @@
 // - A change stays until exactly it was acknowledged.
 // - How a ship ended can be told once more, without what it left behind: so it is short, and may be taken where the whole
 //   was not.
-import type { ShipReport } from '../shared/api/monitor.ts'
+
+import { isFinal, type ShipEnd, type ShipReport } from '../shared/api/monitor.ts'
+import { forgetOldest } from '../shared/forget.ts'
 import { keyOf, type ShipAttempt } from './roster.ts'
 
 /** The ships aboard are few and ended ones are not replaced while the ApiServer is away; so this is never met. */
@@ -15,7 +17,7 @@ const rememberedEnds = 500
 
 export class Outbox {
   readonly #pending = new Map<string, ShipReport>()
-  readonly #ends = new Map<string, End>()
+  readonly #ends = new Map<string, ShipEnd>()
   readonly #onPut: (() => void)[] = []
   readonly #onAcknowledged: ((reports: readonly ShipReport[]) => void)[] = []
 
@@ -37,10 +39,7 @@ export class Outbox {
     if (pending && isFinal(pending)) return
     this.#pending.delete(key)
     this.#pending.set(key, report)
-    for (const old of this.#pending.keys()) {
-      if (this.#pending.size <= most) break
-      this.#pending.delete(old)
-    }
+    forgetOldest(this.#pending, most)
     for (const listener of this.#onPut) listener()
   }
 
@@ -82,16 +81,7 @@ export class Outbox {
       if (this.#pending.get(key) === report) this.#pending.delete(key)
       if (isFinal(report)) this.#ends.set(key, { ...report, exit: null })
     }
-    for (const old of this.#ends.keys()) {
-      if (this.#ends.size <= rememberedEnds) break
-      this.#ends.delete(old)
-    }
+    forgetOldest(this.#ends, rememberedEnds)
     for (const listener of this.#onAcknowledged) listener(reports)
   }
-}
-
-type End = Extract<ShipReport, { exit: unknown }>
-
-export function isFinal(report: ShipReport): report is End {
-  return 'exit' in report
 }

@@ -3,6 +3,7 @@
 // INVARIANTS
 // - An order is carried out once, however often it is given.
 // - An end is told until it was recorded, and again when the order is given again.
+import { forgetOldest } from '../shared/forget.ts'
 import type { PullEnd, PullOrder } from '../shared/model/imagePull.ts'
 
 const rememberedEnds = 200
@@ -38,10 +39,7 @@ export class PullBook {
     this.#underWay.delete(end.pull)
     this.#ends.set(end.pull, end)
     this.#untold.set(end.pull, end)
-    for (const old of this.#ends.keys()) {
-      if (this.#ends.size <= rememberedEnds) break
-      this.#ends.delete(old)
-    }
+    forgetOldest(this.#ends, rememberedEnds)
     for (const listener of this.#onEnd) listener()
   }
 

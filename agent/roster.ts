@@ -11,6 +11,7 @@
 // - One entry a ship. A newer attempt boards only after the older one has left.
 // - Entries are never changed in place: who holds one holds a picture of that moment.
 // - An attempt that has left never boards again while this process lives.
+import { forgetOldest } from '../shared/forget.ts'
 import type { Grant } from '../shared/model/grant.ts'
 import { type Resources, sumOf } from '../shared/model/resources.ts'
 import { type Traced, traced } from '../shared/trace.ts'
@@ -109,10 +110,7 @@ export class Roster {
     this.#boardings++
     this.#ships.delete(of.ship)
     this.#ended.add(keyOf(of))
-    for (const key of this.#ended) {
-      if (this.#ended.size <= rememberedEnds) break
-      this.#ended.delete(key)
-    }
+    forgetOldest(this.#ended, rememberedEnds)
     for (const listener of this.#listeners) listener(undefined, before)
   }
 

@@ -1,5 +1,7 @@
 // Writing lines to the ships' consoles, each once.
+
 import { messageOf } from '../../shared/errors.ts'
+import { forgetOldest } from '../../shared/forget.ts'
 import type { SessionCall, SessionEnd } from '../../shared/model/session.ts'
 import type { Engine } from '../docker/engine.ts'
 import { writeInput } from '../docker/input.ts'
@@ -39,10 +41,7 @@ export class Consoles {
     if (line === null) return { why: 'refused', detail: 'the line was not there any more' }
     const end = await this.#writeInTurn(entry.containerId, line)
     this.#ends.set(session, end)
-    for (const old of this.#ends.keys()) {
-      if (this.#ends.size <= remembered) break
-      this.#ends.delete(old)
-    }
+    forgetOldest(this.#ends, remembered)
     return end
   }
 

@@ -5,8 +5,10 @@
 // - One start a ship and attempt, however many jobs and hellos ask for it.
 // - A stop is for exactly its attempt. One that overtakes the start is remembered: the ship ends as soon as it
 //   is there.
+
 import { answerOf } from '../../shared/api/client.ts'
 import { messageOf } from '../../shared/errors.ts'
+import { forgetOldest } from '../../shared/forget.ts'
 import { backoffMs, sleep } from '../../shared/loop.ts'
 import type { Grant } from '../../shared/model/grant.ts'
 import { allocatableOf } from '../../shared/model/host.ts'
@@ -97,10 +99,7 @@ export class Desk {
     const { roster, outbox, ask } = this.#crew
     this.#stops.delete(keyOf(job))
     this.#stops.add(keyOf(job))
-    for (const key of this.#stops) {
-      if (this.#stops.size <= rememberedStops) break
-      this.#stops.delete(key)
-    }
+    forgetOldest(this.#stops, rememberedStops)
     if (roster.at(job)) endShip(this.#crew, job, { why: 'asked', ...traced(job) })
     if (roster.at(job) || roster.hasLeft(job)) return
     const reason = 'stopped before it was started'

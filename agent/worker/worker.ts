@@ -1,6 +1,7 @@
 // The Worker, put together: watches its box, claims, drives Docker, and puts every outcome into the outbox.
 import { availableParallelism } from 'node:os'
 import type { Client } from '../../shared/api/client.ts'
+import { isFinal } from '../../shared/api/monitor.ts'
 import type { Log } from '../../shared/log.ts'
 import { Bell, sleep } from '../../shared/loop.ts'
 import type { HostDescription } from '../../shared/model/host.ts'
@@ -11,7 +12,7 @@ import type { Images } from '../docker/images.ts'
 import { SecretFiles } from '../docker/secretFiles.ts'
 import { Lanes } from '../lanes.ts'
 import type { LastSamples } from '../lastSamples.ts'
-import { isFinal, type Outbox } from '../outbox.ts'
+import type { Outbox } from '../outbox.ts'
 import type { PullBook } from '../pullBook.ts'
 import type { ResizeBook } from '../resizeBook.ts'
 import type { Roster, ShipAttempt } from '../roster.ts'
@@ -73,42 +74,12 @@ export interface Worker {
 }
 
 export function startWorker(options: WorkerOptions): Worker {
-  const {
-    host,
-    boot,
-    secretsDir,
-    api,
-    disks,
-    engine,
-    images,
-    roster,
-    outbox,
-    resizes,
-    contact,
-    lastSamples,
-    sdkPorts,
-    log,
-  } = options
+  const { secretsDir, engine, roster, outbox, log } = options
   const over = new AbortController()
   const leaving = new AbortController()
   const look = new Bell()
   const crew: Crew = {
-    ...{
-      host,
-      boot,
-      api,
-      disks,
-      engine,
-      images,
-      roster,
-      outbox,
-      resizes,
-      contact,
-      lastSamples,
-      sdkPorts,
-      log,
-    },
-    secretsDir,
+    ...options,
     secretFiles: new SecretFiles(secretsDir),
     present: new Gate(),
     gate: new Gate(),

@@ -2,6 +2,7 @@
 //
 // Not the memory limiter of rate-limiter-flexible: that counts in fixed windows, so that twice the burst passes at
 // the edge of two, and keeps a record and a timer for every key there ever was in a window, without a bound.
+import { forgetOldest } from '../../shared/forget.ts'
 import type { Rate } from '../../shared/model/token.ts'
 
 export class Buckets {
@@ -21,7 +22,7 @@ export class Buckets {
     const fullAtMs = Math.max(nowMs, this.#fullAtMs.get(key) ?? 0) + 1_000 / rate.perSecond
     this.#fullAtMs.delete(key)
     this.#fullAtMs.set(key, fullAtMs)
-    if (this.#fullAtMs.size > this.#most) this.#fullAtMs.delete(this.#fullAtMs.keys().next().value as string)
+    forgetOldest(this.#fullAtMs, this.#most)
     return 0
   }
 

@@ -132,7 +132,7 @@ export function monitorService(stores: Stores, streams: AgentStreams) {
       await samples.record(me, host && { ...host, ...skew }, mine).catch(() => undefined)
       await players.heard(me, mine)
       const outdated = new Set(stale.map(({ ship }) => ship))
-      const ends = changes.filter((change) => isFinal(change) && !outdated.has(change.ship))
+      const ends = changes.filter((change) => routes.isFinal(change) && !outdated.has(change.ship))
       const said = {
         degraded: host || holdings ? (host?.degraded ?? null) : undefined,
         ended: [...left, ...ends.map(({ ship, attempt }) => ({ ship, attempt }))],
@@ -275,10 +275,6 @@ function next(ship: Ship, change: routes.ShipReport, spec: BlueprintSpec | undef
     case 'Returned':
       return giveBack(ship, change.reason, change.fault, change.exit, spec?.lifecycle.startAttempts ?? 1)
   }
-}
-
-function isFinal(change: routes.ShipReport): boolean {
-  return 'exit' in change
 }
 
 function notYou(me: string, said: string): ArmadaError {

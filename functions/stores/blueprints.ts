@@ -4,8 +4,10 @@
 // - The head in etcd decides which revision is the latest; it is written in one transaction with the copy.
 // - A revision never changes, and no number is given twice, also after a blueprint was deleted. So what
 //   Redis or memory once held of a revision stays true.
+
 import type { Redis } from 'ioredis'
 import { ArmadaError } from '../../shared/errors.ts'
+import { forgetOldest } from '../../shared/forget.ts'
 import type { Log } from '../../shared/log.ts'
 import { type Blueprint, type BlueprintSpec, specDigest } from '../../shared/model/blueprint.ts'
 import { BlueprintCopies, chosen, type Head, readBlueprint } from './blueprintCopies.ts'
@@ -151,7 +153,7 @@ export class BlueprintStore {
 
   #remember(blueprint: Blueprint): Blueprint {
     this.#memory.set(`${blueprint.name}@${blueprint.revision}`, blueprint)
-    if (this.#memory.size > remembered) this.#memory.delete(this.#memory.keys().next().value as string)
+    forgetOldest(this.#memory, remembered)
     return blueprint
   }
 }

@@ -139,6 +139,12 @@ export const ShipReport = z.discriminatedUnion('state', [
 ])
 /** A change of a ship's state, as its agent saw it. */
 export type ShipReport = z.infer<typeof ShipReport>
+export type ShipEnd = Extract<ShipReport, { exit: unknown }>
+
+/** The ship has left its host. */
+export function isFinal(report: ShipReport): report is ShipEnd {
+  return 'exit' in report
+}
 
 const ShipResized = ShipAttempt.extend({
   n: ResizeNumber,

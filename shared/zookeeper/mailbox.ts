@@ -8,7 +8,9 @@
 // wrote is lost, and nothing is written twice. On lost: the same; the node is persistent, and the reader reads
 // it again with the new session. After `unavailable` the items may still turn up.
 // A reader gets each item at least once: one that begins anew gets all that is there.
+
 import { ArmadaError, messageOf } from '../errors.ts'
+import { forgetOldest } from '../forget.ts'
 import type { Log } from '../log.ts'
 import { backoffMs, sleep } from '../loop.ts'
 import type { ZooKeeper } from './client.ts'
@@ -157,10 +159,7 @@ export class Mailboxes<T> {
   #remember(id: string, content: Content<T>): void {
     this.#known.delete(id)
     this.#known.set(id, content)
-    for (const old of this.#known.keys()) {
-      if (this.#known.size <= this.#options.remembered) break
-      this.#known.delete(old)
-    }
+    forgetOldest(this.#known, this.#options.remembered)
   }
 }
 

@@ -9,6 +9,7 @@
 //   memory is about to show.
 // - ApiServers begin with different ships: each ship is one's own (rendezvous hashing), and others' come last. Unless
 //   priorities say which are first.
+import { forgetOldest } from '../../../shared/forget.ts'
 import type { Want } from '../../../shared/model/allocation.ts'
 import { ordersOf } from '../../../shared/model/host.ts'
 import type { Ship } from '../../../shared/model/ship.ts'
@@ -163,7 +164,7 @@ export class Lanes {
     // The one that was not asked for longest goes first.
     this.#lanes.delete(key)
     this.#lanes.set(key, lane)
-    if (this.#lanes.size > mostLanes) this.#lanes.delete(this.#lanes.keys().next().value ?? '')
+    forgetOldest(this.#lanes, mostLanes)
     return lane
   }
 
