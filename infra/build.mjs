@@ -86,10 +86,7 @@ export async function build() {
 const inPlaceOf = {
   'node-gyp-build': "module.exports = () => require(__dirname + '/zookeeper.node')",
   // The engine is spoken to over a socket of this host, never over SSH; and it builds no images.
-  ...{ ssh2: '', 'tar-fs': '', '@balena/dockerignore': '', '@grpc/proto-loader': '' },
-  // Its index loads all that clients can do.
-  '@grpc/grpc-js': `exports.Server = require('@grpc/grpc-js/build/src/server').Server
-exports.ServerCredentials = require('@grpc/grpc-js/build/src/server-credentials').ServerCredentials`,
+  ...{ ssh2: '', 'tar-fs': '', '@balena/dockerignore': '', '@grpc/grpc-js': '', '@grpc/proto-loader': '' },
   // Node's own come with fetch and all that it needs, which takes 9 MB.
   globals: `export { Headers } from 'undici/lib/web/fetch/headers.js'
 export { Response } from 'undici/lib/web/fetch/response.js'`,

@@ -259,7 +259,7 @@ StartLimitIntervalSec=0
 [Service]
 Environment=MALLOC_TRIM_THRESHOLD_=131072
 EnvironmentFile=$settings
-ExecStart=$node --optimize-for-size $home/current/agent.mjs
+ExecStart=$node --optimize-for-size --single-threaded-gc $home/current/agent.mjs
 Restart=always
 RestartSec=2
 # Ships are Docker's children, not the agent's: they run on while it is stopped, started anew or upgraded.

@@ -50,8 +50,8 @@ export class Bell {
 
 export interface LoopOptions {
   name: string
-  /** Longest time between two turns. */
-  everyMs: number
+  /** Longest time between two turns; asked after each when it may change. */
+  everyMs: number | (() => number)
   signal: AbortSignal
   log: Log
   /** Rings to begin the next turn at once. */
@@ -73,7 +73,7 @@ export async function loop(options: LoopOptions, turn: () => Promise<void>): Pro
       await sleep(backoffMs(failures, 100, 3_200), signal)
       continue
     }
-    await bell.wait(everyMs, signal)
+    await bell.wait(typeof everyMs === 'number' ? everyMs : everyMs(), signal)
   }
 }
 

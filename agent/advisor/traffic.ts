@@ -4,7 +4,7 @@ import type { ShipSample } from '../../shared/model/ship.ts'
 import { Rate } from './rate.ts'
 
 /** These tables cost the kernel several times what the rest of a sample does. */
-const everyMs = 15_000
+const everyMs = 30_000
 
 export type Traffic = Pick<
   ShipSample,
@@ -18,12 +18,14 @@ interface Carried {
 
 /** By the devices of this machine; null when it has none. Bridges and bonds carry what a device has carried. */
 export function carriedHere(): Carried | null {
-  const at = (name: string) => `/sys/class/net/${name}`
-  // Of two that are one to others, such as a virtual function beside its driver, both have a device.
-  return carriedBy(
-    'self',
-    (name) => existsSync(`${at(name)}/device`) && !existsSync(`${at(name)}/master/device`),
-  )
+  // Each ship on a bridge has one here too, which is none of the machine's own.
+  return carriedBy('self', (name) => !name.startsWith('veth') && isDevice(name))
+}
+
+/** Of two that are one to others, such as a virtual function beside its driver, both have a device. */
+function isDevice(name: string): boolean {
+  const at = `/sys/class/net/${name}`
+  return existsSync(`${at}/device`) && !existsSync(`${at}/master/device`)
 }
 
 /** @throws when the process has ended. */

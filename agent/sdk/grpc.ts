@@ -1,121 +1,93 @@
-// The SDK over gRPC: one small server a ship that speaks it, fed with the connections of its own network.
-
+// The SDK over gRPC: fed with the connections of the ships' networks, each of which is of one ship.
+import { performServerHandshake } from 'node:http2'
 import type { Socket } from 'node:net'
-import grpc from '@grpc/grpc-js'
 import type { Allowance } from './allowance.ts'
+import { Call, isGrpc } from './call.ts'
 import { gameServerOf } from './gameServer.ts'
 import type { Speaker } from './method.ts'
 import { methods } from './methods.ts'
 import { type Rpc, readProtocol } from './protocol.ts'
-import { codes, SdkError } from './sdkError.ts'
+import { SdkError } from './sdkError.ts'
 
-type Unary = grpc.handleUnaryCall<Record<string, unknown>, object>
-type Pings = grpc.handleClientStreamingCall<Record<string, unknown>, object>
-type Watch = grpc.handleServerStreamingCall<Record<string, unknown>, object>
-
-const limits = {
-  'grpc.max_receive_message_length': 65_536,
-  'grpc.max_concurrent_streams': 32,
-  'grpc.enable_channelz': 0,
+export interface GrpcSpeaker extends Speaker {
+  readonly allowance: Allowance
 }
-/** Past this a watcher that does not read is sent away. */
-const mostUnreadBytes = 1_000_000
 
-let protocol: ReturnType<typeof readProtocol> | undefined
+type Serve = (call: Call, speaker: GrpcSpeaker) => void
 
-export class GrpcSide {
-  readonly #server = new grpc.Server(limits)
-  readonly #injector: ReturnType<grpc.Server['createConnectionInjector']>
+const settings = { maxConcurrentStreams: 32 }
 
-  constructor(speaker: Speaker, allowance: Allowance) {
-    protocol ??= readProtocol()
-    for (const [service, rpcs] of Object.entries(protocol)) {
-      const handlers = Object.keys(rpcs).map((name) => [name, handlerOf(service, name, speaker, allowance)])
-      this.#server.addService(definitionOf(rpcs), Object.fromEntries(handlers))
+/** Path -> what it does; read by the first ship that speaks gRPC. */
+let served: ReadonlyMap<string, Serve> | undefined
+
+/** Serves one connection until it is closed. */
+export function speakGrpc(socket: Socket, speaker: GrpcSpeaker): void {
+  served ??= new Map([...readProtocol()].map(([path, rpc]) => [path, serving(rpc)]))
+  const session = performServerHandshake(socket, { settings })
+  session.on('error', () => session.destroy())
+  session.on('stream', (stream, { ':path': path = '', 'content-type': type }) => {
+    if (!isGrpc(stream, type)) return
+    const call = new Call(stream)
+    const serve = served?.get(path)
+    if (serve) serve(call, speaker)
+    else call.fail(new SdkError('UNIMPLEMENTED', `there is no ${path}`))
+  })
+}
+
+function serving(rpc: Rpc): Serve {
+  if (rpc.name === 'Health') return pings
+  if (rpc.name === 'WatchGameServer') return watch(rpc)
+  const method = methods.find((one) => one.service === rpc.service && one.name === rpc.name)
+  if (!method) throw new Error(`nobody serves ${rpc.service}/${rpc.name}`)
+  return (call, speaker) => {
+    const answer = async (message: Buffer) => {
+      speaker.allowance.take()
+      call.write(rpc.encode(await method.run(speaker, rpc.decode(message))))
+      call.end()
     }
-    this.#injector = this.#server.createConnectionInjector(grpc.ServerCredentials.createInsecure())
-  }
-
-  connected(socket: Socket): void {
-    this.#injector.injectConnection(socket)
-  }
-
-  close(): void {
-    this.#injector.destroy()
-    this.#server.forceShutdown()
+    one(call, (message) => answer(message).catch((error: unknown) => call.fail(error)))
   }
 }
 
-/** Clients have a say in the types of grpc-js; here nobody is one. */
-function definitionOf(rpcs: Readonly<Record<string, Rpc>>): grpc.ServiceDefinition {
-  const none = (): never => {
-    throw new Error('only served here')
+/** What they say is nothing: they are not even decoded. */
+function pings(call: Call, { line, allowance }: GrpcSpeaker): void {
+  const take = () => {
+    allowance.take()
+    line.ping()
   }
-  const full = Object.entries(rpcs).map(([name, rpc]) => [
-    name,
-    { ...rpc, requestSerialize: none, responseDeserialize: none },
-  ])
-  return Object.fromEntries(full)
+  call.read(take, () => {
+    call.write(nothing)
+    call.end()
+  })
 }
 
-function handlerOf(
-  service: string,
-  name: string,
-  speaker: Speaker,
-  allowance: Allowance,
-): Unary | Pings | Watch {
-  if (name === 'Health') return pings(speaker, allowance)
-  if (name === 'WatchGameServer') return watch(speaker, allowance)
-  const method = methods.find((one) => one.service === service && one.name === name)
-  if (!method) throw new Error(`nobody serves ${service}/${name}`)
-  const unary: Unary = (call, done) => {
-    const answer = async () => {
-      allowance.take()
-      return method.run(speaker, call.request)
-    }
-    answer().then(
-      (message) => done(null, message),
-      (error: unknown) => done(statusOf(error)),
-    )
-  }
-  return unary
-}
+const nothing = Buffer.alloc(0)
 
-function pings({ line }: Speaker, allowance: Allowance): Pings {
-  return (call, done) => {
-    call.on('data', () => {
-      try {
-        allowance.take()
-        line.ping()
-      } catch (error) {
-        done(statusOf(error))
-        call.removeAllListeners('data')
-      }
-    })
-    call.on('error', () => undefined)
-    call.once('end', () => done(null, {}))
-  }
-}
-
-function watch({ line, probe }: Speaker, allowance: Allowance): Watch {
-  return (call) => {
-    const end = (error: unknown) => call.emit('error', statusOf(error))
+function watch({ encode }: Rpc): Serve {
+  return (call, { line, probe, allowance }) => {
     const begin = async () => {
       allowance.take()
-      call.write(gameServerOf(await line.self(), probe))
-      const stop = line.watch((self) => {
-        if (call.writableLength > mostUnreadBytes)
-          return end(new SdkError('RESOURCE_EXHAUSTED', 'nobody reads'))
-        call.write(gameServerOf(self, probe))
-      })
-      for (const over of ['cancelled', 'close', 'error']) call.once(over, stop)
-      if (call.cancelled) stop()
+      const first = await line.self()
+      const show = (self: typeof first) => call.write(encode(gameServerOf(self, probe)))
+      show(first)
+      call.onClose(line.watch(show))
     }
-    begin().catch(end)
+    one(call, () => begin().catch((error: unknown) => call.fail(error)))
   }
 }
 
-function statusOf(error: unknown): { code: number; details: string } {
-  const { code, message } = SdkError.from(error)
-  return { code: codes[code].number, details: message }
+/** @param take is called once the one message of the caller has come, and nothing else. */
+function one(call: Call, take: (message: Buffer) => void): void {
+  const messages: Buffer[] = []
+  const wrong = () => new SdkError('UNIMPLEMENTED', 'this method takes one message')
+  call.read(
+    (message) => {
+      if (messages.push(message) > 1) throw wrong()
+    },
+    () => {
+      const [message] = messages
+      if (message) take(message)
+      else call.fail(wrong())
+    },
+  )
 }

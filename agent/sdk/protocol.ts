@@ -98,35 +98,35 @@ service SDK {
 }`
 
 export interface Rpc {
-  path: string
-  requestStream: boolean
-  responseStream: boolean
-  requestDeserialize: (bytes: Buffer) => Record<string, unknown>
-  responseSerialize: (message: object) => Buffer
+  service: string
+  name: string
+  /** @throws Error */
+  decode: (bytes: Buffer) => Record<string, unknown>
+  encode: (message: object) => Uint8Array
 }
 
-/** Service -> method -> how it goes over the wire. Messages are objects with the protocol's own names. */
-export function readProtocol(): Record<string, Record<string, Rpc>> {
+/** Path -> how it goes over the wire. Messages are objects with the protocol's own names. */
+export function readProtocol(): Map<string, Rpc> {
   const root = new protobuf.Root()
   for (const text of [stable, beta, alpha]) protobuf.parse(text, root, { keepCase: true })
   root.resolveAll()
   const services = ['agones.dev.sdk.SDK', 'agones.dev.sdk.beta.SDK', 'agones.dev.sdk.alpha.SDK']
-  return Object.fromEntries(services.map((name) => [name, rpcsOf(name, root.lookupService(name))]))
+  const rpcs = services.flatMap((service) =>
+    root.lookupService(service).methodsArray.map((method) => rpcOf(service, method)),
+  )
+  return new Map(rpcs.map((rpc) => [`/${rpc.service}/${rpc.name}`, rpc]))
 }
 
-function rpcsOf(service: string, { methodsArray }: protobuf.Service): Record<string, Rpc> {
-  return Object.fromEntries(
-    methodsArray.map((method) => {
-      const { name, requestStream = false, responseStream = false } = method
-      const { resolvedRequestType: takes, resolvedResponseType: gives } = method.resolve() as protobuf.Method
-      if (!takes || !gives) throw new Error(`${service}/${name} has no types`)
-      const rpc: Rpc = {
-        path: `/${service}/${name}`,
-        ...{ requestStream, responseStream },
-        requestDeserialize: (bytes) => takes.toObject(takes.decode(bytes), { longs: Number }),
-        responseSerialize: (message) => Buffer.from(gives.encode(gives.fromObject(message)).finish()),
-      }
-      return [name, rpc]
-    }),
-  )
+function rpcOf(service: string, method: protobuf.Method): Rpc {
+  const {
+    name,
+    resolvedRequestType: takes,
+    resolvedResponseType: gives,
+  } = method.resolve() as protobuf.Method
+  if (!takes || !gives) throw new Error(`${service}/${name} has no types`)
+  return {
+    ...{ service, name },
+    decode: (bytes) => takes.toObject(takes.decode(bytes), { longs: Number }),
+    encode: (message) => gives.encode(gives.fromObject(message)).finish(),
+  }
 }

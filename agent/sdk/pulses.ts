@@ -4,7 +4,8 @@
 // - A ship that this agent did not start is watched from its first ping on: the stream of pings that it had open
 //   broke with the agent before this one, and not every client opens another.
 // - Silence is counted by looks: one that comes late, because this process stood still, counts once.
-// - All are felt in one turn: a clock for each ship of a full host wakes it twenty times a second.
+// - All are felt in one turn, no more often than the shortest period asks for: a clock for each ship of a full host wakes
+//   it twenty times a second.
 import type { Log } from '../../shared/log.ts'
 import { loop } from '../../shared/loop.ts'
 import type { Probe } from '../../shared/model/probe.ts'
@@ -20,8 +21,7 @@ export interface PulseOptions {
   log: Log
 }
 
-/** The shortest period that a probe may have. */
-const everyMs = 250
+const longestMs = 1_000
 
 interface Pulse {
   readonly entry: Aboard
@@ -60,7 +60,10 @@ export class Pulses {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    await loop({ name: 'pulses', everyMs, signal, log: this.#options.log }, async () => {
+    const { log } = this.#options
+    const everyMs = () =>
+      [...this.#pulses].reduce((leastMs, { probe }) => Math.min(leastMs, probe.periodMs), longestMs)
+    await loop({ name: 'pulses', everyMs, signal, log }, async () => {
       const nowMs = performance.now()
       for (const pulse of this.#pulses) if (nowMs >= pulse.dueAtMs) this.#feel(pulse, nowMs)
     })

@@ -15,7 +15,7 @@ import { Lanes } from '../lanes.ts'
 import { type Aboard, about, keyOf, type ShipAttempt } from '../roster.ts'
 import { usualPorts } from '../sdkPorts.ts'
 import { Allowance } from './allowance.ts'
-import { GrpcSide } from './grpc.ts'
+import { speakGrpc } from './grpc.ts'
 import { Line } from './line.ts'
 import { listenHere, listenInside } from './netns.ts'
 import { isFromContainer } from './peer.ts'
@@ -106,13 +106,11 @@ export class Sdk {
     const { ship } = entry.grant
     const speaker = { line, probe: entry.grant.spec.probe, allowance: new Allowance() }
     const sockets = new Set<Socket>()
-    let grpcSide: GrpcSide | undefined
     const { spec } = entry.grant
     const ports = entry.sdkPorts ?? usualPorts
     const begin = (socket: Socket, port: number) => {
-      if (port === ports.rest) return this.#rest.connected(socket, speaker)
-      grpcSide ??= new GrpcSide(speaker, speaker.allowance)
-      grpcSide.connected(socket)
+      if (port === ports.rest) this.#rest.connected(socket, speaker)
+      else speakGrpc(socket, speaker)
     }
     const accept = (server: Server, port: number) => {
       server.maxConnections = mostConnections
@@ -137,7 +135,6 @@ export class Sdk {
         signal.addEventListener('abort', () => {
           for (const server of servers) server.close()
           for (const socket of sockets) socket.destroy()
-          grpcSide?.close()
         })
         if (signal.aborted) for (const server of servers) server.close()
         this.#options.log.debug({ ship }, 'its SDK is served')

@@ -12,8 +12,11 @@ import type { Crew } from './crew.ts'
 import { carryOut } from './end.ts'
 import { settle } from './settle.ts'
 
-/** For what no event and no glance tells: a container that is gone, or is nobody's. A full host's list is 300 KB. */
-const everyMs = 15_000
+/**
+ * For what no event and no glance tells: a container that is gone, or is nobody's. A full host's list is 300 KB, and a
+ * major collection.
+ */
+const everyMs = 60_000
 const glanceMs = 3_000
 /** A container that nobody knows is worth a question, but not one at every look. */
 const askAgainMs = 10_000

@@ -14,7 +14,7 @@ import { Annotations, Counters, Lists } from './shipData.ts'
 import { ShipState } from './shipState.ts'
 import { TraceId } from './traceId.ts'
 
-/** Over the last 15 s; left out or null until it was read twice. */
+/** Over the last 30 s; left out or null until it was read twice. */
 const rate = z.number().min(0).nullable().optional()
 
 export const ShipSample = z.strictObject({

@@ -16,7 +16,7 @@
 // - While it is connected, close() is called outside of its callbacks: inside, it would not tell the server.
 import { messageOf } from '../errors.ts'
 import type { Log } from '../log.ts'
-import { backoffMs, sleep } from '../loop.ts'
+import { Bell, backoffMs } from '../loop.ts'
 import { KeeperError } from './keeperError.ts'
 import { type Credentials, driverState, type Native, type OpenNative, type WatchEvent } from './native.ts'
 
@@ -38,6 +38,7 @@ export interface SessionOptions {
 export class Session {
   readonly #options: SessionOptions
   readonly #over = new AbortController()
+  readonly #turned = new Bell()
   #state: SessionState = 'suspended'
   #native: Native | undefined
   /** Counts native objects; callbacks of earlier ones are not listened to. */
@@ -112,7 +113,7 @@ export class Session {
 
   async #clock(): Promise<void> {
     while (!this.#over.signal.aborted) {
-      await sleep(Math.min(100, Math.max(20, this.#timeoutMs / 40)), this.#over.signal)
+      await this.#turned.wait(this.#paceMs(), this.#over.signal)
       if (this.#over.signal.aborted) return
       this.check()
       const nowMs = performance.now()
@@ -125,9 +126,16 @@ export class Session {
     }
   }
 
+  /** What is connected has nothing but a freeze and unanswered requests to be noticed, in seconds. */
+  #paceMs(): number {
+    const [share, mostMs] = this.#state === 'connected' ? [20, 500] : [40, 100]
+    return Math.min(mostMs, Math.max(20, this.#timeoutMs / share))
+  }
+
   #say(state: SessionState): void {
     if (this.#state === state || this.#state === 'closed') return
     this.#state = state
+    this.#turned.ring()
     this.#options.onState(state)
   }
 

@@ -1,0 +1,176 @@
+// The SDK's gRPC as it goes over the wire, spoken by Node's HTTP/2 client: what official clients never send is refused
+// with gRPC's own statuses, and one call that goes wrong harms no other.
+import { once } from 'node:events'
+import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } from 'node:http2'
+import { type AddressInfo, createServer, type Server } from 'node:net'
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { Allowance } from '../../agent/sdk/allowance.ts'
+import { speakGrpc } from '../../agent/sdk/grpc.ts'
+import type { Line } from '../../agent/sdk/line.ts'
+import { SdkError } from '../../agent/sdk/sdkError.ts'
+import { until } from '../harness/until.ts'
+
+const test = suite('agent: gRPC')
+const sdk = '/agones.dev.sdk.SDK'
+let server: Server
+let client: ClientHttp2Session
+let pings = 0
+let show: (self: unknown) => void = () => undefined
+let watchers = 0
+
+const self = {
+  ...{ ship: 's1', fleet: 'f', attempt: 1, revision: 1, state: 'Ready', address: '10.0.0.1' },
+  ...{ createdAt: new Date().toISOString(), reservedUntil: null, said: 0 },
+  ...{ ports: [], labels: {}, annotations: {}, counters: {}, lists: {} },
+}
+
+/** A line that takes all words, but one label. */
+const line = {
+  ping: () => pings++,
+  self: async () => self,
+  say: async (word: { key?: string }) => {
+    if (word.key === 'höchst') throw new SdkError('INVALID_ARGUMENT', 'a key with ö: 100 % wrong\n')
+    return self
+  },
+  watch: (watcher: typeof show) => {
+    watchers++
+    show = watcher
+    return () => watchers--
+  },
+} as unknown as Line
+
+test.before(async () => {
+  server = createServer((socket) => {
+    speakGrpc(socket, { line, probe: { type: 'sdk' } as never, allowance: new Allowance() })
+  })
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  client = connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
+})
+test.after(() => {
+  client.destroy()
+  server.close()
+})
+
+function framed(message: Buffer | string, flag = 0): Buffer {
+  const prefix = Buffer.alloc(5)
+  prefix[0] = flag
+  prefix.writeUInt32BE(Buffer.byteLength(message), 1)
+  return Buffer.concat([prefix, Buffer.from(message)])
+}
+
+function call(path: string, type = 'application/grpc+proto'): ClientHttp2Stream {
+  return client.request({ ':method': 'POST', ':path': path, te: 'trailers', 'content-type': type })
+}
+
+interface Said {
+  http: unknown
+  status: unknown
+  message: unknown
+  body: Buffer
+  rst: number | undefined
+}
+
+async function said(stream: ClientHttp2Stream): Promise<Said> {
+  const parts: Buffer[] = []
+  let headers: Record<string, unknown> = {}
+  let trailers: Record<string, unknown> = {}
+  stream.on('data', (part) => parts.push(part))
+  stream.on('response', (got) => {
+    headers = got
+  })
+  stream.on('trailers', (got) => {
+    trailers = got
+  })
+  stream.on('error', () => undefined)
+  await once(stream, 'close')
+  const message = decodeURIComponent(String(trailers['grpc-message'] ?? ''))
+  const body = Buffer.concat(parts)
+  return { http: headers[':status'], status: trailers['grpc-status'], message, body, rst: stream.rstCode }
+}
+
+async function answered(path: string, ...sent: Buffer[]): Promise<Said> {
+  const stream = call(path)
+  const answer = said(stream)
+  for (const part of sent) stream.write(part)
+  stream.end()
+  return answer
+}
+
+test('a message that comes byte by byte is one message, and its answer ends with status 0', async () => {
+  const stream = call(`${sdk}/SetLabel`)
+  const answer = said(stream)
+  for (const byte of framed('\n\x04mode\x12\x04duel')) {
+    stream.write(Buffer.from([byte]))
+    await new Promise(setImmediate)
+  }
+  stream.end()
+  const { http, status, body, rst } = await answer
+  assert.equal([http, status, rst], [200, '0', 0])
+  assert.equal(body, framed(''))
+})
+
+test('an error carries its words, whatever stands in them', async () => {
+  const { status, message } = await answered(`${sdk}/SetLabel`, framed('\n\x07höchst\x12\x01x'))
+  assert.equal([status, message], ['3', 'a key with ö: 100 % wrong\n'])
+})
+
+test('what gRPC does not allow is refused, and the connection goes on', async () => {
+  assert.equal((await answered('/agones.dev.sdk.SDK/Fly', framed(''))).status, '12')
+  assert.equal((await answered(`${sdk}/Ready`)).status, '12')
+  assert.equal((await answered(`${sdk}/Ready`, framed(''), framed(''))).status, '12')
+  assert.equal((await answered(`${sdk}/Ready`, framed('x', 1))).status, '12')
+  assert.equal((await answered(`${sdk}/SetLabel`, framed(Buffer.from([0xff, 0xff])))).status, '13')
+  const long = Buffer.alloc(5)
+  long.writeUInt32BE(2 ** 32 - 1, 1)
+  assert.equal((await answered(`${sdk}/SetLabel`, long)).status, '8')
+  const plain = call(`${sdk}/Ready`, 'application/json')
+  plain.end('{}')
+  assert.equal((await said(plain)).http, 415)
+  assert.equal((await answered(`${sdk}/Ready`, framed(''))).status, '0')
+})
+
+test('pings: many in one piece, or one in many; the end of them is answered', async () => {
+  const before = pings
+  const stream = call(`${sdk}/Health`)
+  const answer = said(stream)
+  stream.write(Buffer.concat([framed(''), framed(''), framed('').subarray(0, 2)]))
+  await until(() => pings === before + 2, 5_000)
+  stream.end(framed('').subarray(2))
+  const { status, body } = await answer
+  assert.is(pings, before + 3)
+  assert.equal([status, body], ['0', framed('')])
+})
+
+test('a flood of pings ends with its status, and is not read on', async () => {
+  const stream = call(`${sdk}/Health`)
+  const answer = said(stream)
+  const before = pings
+  for (let i = 0; i < 2_000; i++) stream.write(framed(''))
+  const { status, message, rst } = await answer
+  assert.equal([status, rst], ['8', constants.NGHTTP2_NO_ERROR])
+  assert.match(message as string, '100 calls a second')
+  assert.ok(pings - before <= 510, `${pings - before} were taken`)
+})
+
+test('who watches and does not read is sent away, and forgotten', async () => {
+  const other = connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
+  const headers = { ':method': 'POST', ':path': `${sdk}/WatchGameServer`, 'content-type': 'application/grpc' }
+  const stream = other.request(headers)
+  stream.on('error', () => undefined)
+  let isClosed = false
+  stream.once('close', () => {
+    isClosed = true
+  })
+  stream.end(framed(''))
+  await until(() => watchers === 1, 5_000)
+  const annotations = { long: 'x'.repeat(50_000) }
+  for (let i = 0; i < 40; i++) show({ ...self, annotations })
+  await until(() => watchers === 0, 5_000)
+  stream.resume()
+  await until(() => isClosed, 5_000)
+  assert.is(stream.rstCode, constants.NGHTTP2_ENHANCE_YOUR_CALM)
+  other.destroy()
+})
+
+test.run()
