@@ -1,9 +1,9 @@
 // One call over gRPC, on a stream of HTTP/2: messages behind their lengths, and at its end a status. The wire is that of
 // gRPC's PROTOCOL-HTTP2, without compression.
 //
-// Node's HTTP/2 and these few lines in place of @grpc/grpc-js: pings are most of what the agent of a full host does,
-// and a server a ship was most of what a ship took of its memory. `npm run bench:agent`, 100 ships on one machine: 2.3 %
-// of a core and 78 MiB with it, 1.6 % and 70 MiB without.
+// Node's HTTP/2 and these few lines in place of @grpc/grpc-js: pings are most of what the agent of a full host does, and
+// there a server for each ship takes memory. `npm run bench:agent` with each of the two on the same slow machine, 100
+// ships: 2.3 % of a core and at most 82.5 MiB with that library, 1.7 % and 79.5 MiB without.
 import { constants, type ServerHttp2Stream } from 'node:http2'
 import { codes, SdkError } from './sdkError.ts'
 
