@@ -50,7 +50,7 @@ export class Bell {
 
 export interface LoopOptions {
   name: string
-  /** Longest time between two turns; asked after each when it may change. */
+  /** Longest time between two turns; when it may change it is asked after each, and does not throw. */
   everyMs: number | (() => number)
   signal: AbortSignal
   log: Log

@@ -8,10 +8,13 @@ import { constants, type ServerHttp2Stream } from 'node:http2'
 import { codes, SdkError } from './sdkError.ts'
 
 const contentType = 'application/grpc'
+const protobufType = /^application\/grpc(\+proto)?(;|$)/
 const prefixBytes = 5
 const mostMessageBytes = 65_536
 /** Past this a caller that does not read is sent away. */
 const mostUnreadBytes = 1_000_000
+/** Of the words of an error: trailers that are too long end the connection. */
+const mostWords = 1_000
 const none: Buffer = Buffer.alloc(0)
 
 export class Call {
@@ -37,12 +40,12 @@ export class Call {
         }
       })
       .once('end', () => {
-        if (!this.#isOver) ended()
+        if (!this.#isOver && !this.#isGone) ended()
       })
   }
 
   write(message: Uint8Array): void {
-    if (this.#isOver || this.#stream.destroyed) return
+    if (this.#isOver || this.#isGone) return
     this.#begin()
     const prefix = Buffer.alloc(prefixBytes)
     prefix.writeUInt32BE(message.length, 1)
@@ -57,7 +60,9 @@ export class Call {
 
   fail(error: unknown): void {
     const { code, message } = SdkError.from(error)
-    this.#end({ 'grpc-status': String(codes[code].number), 'grpc-message': encodeURIComponent(message) })
+    // Half of a character cannot be encoded.
+    const words = Buffer.from(message.slice(0, mostWords)).toString()
+    this.#end({ 'grpc-status': String(codes[code].number), 'grpc-message': encodeURI(words) })
   }
 
   onClose(listener: () => void): void {
@@ -79,10 +84,19 @@ export class Call {
     this.#begun = bytes
   }
 
+  /** A stream that was reset is closed before it is destroyed; to answer it is an error of either. */
+  get #isGone(): boolean {
+    return isGone(this.#stream)
+  }
+
   #begin(): void {
     if (this.#stream.headersSent) return
     this.#stream.respond(
-      { [constants.HTTP2_HEADER_STATUS]: 200, 'content-type': contentType },
+      {
+        [constants.HTTP2_HEADER_STATUS]: 200,
+        'content-type': contentType,
+        'grpc-accept-encoding': 'identity',
+      },
       { waitForTrailers: true },
     )
   }
@@ -90,7 +104,7 @@ export class Call {
   #end(trailers: Record<string, string>): void {
     if (this.#isOver) return
     this.#isOver = true
-    if (this.#stream.destroyed) return
+    if (this.#isGone) return
     this.#stream.once('wantTrailers', () => {
       this.#stream.sendTrailers(trailers)
       // What the caller still sends is not read. At once, this would go ahead of the trailers.
@@ -103,9 +117,14 @@ export class Call {
 
 /** Whether it is gRPC that is spoken; else the stream is answered. */
 export function isGrpc(stream: ServerHttp2Stream, type: string | undefined): boolean {
-  if (type?.startsWith(contentType)) return true
+  if (type !== undefined && protobufType.test(type)) return true
   stream.on('error', () => undefined)
+  if (isGone(stream)) return false
   stream.respond({ [constants.HTTP2_HEADER_STATUS]: 415 }, { endStream: true })
   stream.close(constants.NGHTTP2_NO_ERROR)
   return false
+}
+
+function isGone({ destroyed, closed }: ServerHttp2Stream): boolean {
+  return destroyed || closed
 }

@@ -1,5 +1,5 @@
 // The SDK over gRPC: fed with the connections of the ships' networks, each of which is of one ship.
-import { performServerHandshake } from 'node:http2'
+import { performServerHandshake, type ServerHttp2Session } from 'node:http2'
 import type { Socket } from 'node:net'
 import type { Allowance } from './allowance.ts'
 import { Call, isGrpc } from './call.ts'
@@ -16,21 +16,37 @@ export interface GrpcSpeaker extends Speaker {
 type Serve = (call: Call, speaker: GrpcSpeaker) => void
 
 const settings = { maxConcurrentStreams: 32 }
+/** Nothing came for so long: is anybody there? */
+const silence = { quietMs: 30_000, answerMs: 10_000 }
 
 /** Path -> what it does; read by the first ship that speaks gRPC. */
 let served: ReadonlyMap<string, Serve> | undefined
 
-/** Serves one connection until it is closed. */
-export function speakGrpc(socket: Socket, speaker: GrpcSpeaker): void {
+/** Serves one connection until it is closed. Nothing that comes through it may throw: the agent would end. */
+export function speakGrpc(socket: Socket, speaker: GrpcSpeaker, limits = silence): void {
+  if (socket.destroyed) return
   served ??= new Map([...readProtocol()].map(([path, rpc]) => [path, serving(rpc)]))
   const session = performServerHandshake(socket, { settings })
   session.on('error', () => session.destroy())
+  sendAwayWhoeverIsGone(session, limits)
   session.on('stream', (stream, { ':path': path = '', 'content-type': type }) => {
     if (!isGrpc(stream, type)) return
     const call = new Call(stream)
     const serve = served?.get(path)
     if (serve) serve(call, speaker)
     else call.fail(new SdkError('UNIMPLEMENTED', `there is no ${path}`))
+  })
+}
+
+/** After a protocol error Node reads no more, and so never hears that the other side has closed. */
+function sendAwayWhoeverIsGone(session: ServerHttp2Session, { quietMs, answerMs }: typeof silence): void {
+  session.setTimeout(quietMs, () => {
+    const late = setTimeout(() => session.destroy(), answerMs)
+    session.ping((error) => {
+      clearTimeout(late)
+      if (error) session.destroy()
+      else session.setTimeout(quietMs)
+    })
   })
 }
 
@@ -69,8 +85,8 @@ function watch({ encode }: Rpc): Serve {
       allowance.take()
       const first = await line.self()
       const show = (self: typeof first) => call.write(encode(gameServerOf(self, probe)))
-      show(first)
       call.onClose(line.watch(show))
+      show(first)
     }
     one(call, () => begin().catch((error: unknown) => call.fail(error)))
   }

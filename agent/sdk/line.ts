@@ -17,6 +17,8 @@ import { SdkError } from './sdkError.ts'
 const limitMs = 20_000
 const mostWaiting = 1_000
 const mostTogether = 100
+/** What each leaves unread waits in the memory of the agent. */
+const mostWatchers = 16
 /** The longest that a timer can wait: 24 days. */
 const longestMs = 2 ** 31 - 1
 
@@ -112,8 +114,11 @@ export class Line {
     return this.#self !== undefined
   }
 
-  /** @returns a function that ends it. */
+  /** @returns a function that ends it. @throws SdkError RESOURCE_EXHAUSTED */
   watch(watcher: (self: ShipSelf) => void): () => void {
+    if (this.#watchers.size >= mostWatchers) {
+      throw new SdkError('RESOURCE_EXHAUSTED', `${mostWatchers} watch this ship already; end some first`)
+    }
     this.#watchers.add(watcher)
     return () => this.#watchers.delete(watcher)
   }

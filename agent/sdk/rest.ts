@@ -58,14 +58,14 @@ export class RestSide {
 
 async function watch({ line, probe }: RestSpeaker, response: ServerResponse): Promise<void> {
   const first = await line.self()
-  response.socket?.setTimeout(0)
-  response.writeHead(200, { 'content-type': 'application/json' })
   const show = (self: typeof first) => {
     if (response.writableLength > mostUnreadBytes) response.destroy()
     else response.write(`${JSON.stringify({ result: gameServerOf(self, probe) })}\n`)
   }
-  show(first)
   response.once('close', line.watch(show))
+  response.socket?.setTimeout(0)
+  response.writeHead(200, { 'content-type': 'application/json' })
+  show(first)
 }
 
 /** @throws SdkError, also when what is returned is called and the body is no JSON object. */

@@ -128,7 +128,8 @@ export class Session {
 
   /** What is connected has nothing but a freeze and unanswered requests to be noticed, in seconds. */
   #paceMs(): number {
-    const [share, mostMs] = this.#state === 'connected' ? [20, 500] : [40, 100]
+    const isWell = this.#state === 'connected' && this.#native?.state === driverState.connected
+    const [share, mostMs] = isWell ? [20, 500] : [40, 100]
     return Math.min(mostMs, Math.max(20, this.#timeoutMs / share))
   }
 

@@ -2,13 +2,14 @@
 // with gRPC's own statuses, and one call that goes wrong harms no other.
 import { once } from 'node:events'
 import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } from 'node:http2'
-import { type AddressInfo, createServer, type Server } from 'node:net'
+import { type AddressInfo, createServer, connect as dial, type Server, type Socket } from 'node:net'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Allowance } from '../../agent/sdk/allowance.ts'
 import { speakGrpc } from '../../agent/sdk/grpc.ts'
 import type { Line } from '../../agent/sdk/line.ts'
 import { SdkError } from '../../agent/sdk/sdkError.ts'
+import { sleep } from '../../shared/loop.ts'
 import { until } from '../harness/until.ts'
 
 const test = suite('agent: gRPC')
@@ -30,7 +31,7 @@ const line = {
   ping: () => pings++,
   self: async () => self,
   say: async (word: { key?: string }) => {
-    if (word.key === 'höchst') throw new SdkError('INVALID_ARGUMENT', 'a key with ö: 100 % wrong\n')
+    if (word.key === 'höchst') throw new SdkError('INVALID_ARGUMENT', 'a key/path, with ö: 100 % \ud800')
     return self
   },
   watch: (watcher: typeof show) => {
@@ -40,17 +41,65 @@ const line = {
   },
 } as unknown as Line
 
+const accepted = new Set<Socket>()
+
 test.before(async () => {
   server = createServer((socket) => {
-    speakGrpc(socket, { line, probe: { type: 'sdk' } as never, allowance: new Allowance() })
+    accepted.add(socket)
+    socket.on('error', () => socket.destroy()).once('close', () => accepted.delete(socket))
+    const speaker = { line, probe: { type: 'sdk' } as never, allowance: new Allowance() }
+    // As on the host's network, where it is first asked whose the connection is.
+    setTimeout(() => speakGrpc(socket, speaker, { quietMs: 200, answerMs: 200 }), 20)
   })
   await once(server.listen(0, '127.0.0.1'), 'listening')
-  client = connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
+  client = connect(address())
 })
 test.after(() => {
   client.destroy()
   server.close()
 })
+
+function address(): string {
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+}
+
+/** Speaks HTTP/2 by the byte, as no client does. */
+async function stranger(): Promise<Socket> {
+  const socket = dial((server.address() as AddressInfo).port, '127.0.0.1')
+  socket.on('error', () => undefined).resume()
+  await once(socket, 'connect')
+  socket.write(Buffer.concat([Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'), frame(4, 0, 0)]))
+  return socket
+}
+
+/** RFC 9113, section 4.1. */
+function frame(type: number, flags: number, stream: number, payload: Buffer | string = ''): Buffer {
+  const head = Buffer.alloc(9)
+  head.writeUIntBE(Buffer.byteLength(payload), 0, 3)
+  head[3] = type
+  head[4] = flags
+  head.writeUInt32BE(stream, 5)
+  return Buffer.concat([head, Buffer.from(payload)])
+}
+
+/** The head of stream 1, with all names and values as they are: RFC 7541, section 6.2.2. */
+function head(path: string, type: string): Buffer {
+  const literal = (text: string) => Buffer.concat([Buffer.from([text.length]), Buffer.from(text)])
+  const fields = { ':method': 'POST', ':scheme': 'http', ':authority': 'ship', ':path': path }
+  const pairs = Object.entries({ ...fields, 'content-type': type })
+  return frame(
+    1,
+    4,
+    1,
+    Buffer.concat(
+      pairs
+        .flat()
+        .map((text, i) => (i % 2 ? literal(text) : Buffer.concat([Buffer.from([0]), literal(text)]))),
+    ),
+  )
+}
+
+const reset = (code: number) => frame(3, 0, 1, Buffer.from([0, 0, 0, code]))
 
 function framed(message: Buffer | string, flag = 0): Buffer {
   const prefix = Buffer.alloc(5)
@@ -84,7 +133,8 @@ async function said(stream: ClientHttp2Stream): Promise<Said> {
   })
   stream.on('error', () => undefined)
   await once(stream, 'close')
-  const message = decodeURIComponent(String(trailers['grpc-message'] ?? ''))
+  // As the client of Node does it, which leaves some that others would not.
+  const message = decodeURI(String(trailers['grpc-message'] ?? ''))
   const body = Buffer.concat(parts)
   return { http: headers[':status'], status: trailers['grpc-status'], message, body, rst: stream.rstCode }
 }
@@ -112,7 +162,7 @@ test('a message that comes byte by byte is one message, and its answer ends with
 
 test('an error carries its words, whatever stands in them', async () => {
   const { status, message } = await answered(`${sdk}/SetLabel`, framed('\n\x07höchst\x12\x01x'))
-  assert.equal([status, message], ['3', 'a key with ö: 100 % wrong\n'])
+  assert.equal([status, message], ['3', 'a key/path, with ö: 100 % \ufffd'])
 })
 
 test('what gRPC does not allow is refused, and the connection goes on', async () => {
@@ -154,7 +204,7 @@ test('a flood of pings ends with its status, and is not read on', async () => {
 })
 
 test('who watches and does not read is sent away, and forgotten', async () => {
-  const other = connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
+  const other = connect(address())
   const headers = { ':method': 'POST', ':path': `${sdk}/WatchGameServer`, 'content-type': 'application/grpc' }
   const stream = other.request(headers)
   stream.on('error', () => undefined)
@@ -171,6 +221,43 @@ test('who watches and does not read is sent away, and forgotten', async () => {
   await until(() => isClosed, 5_000)
   assert.is(stream.rstCode, constants.NGHTTP2_ENHANCE_YOUR_CALM)
   other.destroy()
+})
+
+test('streams that are reset at any moment harm nobody', async () => {
+  const ping = frame(0, 0, 1, framed(''))
+  const paths = [`${sdk}/Health`, `${sdk}/Ready`, `${sdk}/WatchGameServer`, '/nowhere']
+  for (const path of paths) {
+    for (const type of ['application/grpc', 'text/html']) {
+      for (const code of [0, 8]) {
+        // In one piece, before anybody listens; and once all is served.
+        const hasty = await stranger()
+        hasty.write(Buffer.concat([head(path, type), ping, ping, reset(code)]))
+        const slow = await stranger()
+        slow.write(Buffer.concat([head(path, type), ping]))
+        await sleep(40)
+        slow.write(reset(code))
+        await sleep(20)
+        hasty.destroy()
+        slow.destroy()
+      }
+    }
+  }
+  await until(() => accepted.size === 1, 5_000)
+  assert.is((await answered(`${sdk}/Ready`, framed(''))).status, '0')
+  assert.is(watchers, 0)
+})
+
+test('whoever breaks the protocol and goes leaves no connection and no watcher', async () => {
+  const socket = await stranger()
+  socket.write(
+    Buffer.concat([head(`${sdk}/WatchGameServer`, 'application/grpc'), frame(0, 1, 1, framed(''))]),
+  )
+  await until(() => watchers === 1, 5_000)
+  socket.write(frame(0, 0, 0, 'of no stream'))
+  socket.end()
+  await until(() => watchers === 0 && accepted.size === 1, 5_000)
+  // The one that is left was asked several times meanwhile.
+  assert.is((await answered(`${sdk}/Ready`, framed(''))).status, '0')
 })
 
 test.run()
