@@ -80,7 +80,11 @@ async function line(path: string, count: number): Promise<Candidate[]> {
   const started: Candidate[] = []
   for (let i = 0; i < count; i++) {
     started.push(new Candidate(path, `c${i}`))
-    await until(async () => (await zk.children(path))?.length === i + 1)
+    await until(async () => {
+      // The test before this one may have taken a server away.
+      await zk.connected(undefined, 10_000)
+      return (await zk.children(path))?.length === i + 1
+    })
   }
   return started
 }
