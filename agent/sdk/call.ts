@@ -66,7 +66,7 @@ export class Call {
   }
 
   onClose(listener: () => void): void {
-    if (this.#stream.closed) listener()
+    if (this.#isGone) listener()
     else this.#stream.once('close', listener)
   }
 
@@ -106,6 +106,7 @@ export class Call {
     this.#isOver = true
     if (this.#isGone) return
     this.#stream.once('wantTrailers', () => {
+      if (this.#isGone) return
       this.#stream.sendTrailers(trailers)
       // What the caller still sends is not read. At once, this would go ahead of the trailers.
       if (!this.#stream.readableEnded) setImmediate(() => this.#stream.close(constants.NGHTTP2_NO_ERROR))
