@@ -109,7 +109,7 @@ function ordersOn({ cordon, drain }: Pick<HostView, 'cordon' | 'drain'>): string
   if (!drain) return cordon ? `cordoned${why}` : ''
   const { left, inUse, deadline } = drain
   const more =
-    left > 0 ? `: ${left} left, ${inUse} in use${promisesOn(drain)}, until ${minute(deadline)}` : ''
+    left > 0 ? `: ${left} left, ${inUse} in use${promisesOn(drain)}, until ${second(deadline)}` : ''
   return `${drain.state}${more}${why}`
 }
 
@@ -125,9 +125,9 @@ function promisesOn({ inUse, expectedEnd, unsaid, late }: NonNullable<HostView['
   if (inUse === 0) return ''
   if (expectedEnd === null) return ' (none has said when it is done)'
   const notes = [unsaid > 0 && `${unsaid} unsaid`, late > 0 && `${late} late`].filter(Boolean)
-  return ` (done by ${[minute(expectedEnd), ...notes].join(', ')})`
+  return ` (done by ${[second(expectedEnd), ...notes].join(', ')})`
 }
 
-function minute(time: string): string {
-  return time.replace(/:\d\d(\.\d+)?Z$/, 'Z')
+function second(time: string): string {
+  return time.replace(/\.\d+Z$/, 'Z')
 }

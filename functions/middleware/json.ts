@@ -99,6 +99,6 @@ function brokeOff(cause: unknown): never {
 function bodyTooLarge(maxBytes: number): ArmadaError {
   return new ArmadaError(
     'body_too_large',
-    `The body may have at most ${maxBytes} bytes. Send fewer entries at once.`,
+    `More than ${maxBytes} bytes of body are not read here; some routes take fewer. Send less at once.`,
   )
 }

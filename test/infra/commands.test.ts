@@ -53,7 +53,7 @@ test('a host that drains is told of at the end of its line, and the columns stay
   await run('drain', ['north'], { reason: 'a new disk', deadline: '600' })
   const [header, north, south] = (await run('hosts', [])).split('\n')
   assert.equal(header, before[0])
-  assert.match(north ?? '', /Draining: 2 left, 0 in use, until \S{16}Z \(a new disk\)$/)
+  assert.match(north ?? '', /Draining: 2 left, 0 in use, until \S{19}Z \(a new disk\)$/)
   assert.ok((north?.indexOf('Draining') ?? 0) < 90, north)
   assert.equal(south, before[2])
   const annotations = { 'armada.dev/done-by': '2099-01-01T20:15:00.000Z' }

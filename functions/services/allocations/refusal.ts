@@ -33,7 +33,7 @@ export class Refusals {
   }
 
   #textFor(want: Want, ask: Ask): string {
-    const key = JSON.stringify(want)
+    const key = JSON.stringify([want, ask.count > 1])
     const nowMs = performance.now()
     const known = this.#counted.get(key)
     if (known && nowMs - known.atMs < countedMs) return known.text
@@ -60,10 +60,12 @@ export class Refusals {
     return [...shown, ...(sorted.length > reasonsTold ? ['…'] : [])].join(', ')
   }
 
-  #further(ship: Ship, { taking }: Ask): string {
+  #further(ship: Ship, { taking, count }: Ask): string {
     if (this.#lanes.tierOf(ship) === undefined) return 'its host is being drained'
     const taken = allocate(ship, taking, Date.now())
-    return taken instanceof Error ? taken.message : 'others were faster, or wait for longer'
+    if (taken instanceof Error) return taken.message
+    // Of several that are wanted together some may well be free.
+    return count > 1 ? 'free, if nobody else waits for them' : 'others were faster, or wait for longer'
   }
 }
 
