@@ -61,7 +61,7 @@ test('a host that drains is told of at the end of its line, and the columns stay
     ...{ ...ship, state: 'Allocated' },
     ...(ship.id === ids[0] && { annotations }),
   }))
-  assert.match(await run('hosts', []), /2 in use \(done by 2099-01-01T20:15Z, 1 unsaid\), until/)
+  assert.match(await run('hosts', []), /2 in use \(done by 2099-01-01T20:15:00Z, 1 unsaid\), until/)
 })
 
 test('what was measured of a ship is not told when it runs no more', async () => {
