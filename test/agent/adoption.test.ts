@@ -43,7 +43,8 @@ test('kill -9 and a new start: ships that ran on are adopted, those that ended a
   const pid = await pidOf('armada-a-stays-1')
   const before = changesOf('a-stays').length
   await first.kill()
-  await sleep(2_000)
+  // Beyond its session, and until somebody has come to look.
+  await sleep(60_000)
   const stopping = monitor.ships.get('a-stopping')
   if (stopping) stopping.state = 'Stopping'
   await dock.engine('DELETE', '/containers/armada-a-gone-1?force=true')
