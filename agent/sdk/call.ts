@@ -40,12 +40,12 @@ export class Call {
         }
       })
       .once('end', () => {
-        if (!this.#isOver && !this.#isGone) ended()
+        if (!this.#isOver && !isGone(this.#stream)) ended()
       })
   }
 
   write(message: Uint8Array): void {
-    if (this.#isOver || this.#isGone) return
+    if (this.#isOver || isGone(this.#stream)) return
     this.#begin()
     const prefix = Buffer.alloc(prefixBytes)
     prefix.writeUInt32BE(message.length, 1)
@@ -54,7 +54,9 @@ export class Call {
     if (this.#stream.writableLength > mostUnreadBytes) this.#stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM)
   }
 
-  end(): void {
+  /** Its last message, and that all is well. */
+  end(message: Uint8Array): void {
+    this.write(message)
     this.#end({ 'grpc-status': '0' })
   }
 
@@ -66,7 +68,7 @@ export class Call {
   }
 
   onClose(listener: () => void): void {
-    if (this.#isGone) listener()
+    if (isGone(this.#stream)) listener()
     else this.#stream.once('close', listener)
   }
 
@@ -84,11 +86,6 @@ export class Call {
     this.#begun = bytes
   }
 
-  /** A stream that was reset is closed before it is destroyed; to answer it is an error of either. */
-  get #isGone(): boolean {
-    return isGone(this.#stream)
-  }
-
   #begin(): void {
     if (this.#stream.headersSent) return
     this.#stream.respond(
@@ -104,9 +101,9 @@ export class Call {
   #end(trailers: Record<string, string>): void {
     if (this.#isOver) return
     this.#isOver = true
-    if (this.#isGone) return
+    if (isGone(this.#stream)) return
     this.#stream.once('wantTrailers', () => {
-      if (this.#isGone) return
+      if (isGone(this.#stream)) return
       this.#stream.sendTrailers(trailers)
       // What the caller still sends is not read. At once, this would go ahead of the trailers.
       if (!this.#stream.readableEnded) setImmediate(() => this.#stream.close(constants.NGHTTP2_NO_ERROR))
@@ -126,6 +123,7 @@ export function isGrpc(stream: ServerHttp2Stream, type: string | undefined): boo
   return false
 }
 
+/** A stream that was reset is closed before it is destroyed; to answer it is an error of either. */
 function isGone({ destroyed, closed }: ServerHttp2Stream): boolean {
   return destroyed || closed
 }

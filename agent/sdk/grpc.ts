@@ -1,7 +1,6 @@
 // The SDK over gRPC: fed with the connections of the ships' networks, each of which is of one ship.
 import { performServerHandshake, type ServerHttp2Session } from 'node:http2'
 import type { Socket } from 'node:net'
-import type { Allowance } from './allowance.ts'
 import { Call, isGrpc } from './call.ts'
 import { gameServerOf } from './gameServer.ts'
 import type { Speaker } from './method.ts'
@@ -9,11 +8,7 @@ import { methods } from './methods.ts'
 import { type Rpc, readProtocol } from './protocol.ts'
 import { SdkError } from './sdkError.ts'
 
-export interface GrpcSpeaker extends Speaker {
-  readonly allowance: Allowance
-}
-
-type Serve = (call: Call, speaker: GrpcSpeaker) => void
+type Serve = (call: Call, speaker: Speaker) => void
 
 const settings = { maxConcurrentStreams: 32 }
 /** Nothing came for so long: is anybody there? */
@@ -23,7 +18,7 @@ const silence = { quietMs: 30_000, answerMs: 10_000 }
 let served: ReadonlyMap<string, Serve> | undefined
 
 /** Serves one connection until it is closed. Nothing that comes through it may throw: the agent would end. */
-export function speakGrpc(socket: Socket, speaker: GrpcSpeaker, limits = silence): void {
+export function speakGrpc(socket: Socket, speaker: Speaker, limits = silence): void {
   if (socket.destroyed) return
   served ??= new Map([...readProtocol()].map(([path, rpc]) => [path, serving(rpc)]))
   const session = performServerHandshake(socket, { settings })
@@ -58,23 +53,19 @@ function serving(rpc: Rpc): Serve {
   return (call, speaker) => {
     const answer = async (message: Buffer) => {
       speaker.allowance.take()
-      call.write(rpc.encode(await method.run(speaker, rpc.decode(message))))
-      call.end()
+      call.end(rpc.encode(await method.run(speaker, rpc.decode(message))))
     }
     one(call, (message) => answer(message).catch((error: unknown) => call.fail(error)))
   }
 }
 
 /** What they say is nothing: they are not even decoded. */
-function pings(call: Call, { line, allowance }: GrpcSpeaker): void {
+function pings(call: Call, { line, allowance }: Speaker): void {
   const take = () => {
     allowance.take()
     line.ping()
   }
-  call.read(take, () => {
-    call.write(nothing)
-    call.end()
-  })
+  call.read(take, () => call.end(nothing))
 }
 
 const nothing = Buffer.alloc(0)

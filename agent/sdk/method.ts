@@ -1,11 +1,13 @@
 // A method of the SDK: by which names gRPC and REST call it, what it works on, what it does.
 import type { BlueprintSpec } from '../../shared/model/blueprint.ts'
+import type { Allowance } from './allowance.ts'
 import type { Line } from './line.ts'
 
-/** What the methods work on: one ship. */
+/** Who calls, and what the methods work on: one ship. */
 export interface Speaker {
   readonly line: Line
   readonly probe: BlueprintSpec['probe']
+  readonly allowance: Allowance
 }
 
 /** A message in the JSON of protobuf, with the names of the protocol. */

@@ -1,22 +1,17 @@
 // The SDK over REST, as gRPC's gateway gives it: one server for all ships, told by the connection which it is.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import type { Allowance } from './allowance.ts'
 import { gameServerOf } from './gameServer.ts'
 import type { Message, Speaker } from './method.ts'
 import { methods } from './methods.ts'
 import { codes, SdkError } from './sdkError.ts'
-
-export interface RestSpeaker extends Speaker {
-  readonly allowance: Allowance
-}
 
 const idleMs = 30_000
 const mostBodyBytes = 65_536
 const mostUnreadBytes = 1_000_000
 
 export class RestSide {
-  readonly #speakers = new WeakMap<Socket, RestSpeaker>()
+  readonly #speakers = new WeakMap<Socket, Speaker>()
   readonly #server: Server
 
   constructor() {
@@ -28,13 +23,13 @@ export class RestSide {
     this.#server.on('clientError', (_, socket) => socket.destroy())
   }
 
-  connected(socket: Socket, speaker: RestSpeaker): void {
+  connected(socket: Socket, speaker: Speaker): void {
     this.#speakers.set(socket, speaker)
     socket.setTimeout(idleMs, () => socket.destroy())
     this.#server.emit('connection', socket)
   }
 
-  async #answer(speaker: RestSpeaker, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async #answer(speaker: Speaker, request: IncomingMessage, response: ServerResponse): Promise<void> {
     speaker.allowance.take()
     const [path = ''] = (request.url ?? '').split('?')
     const verb = request.method ?? ''
@@ -56,7 +51,7 @@ export class RestSide {
   }
 }
 
-async function watch({ line, probe }: RestSpeaker, response: ServerResponse): Promise<void> {
+async function watch({ line, probe }: Speaker, response: ServerResponse): Promise<void> {
   const first = await line.self()
   const show = (self: typeof first) => {
     if (response.writableLength > mostUnreadBytes) response.destroy()
