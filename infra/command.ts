@@ -14,7 +14,10 @@ export const options = {
   watch: { type: 'boolean', about: 'goes on with what happens from now on' },
   numbered: { type: 'boolean', about: 'ships of the new fleet are `lobby-1`, `lobby-2` and so on' },
   host: { type: 'string', about: 'narrows `ships` to a host' },
-  selector: { type: 'string', about: 'narrows `ships`, `fleets`, `hosts` by labels: region=eu,!old' },
+  selector: {
+    type: 'string',
+    about: 'labels of those to list, or of the ships that `allocate` may take: region=eu,!old',
+  },
   where: { type: 'string', about: 'narrows them by fields: state=Ready,host!=fra-07,attempt>1' },
   reason: { type: 'string', about: 'why a host is cordoned or drained' },
   deadline: {

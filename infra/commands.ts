@@ -154,14 +154,16 @@ function shipTable(ships: readonly ShipView[]): string {
   return table(['SHIP', ...named, 'STATE', 'ATTEMPT', 'HOST', 'ADDRESS', 'PLAYERS', 'REASON'], rows)
 }
 
-type ListedFleet = Omit<FleetView, 'ships'> & { ships: { Ready?: number | undefined } }
+type ListedFleet = Omit<FleetView, 'ships'> & { ships: Readonly<Record<string, number | undefined>> }
 
 function fleetTable(fleets: readonly ListedFleet[]): string {
   const rows = fleets.map(({ name, blueprint, replicas, ships, deleting, message }) => [
     name,
     `${blueprint.name}@${blueprint.revision}`,
-    `${ships.Ready ?? 0}/${replicas}`,
+    String(replicas),
+    String(ships.Ready ?? 0),
+    String((ships.Allocated ?? 0) + (ships.Reserved ?? 0)),
     deleting ? 'being deleted' : (message ?? ''),
   ])
-  return table(['FLEET', 'BLUEPRINT', 'READY', ''], rows)
+  return table(['FLEET', 'BLUEPRINT', 'WANTED', 'READY', 'IN USE', ''], rows)
 }

@@ -60,7 +60,8 @@ export const consoleCommands: Commands = {
 /** With one key for all tries: the line is written once, also when an answer is lost. */
 async function write(client: Client, ship: string, line: string) {
   const header = { 'idempotency-key': randomId() }
-  for (const endMs = performance.now() + writeLimitMs; ; await sleep(1_000)) {
+  const endMs = performance.now() + writeLimitMs
+  for (let tries = 0; ; tries++) {
     try {
       return await answerOf(
         client.v1.ships[':ship'].console.$post({ param: { ship }, json: { line }, header }),
@@ -68,6 +69,8 @@ async function write(client: Client, ship: string, line: string) {
     } catch (error) {
       const mayWork = error instanceof ArmadaError && error.retryable
       if (!mayWork || performance.now() > endMs) throw error
+      if (tries === 0) note(`${messageOf(error)} It is tried for ${writeLimitMs / 1_000} s`)
+      await sleep(1_000)
     }
   }
 }

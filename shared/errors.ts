@@ -25,7 +25,7 @@ export const problems = {
   headers_too_large: { status: 431, title: 'The headers are too large', retryable: false },
   too_many_streams: { status: 429, title: 'Too many streams are held open', retryable: true },
   internal: { status: 500, title: 'Something unexpected went wrong inside Armada', retryable: false },
-  unavailable: { status: 503, title: 'A store that this request needs does not answer', retryable: true },
+  unavailable: { status: 503, title: 'Something that this request needs does not answer', retryable: true },
 } as const
 
 export type ProblemCode = keyof typeof problems

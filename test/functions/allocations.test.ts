@@ -58,7 +58,7 @@ test('one ship, once; when none is free the answer says why, and it is true', as
   const ship = await shipAt(servers.a, taken.ship)
   assert.deepEqual([ship.labels.match, ship.annotations?.map], ['final', 'dm6'])
   await refused(take(from('single')), 'none_free', /1 of fleet "single": Allocated/)
-  await refused(take(from('nothing')), 'none_free', /there is none of fleet "nothing"/)
+  await refused(take(from('nothing')), 'none_free', /there is none, nor a fleet "nothing"/)
   await readyFleet('few', 'arena', [north, 2])
   const tooMany = /There are not 3 free ships.* 2 of fleet "few": free, if nobody else waits for them/
   await refused(take({ ...from('few'), count: 3 }), 'none_free', tooMany)

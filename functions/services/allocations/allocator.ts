@@ -65,7 +65,7 @@ interface Pending extends Request {
 
 export type AllocatorStores = Pick<
   Stores,
-  'ships' | 'hosts' | 'samples' | 'apiServers' | 'mirror' | 'allocations' | 'waiters'
+  'ships' | 'fleets' | 'hosts' | 'samples' | 'apiServers' | 'mirror' | 'allocations' | 'waiters'
 >
 
 /** Is told how each request ended. */

@@ -14,10 +14,10 @@ const reasonsTold = 6
 
 export class Refusals {
   readonly #lanes: Lanes
-  readonly #stores: Pick<Stores, 'ships'>
+  readonly #stores: Pick<Stores, 'ships' | 'fleets'>
   readonly #counted = new Map<string, { text: string; atMs: number }>()
 
-  constructor(lanes: Lanes, stores: Pick<Stores, 'ships'>) {
+  constructor(lanes: Lanes, stores: Pick<Stores, 'ships' | 'fleets'>) {
     this.#lanes = lanes
     this.#stores = stores
   }
@@ -54,10 +54,17 @@ export class Refusals {
       reasons.set(reason, (reasons.get(reason) ?? 0) + 1)
     }
     const of = fleet === undefined ? '' : ` of fleet "${fleet}"`
-    if (reasons.size === 0) return `there is none${of}`
+    if (reasons.size === 0) return this.#absent(fleet, fleets)
     const sorted = [...reasons].sort(([, a], [, b]) => b - a)
     const shown = sorted.slice(0, reasonsTold).map(([reason, count]) => `${count}${of}: ${reason}`)
     return [...shown, ...(sorted.length > reasonsTold ? ['…'] : [])].join(', ')
+  }
+
+  /** A fleet that the caller may not see is told of like one that does not exist. */
+  #absent(fleet: string | undefined, seen: Want['fleets']): string {
+    if (fleet === undefined) return 'there is none'
+    const exists = sees(seen, fleet) && this.#stores.fleets.table.get(fleet) !== undefined
+    return exists ? `there is none of fleet "${fleet}"` : `there is none, nor a fleet "${fleet}"`
   }
 
   #further(ship: Ship, { taking, count }: Ask): string {
