@@ -103,7 +103,7 @@ export function identify(log: Log, options: IdentifyOptions = {}): MiddlewareHan
     const { status } = c.res
     const { traceIds, caller } = c.var
     const of = { requestId, trace, traceIds, address, caller }
-    requests.answered({ ...of, method, route: routeOf(c), path, status, ms })
+    requests.answered({ method, route: routeOf(c), path, status, ms, ...of })
   }
 }
 

@@ -130,6 +130,8 @@ export function newShip(wanted: NewShip): Ship {
     ...traced(wanted),
     readyAt: null,
     requestDigest,
+    // There from the beginning: V8 takes 7 µs for what is added to a record, and each ship has some.
+    allocations: [],
   })
 }
 

@@ -84,9 +84,11 @@ export class PlainWay {
     const send: PlainAnswer['send'] = (status, more, text, code) => {
       const what = { method, path, status, code: code ?? null }
       const { role, name } = caller
-      void tellAudit(this.#audit, { ...what, role }, () => ({
-        ...{ at: new Date().toISOString(), caller: { role, name }, ...what, route, subject: null },
-        ...{ requestId, address: address ?? null, count: 1 },
+      void tellAudit(this.#audit, { role, ...what }, () => ({
+        at: new Date().toISOString(),
+        caller: { role, name },
+        ...{ route, subject: null, requestId, address: address ?? null, count: 1 },
+        ...what,
       }))
       outgoing.writeHead(status, {
         'x-request-id': requestId,

@@ -9,7 +9,7 @@ import { messageOf } from '../../../shared/errors.ts'
 import type { Log } from '../../../shared/log.ts'
 import type { ArmadaEvent } from '../../../shared/model/event.ts'
 import { CompactedError, type Kv } from '../etcd/kv.ts'
-import { type Changed, entryOf, type Kind, type LogEntry, numbering, readEntry } from './logEntry.ts'
+import { type Changed, entryOf, type Kind, LogEntry, numbering, readEntry } from './logEntry.ts'
 import type { MirrorObserver } from './mirror.ts'
 import type { Table } from './table.ts'
 
@@ -126,7 +126,7 @@ export class EventLog implements MirrorObserver {
       // Histories tell what was missed, but not of records that are gone, nor of the order among them.
       changes.sort((a, b) => a.revision - b.revision)
       for (const changed of changes) this.#entries.push(entryOf(changed, this.#number))
-      this.#entries.push({ kind: 'gap', revision, id: '', fleet: null, hosts: [], events: [], place: 0 })
+      this.#entries.push(new LogEntry({ kind: 'gap', revision, id: '' }))
     }
     this.applied(revision)
   }

@@ -14,18 +14,46 @@ interface Kinds {
 }
 export type Kind = keyof Kinds
 
-export interface LogEntry {
+type Entry = ShipEntry | FleetEntry
+
+/** Kept by the ten thousand. Most changes happen while nobody reads events, so these are made for the first who does. */
+export class LogEntry {
   /** gap: what happened before it cannot be told whole. */
-  kind: Kind | 'gap'
-  revision: number
-  id: string
+  readonly kind: Kind | 'gap'
+  readonly revision: number
+  readonly id: string
   /** The fleet that it concerns. A ship never changes its fleet. */
-  fleet: string | null
+  readonly fleet: string | null
   /** Of a ship: the hosts it was on before and is on now. */
-  hosts: readonly string[]
-  events: readonly ArmadaEvent[]
+  readonly hosts: readonly string[]
   /** Place of the first of the events among those of its commit. */
-  place: number
+  readonly place: number
+  readonly #unseen: readonly Entry[]
+  #events: readonly ArmadaEvent[] | undefined
+
+  constructor(
+    { kind, revision, id }: Pick<LogEntry, 'kind' | 'revision' | 'id'>,
+    { fleet, hosts }: Pick<LogEntry, 'fleet' | 'hosts'> = { fleet: null, hosts: [] },
+    unseen: readonly Entry[] = [],
+    place = 0,
+  ) {
+    this.kind = kind
+    this.revision = revision
+    this.id = id
+    this.fleet = fleet
+    this.hosts = hosts
+    this.place = place
+    this.#unseen = unseen
+    this.#events = undefined
+  }
+
+  get events(): readonly ArmadaEvent[] {
+    this.#events ??= this.#unseen.map((entry, i) => ({
+      id: `${this.revision}-${this.place + i}`,
+      ...eventOf(entry, this.id, this.fleet),
+    }))
+    return this.#events
+  }
 }
 
 export type Changed = {
@@ -53,20 +81,10 @@ export function numbering(): Numbering {
 }
 
 export function entryOf(changed: Changed, number: Numbering): LogEntry {
-  const { kind, id, revision } = changed
   const unseen = unseenIn(changed)
-  const place = number(revision, unseen.length)
-  const fleet = fleetOf(changed)
-  let events: ArmadaEvent[] | undefined
-  return {
-    ...{ kind, id, revision, place, fleet },
-    hosts: changed.kind === 'ships' ? hostsOf(changed.before, changed.after) : [],
-    // Most changes happen while nobody reads events. The record itself is not kept for it.
-    get events() {
-      events ??= unseen.map((entry, i) => ({ id: `${revision}-${place + i}`, ...eventOf(entry, id, fleet) }))
-      return events
-    },
-  }
+  const hosts = changed.kind === 'ships' ? hostsOf(changed.before, changed.after) : []
+  const place = number(changed.revision, unseen.length)
+  return new LogEntry(changed, { fleet: fleetOf(changed), hosts }, unseen, place)
 }
 
 /** The same from a change as etcd's history has it; undefined when it is of no kind that is logged. */
@@ -79,8 +97,6 @@ export function readEntry(change: Change, number: Numbering): LogEntry | undefin
   }
   return undefined
 }
-
-type Entry = ShipEntry | FleetEntry
 
 /** What the record's history has that it had not before. */
 function unseenIn({ kind, after, before }: Changed): readonly Entry[] {
