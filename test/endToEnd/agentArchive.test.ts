@@ -60,16 +60,6 @@ async function startMs(dist: string): Promise<number> {
   })
 }
 
-/** A Node that is given nothing to do: what else the machine does slows it down as it does an agent. */
-function bareNodeMs(): number {
-  const took = Array.from({ length: 5 }, () => {
-    const beganAtMs = performance.now()
-    execFileSync(process.execPath, ['-e', '0'])
-    return performance.now() - beganAtMs
-  })
-  return took.sort((a, b) => a - b)[2] as number
-}
-
 const containers = async () => {
   const lines = await cluster.containers()
   return lines.map(({ Id, Labels }) => `${Id} ${Labels['armada.attempt']}`).sort()
@@ -97,7 +87,6 @@ test('a newer agent takes over 20 ships, and none notices', async () => {
   writeFileSync(join(newer, 'agent.js'), text.replaceAll(`"${version}"`, '"99.0.0"'))
 
   const started = [await startMs(older)]
-  const bare = bareNodeMs()
   const { v1 } = cluster.client
   await answerOf(
     v1.blueprints[':blueprint'].$put({
@@ -132,10 +121,9 @@ test('a newer agent takes over 20 ships, and none notices', async () => {
     return now.agentVersion === '99.0.0' && now.state === 'Online' && now
   })
   assert.equal(host.ships, replicas)
-  const said = `from spawn to "agent started": ${started.map(Math.round).join(' and ')} ms, of a bare Node ${Math.round(bare)} ms`
-  console.log(said)
-  // 200 to 250 ms beside 40 on a quiet machine; other tests may be at work beside these starts.
-  assert.ok(Math.min(...started) < Math.max(1_000, 12 * bare), said)
+  console.log(`from spawn to "agent started": ${started.map(Math.round).join(' and ')} ms`)
+  // 0.2 to 0.25 s on a quiet machine; others may be at work beside one of the two.
+  assert.ok(Math.min(...started) < 1_000, `${started.map(Math.round).join(' and ')} ms`)
   // A comparison that went wrong would show within a few reports.
   await sleep(7_000)
 

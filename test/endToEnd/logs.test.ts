@@ -270,32 +270,25 @@ test('a ship that prints 50,000 lines a second harms nobody, and its readers hea
   const talking = await run('while read -r line; do echo "$line"; done', { console: 'stdin' })
   const loud = await run('exec /bin/busybox seq 1 2000000000')
   const follower = new Reader(quiet, '?follow=true')
+  const loudReaders = [1, 2].map(() => new Reader(loud, '?follow=true&tail=10'))
   const printed = async () => Number(await (await get(loud, '?tail=1')).text())
-  const pid = cluster.agents.get(host)?.pid
+  const lookups: number[] = []
+  const orders: number[] = []
   let most = 0
+  const pid = cluster.agents.get(host)?.pid
   const timed = async (took: number[], ask: Promise<unknown>) => {
     const askedAtMs = performance.now()
     await ask
     took.push(performance.now() - askedAtMs)
   }
-  /** Medians, in ms. */
-  const asked = async (forMs: number) => {
-    const lookups: number[] = []
-    const orders: number[] = []
-    for (const endMs = performance.now() + forMs; performance.now() < endMs; await sleep(50)) {
-      await timed(lookups, answerOf(reader.client.v1.ships[':ship'].$get({ param: { ship: quiet } })))
-      const line = { param: { ship: talking }, json: { line: 'hello' }, header: {} }
-      await timed(orders, answerOf(reader.client.v1.ships[':ship'].console.$post(line)))
-      most = Math.max(most, rssMiB(pid))
-    }
-    const middle = (took: number[]) => took.sort((a, b) => a - b)[took.length >> 1] ?? 0
-    return { lookup: middle(lookups), order: middle(orders) }
-  }
-  // What the ship and Docker's log take of the processors is theirs, and other tests run as well.
-  const unread = await asked(5_000)
-  const loudReaders = [1, 2].map(() => new Reader(loud, '?follow=true&tail=10'))
   const [before, beganAtMs] = [await printed(), performance.now()]
-  const read = await asked(10_000)
+  while (performance.now() - beganAtMs < 10_000) {
+    await timed(lookups, answerOf(reader.client.v1.ships[':ship'].$get({ param: { ship: quiet } })))
+    const line = { param: { ship: talking }, json: { line: 'hello' }, header: {} }
+    await timed(orders, answerOf(reader.client.v1.ships[':ship'].console.$post(line)))
+    most = Math.max(most, rssMiB(pid))
+    await sleep(50)
+  }
   const seconds = (performance.now() - beganAtMs) / 1_000
   const perSecond = Math.round(((await printed()) - before) / seconds)
   const report = await answerOf(reader.client.v1.hosts[':host'].$get({ param: { host } }))
@@ -310,15 +303,13 @@ test('a ship that prints 50,000 lines a second harms nobody, and its readers hea
   }
   await until(() => follower.counts.length > 60, 30_000)
   assertWhole(follower.counts)
-  const texts = [unread, read].map(
-    ({ lookup, order }) => `lookups ${lookup.toFixed(1)} ms, lines to a console ${order.toFixed(1)} ms`,
+  const [lookupMs, orderMs] = [lookups, orders].map(
+    (took) => took.sort((a, b) => a - b)[took.length >> 1] ?? 0,
   )
-  const said = `${perSecond} lines/s; unread: ${texts[0]}; read: ${texts[1]}; agent ${most} MiB`
+  const said = `${perSecond} lines/s; lookups ${lookupMs?.toFixed(1)} ms, lines to a console ${orderMs?.toFixed(1)} ms, agent ${most} MiB`
   console.log(`${said}; a reader got ${loudReaders[0]?.lines.length} lines`)
   assert.ok(perSecond >= 50_000, said)
-  // A line to a console takes 34 and 87 ms on a quiet machine; what else the machine does changes between the two.
-  assert.ok(read.lookup < 200 + 3 * unread.lookup, said)
-  assert.ok(read.order < 200 + 3 * unread.order, said)
+  assert.ok((lookupMs ?? 0) < 200 && (orderMs ?? 0) < 200, said)
   // 77 MiB were measured beside 274,000 lines a second.
   assert.ok(most < 130, said)
   for (const one of [follower, ...loudReaders]) one.end()
