@@ -157,13 +157,13 @@ class OwnServer implements Server {
       detached: true,
     })
     closeSync(output)
-    const failed = new Promise<string>((resolve) => {
+    const ended = new Promise<string>((resolve) => {
       child.once('error', (error) => resolve(messageOf(error)))
       child.once('exit', (code, signal) => resolve(`it ended with ${signal ?? `code ${code}`}`))
     })
     child.unref()
     const startTicks = child.pid === undefined ? undefined : startTicksOf(child.pid)
-    if (child.pid === undefined || startTicks === undefined) throw this.#unready(await failed)
+    if (child.pid === undefined || startTicks === undefined) throw this.#unready(await ended)
     const mark = {
       pid: child.pid,
       startTicks,
@@ -172,21 +172,30 @@ class OwnServer implements Server {
       launch: this.#launch(argv),
     }
     writeMark(dir, mark)
-    const reason = await this.#untilReady(mark, failed, readyLimitMs)
+    const reason = await this.#untilReady(mark, ended, readyLimitMs)
     if (reason !== undefined) {
       await endMarked(mark, 1_000)
       eraseMark(dir)
       throw this.#unready(reason)
     }
     this.#up(mark)
+    void ended.then((end) => this.#tellEnd(mark, end))
+  }
+
+  /** Whoever uses a server that nobody starts again would see no more than broken connections. */
+  #tellEnd(mark: Mark, end: string): void {
+    if (!this.#wanted || this.#mark !== mark || this.#plan.revive) return
+    process.stderr.write(
+      `${this.name}, unasked: ${end}. Last lines of ${this.#log}:\n${lastLines(this.#log)}\n`,
+    )
   }
 
   /** Undefined once the server answers, else why it will not. */
-  async #untilReady(mark: Mark, failed: Promise<string>, limitMs: number): Promise<string | undefined> {
+  async #untilReady(mark: Mark, ended: Promise<string>, limitMs: number): Promise<string | undefined> {
     const endMs = performance.now() + limitMs
     while (performance.now() < endMs) {
       if (await this.#plan.answers().catch(() => false)) return undefined
-      if (!isAlive(mark)) return await failed
+      if (!isAlive(mark)) return await ended
       await sleep(15)
     }
     return `it did not answer within ${limitMs / 1_000} s. On a slow or busy machine it may need longer: starting it again goes on from there`

@@ -9,7 +9,7 @@ import { Bell } from '../../../shared/loop.ts'
 import { randomId } from '../../../shared/model/name.ts'
 import type { Question, Reply } from '../../../shared/model/question.ts'
 import { redisKeys } from '../keys.ts'
-import { answered } from './redis.ts'
+import { answered, keepListening } from './redis.ts'
 
 export interface Asked {
   id: string
@@ -36,6 +36,7 @@ export class QuestionStore {
       if (channel === redisKeys.questionRing) this.#rung.ring()
       else this.#waiting.get(channel)?.(JSON.parse(text))
     })
+    keepListening(subscriber, () => [redisKeys.questionRing, ...this.#waiting.keys()])
   }
 
   /** @throws ArmadaError unavailable when no scheduler answers in time. */

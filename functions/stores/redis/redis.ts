@@ -25,17 +25,26 @@ export function connectRedis(address: string, log: Log): Redis {
   return redis
 }
 
-/** A connection that only listens. What it listened to it listens to again when it was away. */
+/** A connection that only listens. What it listened to when it broke is for its owner to ask for, at each 'ready'. */
 export function connectSubscriber(address: string): Redis {
   const redis = new Redis(urlOf(address), {
     commandTimeout: 1_000,
     connectTimeout: 1_000,
     maxRetriesPerRequest: 1,
+    // By itself ioredis forgets the channels when the next connection breaks as well, and leaves a rejection to nobody.
+    autoResubscribe: false,
     retryStrategy: (attempt) => Math.min(100 * attempt, 1_000),
   })
   // The connection that asks says so when Redis is away.
   redis.on('error', () => undefined)
   return redis
+}
+
+/** Listens to these channels on every connection that is made. */
+export function keepListening(subscriber: Redis, channels: () => string[]): void {
+  subscriber.on('ready', () => {
+    subscriber.subscribe(...channels()).catch(() => subscriber.disconnect(true))
+  })
 }
 
 /** A connection for one question: it says nothing else, and it is not opened again. */
