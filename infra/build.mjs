@@ -71,7 +71,12 @@ export async function build() {
   const { agent, ...others } = Object.fromEntries(entries)
   await bundle({ ...common, entryPoints: others, packages: 'external' })
   if (agent) await bundle({ ...common, ...wholeAgent({ agent }), inject: ['globals'] })
-  if (agent) await bundle({ ...common, ...wholeAgent({ games: 'gamedig' }), outExtension: { '.js': '.mjs' } })
+  if (agent)
+    await bundle({
+      ...common,
+      ...wholeAgent({ games: 'agent/advisor/probe/games.ts' }),
+      outExtension: { '.js': '.mjs' },
+    })
   for (const [name] of entries) chmodSync(join(root, 'dist', `${name}.js`), 0o755)
   const wanted = new Set(entries.flatMap(([name]) => [`${name}.js`, `${name}.js.map`]))
   mkdirSync(join(root, 'dist'), { recursive: true })
@@ -95,8 +100,8 @@ export { Response } from 'undici/lib/web/fetch/response.js'`,
 }
 
 /**
- * With all packages in it but two: the compiled part of the ZooKeeper client lies beside it, and so does the library of
- * games' queries, which is loaded by the first ship that needs it. Names stay as they are, for the sake of stack traces.
+ * With all packages in it but two: the compiled part of the ZooKeeper client lies beside it, and so does the thread that
+ * asks games, with the library of their queries, which is begun by the first ship that needs it. Names stay as they are, for the sake of stack traces.
  */
 function wholeAgent(entryPoints) {
   const client = join(root, 'node_modules', 'zookeeper', 'build', 'Release', 'zookeeper.node')
@@ -114,9 +119,6 @@ function wholeAgent(entryPoints) {
         contents: inPlaceOf[path],
         resolveDir: root,
       }))
-      onResolve({ filter: /^gamedig$/ }, ({ kind }) =>
-        kind === 'dynamic-import' ? { path: './games.mjs', external: true } : undefined,
-      )
     },
   }
   // What CommonJS packages find around them, under names that no source has.

@@ -1,7 +1,7 @@
 // What a ship's container is made of, what it may never have, and how its log and its game are read.
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { playersOf } from '../../agent/advisor/probe/query.ts'
+import { playersOf } from '../../agent/advisor/probe/games.ts'
 import { FrameReader } from '../../agent/docker/frames.ts'
 import { checkHostConfig } from '../../agent/docker/hostConfig.ts'
 import { grantOf, markOf } from '../../agent/docker/label.ts'

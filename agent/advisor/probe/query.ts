@@ -1,50 +1,10 @@
 // Well when the game answers its own query, asked through gamedig; also tells players and map.
-import { within } from '../../../shared/loop.ts'
-import type { Players } from '../shipMeter.ts'
+import { GameThread } from './gameThread.ts'
 import type { Ask } from './probe.ts'
 
+/** 30 MB of a library that most hosts never need: begun by the first query. */
+const thread = new GameThread()
+
 export function askQuery(game: string): Ask {
-  return async ({ address, port, timeoutMs }) => {
-    // 30 MB of a library that most hosts never need.
-    const { GameDig } = await import('gamedig')
-    const late = (): Error => new Error(`no answer to the ${game} query within ${timeoutMs} ms`)
-    const query = { type: game, host: address, port, givenPortOnly: true, maxRetries: 0 }
-    const answer = await within(
-      GameDig.query({ ...query, socketTimeout: timeoutMs, attemptTimeout: timeoutMs }),
-      timeoutMs + 250,
-      late,
-    ).catch((error: unknown) => {
-      throw plain(error, game, port)
-    })
-    return playersOf(answer, game)
-  }
-}
-
-/** gamedig wraps what went wrong in several lines of what it tried. */
-function plain(error: unknown, game: string, port: number): Error {
-  const text = error instanceof Error ? error.message : String(error)
-  if (/Invalid game|Protocol definition/.test(text)) {
-    return new Error(`gamedig knows no game "${game}"; its list of games says how it is called`)
-  }
-  return new Error(`the ${game} query on port ${port} got no usable answer`, { cause: error })
-}
-
-/** gamedig takes random bytes for an answer now and then: numbers that cannot be are none. */
-export function playersOf(
-  answer: { numplayers?: unknown; players?: unknown; maxplayers?: unknown; map?: unknown },
-  game: string,
-): Players {
-  const count = answer.numplayers ?? (Array.isArray(answer.players) ? answer.players.length : undefined)
-  const players = wholeNumber(count)
-  const maxPlayers = wholeNumber(answer.maxplayers)
-  const map = typeof answer.map === 'string' && answer.map !== '' ? answer.map.slice(0, 128) : null
-  if (players !== null && maxPlayers !== null && players <= maxPlayers) return { players, maxPlayers, map }
-  throw new Error(`the ${game} query was answered with nonsense: ${count} of ${answer.maxplayers} players`)
-}
-
-function wholeNumber(value: unknown): number | null {
-  const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value
-  return typeof number === 'number' && Number.isInteger(number) && number >= 0 && number <= 1_000_000
-    ? number
-    : null
+  return ({ address, port, timeoutMs }) => thread.ask({ game, address, port, timeoutMs })
 }

@@ -1,0 +1,132 @@
+// The thread in which games are asked. What a ship answers can end it: the libraries that read the answers throw in
+// places that nobody can catch, and a ship is not trusted.
+//
+// INVARIANTS
+// - Of the queries under way when the thread ends, nobody knows whose answer did it: each is asked once more, alone,
+//   in a new thread. Whoever was alone when it ended is to blame, and is not asked for a while: to begin a thread costs
+//   some tenths of a second of a core.
+// - A query that holds the thread longer than it may ends it.
+import { Worker } from 'node:worker_threads'
+import { messageOf } from '../../../shared/errors.ts'
+import type { Players } from '../shipMeter.ts'
+
+export interface GameQuery {
+  id: number
+  /** Its type in the gamedig library. */
+  game: string
+  address: string
+  port: number
+  timeoutMs: number
+}
+
+/** What the thread says: first that it has begun. */
+export type GameAnswer = 'begun' | { id: number; players: Players } | { id: number; error: string }
+
+interface Asked {
+  query: GameQuery
+  give(players: Players): void
+  refuse(error: Error): void
+  overdue?: NodeJS.Timeout
+}
+
+/** How far behind its own limit an answer may be before the thread is taken for stuck. */
+const graceMs = 2_000
+/** To load the library, on a slow and busy machine. */
+const beginMs = 30_000
+const blamedMs = 60_000
+const memory = { maxOldGenerationSizeMb: 96, maxYoungGenerationSizeMb: 4 }
+/** games.ts as it is built, beside the agent: threads cannot be begun from sources. */
+const program = new URL(
+  import.meta.url.endsWith('.ts') ? '../../../dist/games.mjs' : './games.mjs',
+  import.meta.url,
+)
+
+export class GameThread {
+  #worker: Worker | undefined
+  #hasBegun = false
+  #lastId = 0
+  readonly #underWay = new Map<number, Asked>()
+  readonly #suspects: Asked[] = []
+  readonly #blamed = new Map<string, Error>()
+
+  /** @throws Error that says what is wrong with the answer, or that there was none. */
+  ask(query: Omit<GameQuery, 'id'>): Promise<Players> {
+    const blame = this.#blamed.get(nameOf(query))
+    if (blame) return Promise.reject(blame)
+    return new Promise((give, refuse) => {
+      const asked: Asked = { query: { id: ++this.#lastId, ...query }, give, refuse }
+      if (this.#suspects.length > 0) this.#suspects.push(asked)
+      else this.#send(asked)
+    })
+  }
+
+  #send(asked: Asked): void {
+    const { id, timeoutMs } = asked.query
+    this.#worker ??= this.#start()
+    this.#underWay.set(id, asked)
+    const worker = this.#worker
+    const limitMs = (this.#hasBegun ? 0 : beginMs) + timeoutMs + graceMs
+    asked.overdue = setTimeout(() => void worker.terminate(), limitMs)
+    worker.postMessage(asked.query)
+  }
+
+  #start(): Worker {
+    const worker = new Worker(program, { resourceLimits: memory })
+    let why = 'it took too long'
+    worker.unref()
+    worker.on('message', (answer: GameAnswer) => this.#hear(answer))
+    worker.on('error', (error) => {
+      why = messageOf(error)
+    })
+    worker.on('exit', () => this.#ended(why))
+    return worker
+  }
+
+  #hear(answer: GameAnswer): void {
+    if (answer === 'begun') {
+      this.#hasBegun = true
+      return
+    }
+    const asked = this.#underWay.get(answer.id)
+    if (!asked) return
+    this.#settled(asked)
+    if ('players' in answer) asked.give(answer.players)
+    else asked.refuse(new Error(answer.error))
+    this.#nextSuspect()
+  }
+
+  #ended(why: string): void {
+    this.#worker = undefined
+    this.#hasBegun = false
+    const all = [...this.#underWay.values()]
+    for (const asked of all) this.#settled(asked)
+    const [first] = all
+    if (all.length === 1 && first) first.refuse(this.#blame(first.query, why))
+    else this.#suspects.push(...all)
+    this.#nextSuspect()
+  }
+
+  #blame(query: GameQuery, why: string): Error {
+    const { game, port } = query
+    const error = new Error(`the ${game} query on port ${port} got an answer that cannot be read: ${why}`)
+    const name = nameOf(query)
+    this.#blamed.set(name, error)
+    setTimeout(() => this.#blamed.delete(name), blamedMs).unref()
+    return error
+  }
+
+  #settled(asked: Asked): void {
+    clearTimeout(asked.overdue)
+    this.#underWay.delete(asked.query.id)
+  }
+
+  #nextSuspect(): void {
+    if (this.#underWay.size > 0) return
+    const next = this.#suspects.shift()
+    if (next) this.#send(next)
+  }
+}
+
+function nameOf({ address, port }: Omit<GameQuery, 'id'>): string {
+  return `${address}:${port}`
+}
