@@ -34,7 +34,7 @@ async function main(): Promise<void> {
 
   const meters = new Meters()
   const stores = await openStores(settings, log, ended.signal, meters.stores)
-  if (!settings.adminToken) await showFirstToken(stores, ended.signal)
+  if (!settings.adminToken) await showFirstToken(stores, ended.signal, log)
   const streams = new AgentStreams(stores.ships.table, stores.hosts.table)
   const desk = new StreamDesk({ total: settings.streamLimit, perCaller: settings.streamsPerCaller })
   const logReads = settings.accessLog === 'all' ? 'info' : 'debug'
@@ -86,9 +86,19 @@ async function main(): Promise<void> {
 }
 
 /** Where no settings name an admin: the first ApiServer of a cluster makes the first admin's token. */
-async function showFirstToken({ tokens }: Pick<Stores, 'tokens'>, signal: AbortSignal): Promise<void> {
+async function showFirstToken(
+  { tokens }: Pick<Stores, 'tokens'>,
+  signal: AbortSignal,
+  log: Log,
+): Promise<void> {
   const text = await tokens.createFirst('first-admin', signal)
   if (text === undefined) return
+  process.stdout.once('error', (error) =>
+    log.error(
+      { error: messageOf(error) },
+      'the token of the first admin could not be shown; set ARMADA_ADMIN_TOKEN to get in',
+    ),
+  )
   process.stdout.write(`
 This cluster is new. The token of its first admin, shown only once:
 

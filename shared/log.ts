@@ -1,6 +1,11 @@
 // Structured logs: one JSON line an event, for people and machines alike.
 import { pino } from 'pino'
 
+type DestinationOptions = Exclude<Parameters<typeof pino.destination>[0], string | number | undefined>
+
+/** Characters that wait to be written; what comes beyond is dropped. */
+const mostUnwritten = 1_000_000
+
 export interface Log {
   debug(fields: object, message: string): void
   info(fields: object, message: string): void
@@ -16,7 +21,7 @@ export interface Log {
 export function createLog(component: string, level = 'info', file?: string): Log {
   return pino(
     { level, base: { component }, timestamp: isoClock() },
-    pino.destination({ dest: file ?? 2, sync: true }),
+    destination({ dest: file ?? 2, sync: true }),
   )
 }
 
@@ -26,10 +31,17 @@ export function createLog(component: string, level = 'info', file?: string): Log
  * A crash loses what was not flushed.
  */
 export function createBufferedLog(component: string, level: string): { log: Log; flush(): void } {
-  const destination = pino.destination({ dest: 2, sync: true, minLength: 4_000 })
-  const log = pino({ level, base: { component }, timestamp: isoClock() }, destination)
+  const output = destination({ dest: 2, sync: true, minLength: 4_000 })
+  const log = pino({ level, base: { component }, timestamp: isoClock() }, output)
   // Not `flushSync`, which waits for the disk as well, and everybody with it.
-  return { log, flush: () => destination.flush() }
+  return { log, flush: () => output.flush() }
+}
+
+/** A full disk costs lines, and ends nothing: unheard, its error would be thrown at whoever logs next. */
+function destination(options: DestinationOptions) {
+  const output = pino.destination({ ...options, maxLength: mostUnwritten })
+  output.on('error', () => undefined)
+  return output
 }
 
 /** Under load many lines have the same millisecond, and writing it out was the dearest part of a line. */

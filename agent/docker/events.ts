@@ -2,6 +2,7 @@
 import type { Engine } from './engine.ts'
 import { EngineError } from './engineError.ts'
 import { label } from './label.ts'
+import { jsonLines } from './lines.ts'
 
 /** Calls back with the id of each container of the host that ends; ends itself with the signal. @throws EngineError */
 export async function onEnds(
@@ -19,23 +20,10 @@ export async function onEnds(
     engine.docker.getEvents({ filters, abortSignal } as { filters: string }),
   )
   try {
-    let rest = ''
-    for await (const chunk of stream) {
-      const lines = (rest + String(chunk)).split('\n')
-      rest = lines.pop() ?? ''
-      for (const line of lines) heard(idOf(line))
-    }
+    for await (const event of jsonLines(stream)) heard((event as { id?: string }).id ?? '')
   } catch (error) {
     if (!signal.aborted) throw EngineError.from(error, 'listening to events')
   } finally {
     stream.destroy()
-  }
-}
-
-function idOf(line: string): string {
-  try {
-    return (JSON.parse(line) as { id?: string }).id ?? ''
-  } catch {
-    return ''
   }
 }

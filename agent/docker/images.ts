@@ -7,6 +7,7 @@ import { type PullState, wholeReference } from '../../shared/model/image.ts'
 import type { Engine } from './engine.ts'
 import { EngineError, hasStatus, isAway } from './engineError.ts'
 import type { ImageLog } from './imageLog.ts'
+import { jsonLines } from './lines.ts'
 import { removeImage } from './localImages.ts'
 import { type PullEvent, PullProgress } from './pullProgress.ts'
 import { authFor } from './registries.ts'
@@ -154,12 +155,7 @@ export class Images {
       const reference = /[:@][^/]*$/.test(image) ? image : `${image}:latest`
       const authconfig = await authFor(image, this.#authFile)
       const options = { abortSignal: over.signal, ...(authconfig && { authconfig }) }
-      const stream = await docker.pull(reference, options)
-      const tell = this.#teller(progress)
-      await new Promise<void>((resolve, reject) => {
-        docker.modem.followProgress(stream, (error) => (error ? reject(error) : resolve()), tell)
-        ;(stream as Readable).once('close', () => reject(new EngineError(null, 'the pull broke off')))
-      })
+      await untilPulled((await docker.pull(reference, options)) as Readable, this.#teller(progress))
       this.#logger.info({ image, tookMs: Math.round(performance.now() - beginMs) }, 'image pulled')
     } catch (error) {
       if (isAway(error) || !(await this.#engine.ping())) throw EngineError.from(error, 'pulling an image')
@@ -170,6 +166,20 @@ export class Images {
       if (this.#pulls.get(image) === progress) this.#pulls.delete(image)
     }
   }
+}
+
+/** @throws Error in the engine's words, when it cannot; EngineError, when it does not say how it ended. */
+async function untilPulled(stream: Readable, tell: (event: PullEvent) => void): Promise<void> {
+  let refusal: string | undefined
+  try {
+    for await (const event of jsonLines(stream) as AsyncGenerator<PullEvent>) {
+      refusal = event.error ?? refusal
+      tell(event)
+    }
+  } catch (error) {
+    throw new EngineError(null, 'the pull broke off', error)
+  }
+  if (refusal !== undefined) throw new Error(refusal)
 }
 
 function notHere(image: string, why: string, cause?: unknown): Error {

@@ -8,6 +8,8 @@ export interface PullEvent {
   id?: string
   status?: string
   progressDetail?: { current?: number; total?: number }
+  /** Why it cannot be pulled after all. */
+  error?: string
 }
 
 /** Most pulls of what is nearby are over by then, and nobody needs to hear of them. */

@@ -35,7 +35,8 @@ export function speakGrpc(socket: Socket, speaker: Speaker, limits = silence): v
 
 /** After a protocol error Node reads no more, and so never hears that the other side has closed. */
 function sendAwayWhoeverIsGone(session: ServerHttp2Session, { quietMs, answerMs }: typeof silence): void {
-  session.setTimeout(quietMs, () => {
+  session.setTimeout(quietMs)
+  session.on('timeout', () => {
     const late = setTimeout(() => session.destroy(), answerMs)
     session.ping((error) => {
       clearTimeout(late)

@@ -114,6 +114,10 @@ export class Sdk {
     }
     const accept = (server: Server, port: number) => {
       server.maxConnections = mostConnections
+      // Too few file descriptors for a connection, for instance.
+      server.on('error', (error) =>
+        this.#options.log.warn({ ship, error: messageOf(error) }, 'SDK: no connection'),
+      )
       server.on('connection', (socket) => {
         sockets.add(socket)
         socket.on('error', () => socket.destroy()).once('close', () => sockets.delete(socket))

@@ -93,7 +93,7 @@ export async function openStores(
   const kv = timedKv(connectEtcd(settings.etcd), watch)
   const redis: Redis = timedRedis(connectRedis(settings.redis, log), watch)
   const sessions = new SessionStore(redis, connectSubscriber(settings.redis), log)
-  const questions = new QuestionStore(redis, connectSubscriber(settings.redis))
+  const questions = new QuestionStore(redis, connectSubscriber(settings.redis), log)
   let mirror: Mirror
   let leaders: LeaderOf
   const theMirror = () => mirror

@@ -8,7 +8,7 @@
 // comes again, tells whose they are; its czxid is the higher one for the later leader, but only as long as
 // ZooKeeper keeps its data.
 import { randomUUID } from 'node:crypto'
-import { messageOf } from '../errors.ts'
+import { ArmadaError, messageOf } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { Bell, backoffMs, sleep, within } from '../loop.ts'
 import type { ZooKeeper } from './client.ts'
@@ -68,7 +68,7 @@ export async function stand(
     } catch (error) {
       if (signal.aborted) break
       if (isKeeper(error, 'no_node')) await zk.ensurePath(path).catch(() => undefined)
-      else if (!isPassing(error)) throw error
+      else if (!isPassing(error) && !(error instanceof ArmadaError)) throw error
       await sleep(backoffMs(failures++, 50, 5_000), signal)
     } finally {
       term?.end()

@@ -1,10 +1,12 @@
 // What a ship's container is made of, what it may never have, and how its log and its game are read.
+import { Readable } from 'node:stream'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { playersOf } from '../../agent/advisor/probe/games.ts'
 import { FrameReader } from '../../agent/docker/frames.ts'
 import { checkHostConfig } from '../../agent/docker/hostConfig.ts'
 import { grantOf, markOf } from '../../agent/docker/label.ts'
+import { jsonLines } from '../../agent/docker/lines.ts'
 import { containerOptions } from '../../agent/docker/options.ts'
 import { BlueprintSpec } from '../../shared/model/blueprint.ts'
 import { assignPorts, type PortChoice } from '../../shared/model/port.ts'
@@ -206,6 +208,13 @@ test('log frames: lines whole over chunks of any size, stdout and stderr apart',
     for (let i = 0; i < all.length; i += size) lines.push(...reader.push(all.subarray(i, i + size)))
     assert.equal([...lines, ...reader.end()], ['one', 'two', 'error', 'rest'])
   }
+})
+
+test('lines of the engine: objects in pieces are put together, and what is none is passed over', async () => {
+  const pieces = ['{"id":"a"}\n{"i', 'd":"b"}\nnull\n7\n<html>\n\n', '{"id":"c"}\r\n{"id":"cut']
+  const seen: object[] = []
+  for await (const one of jsonLines(Readable.from(pieces))) seen.push(one)
+  assert.equal(seen, [{ id: 'a' }, { id: 'b' }, { id: 'c' }])
 })
 
 test('query answers: loose numbers are read, impossible ones refused', () => {

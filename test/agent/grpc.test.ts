@@ -192,6 +192,14 @@ test('pings: many in one piece, or one in many; the end of them is answered', as
   assert.equal([status, body], ['0', framed('')])
 })
 
+test('a connection on which nothing comes is asked again and again whether anybody is there', async () => {
+  const quiet = connect(address())
+  let asked = 0
+  quiet.on('ping', () => asked++)
+  await until(() => asked >= 3, 5_000)
+  quiet.destroy()
+})
+
 test('a flood of pings ends with its status, and is not read on', async () => {
   const stream = call(`${sdk}/Health`)
   const answer = said(stream)

@@ -33,7 +33,7 @@ interface Asked {
 const graceMs = 2_000
 /** To load the library, on a slow and busy machine. */
 const beginMs = 30_000
-const blamedMs = 60_000
+const blamedMs = 30_000
 const memory = { maxOldGenerationSizeMb: 96, maxYoungGenerationSizeMb: 4 }
 /** games.ts as it is built, beside the agent: threads cannot be begun from sources. */
 const program = new URL(

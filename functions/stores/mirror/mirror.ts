@@ -20,6 +20,7 @@ interface Mirrored {
   readonly prefix: string
   apply(change: Change): boolean
   replace(items: readonly KeyValue[], listedAt: number): void
+  onBad: (key: string, error: unknown) => void
 }
 
 /** Is told what the mirror does with its tables. */
@@ -60,6 +61,9 @@ export class Mirror {
     this.#tables = tables
     this.#log = log
     this.#observer = observer
+    const tell = (key: string, error: unknown) =>
+      log.error({ key, error: messageOf(error) }, 'a record in etcd cannot be read and is passed over')
+    for (const table of tables) table.onBad = tell
   }
 
   /** Lists everything, then follows. Resolves once the first picture is whole; tries until the signal fires. */

@@ -1,4 +1,6 @@
 // One kind of record in the mirror: decoded values by id, in the order of their ids.
+//
+// INVARIANT: a record that cannot be read leaves what was known of it, and keeps no other from being shown.
 import type { Change, KeyValue } from '../etcd/kv.ts'
 
 export interface Row<T> {
@@ -21,6 +23,8 @@ export class Table<T> {
   #rows = new Map<string, Row<T>>()
   #ids: string[] = []
   #listeners: Listener<T>[] = []
+  /** Is told of a record that cannot be read, or that a listener could not do with. */
+  onBad: (key: string, error: unknown) => void = () => undefined
 
   constructor(prefix: string, decode: (text: string) => T = JSON.parse) {
     this.prefix = prefix
@@ -52,11 +56,8 @@ export class Table<T> {
   apply(change: Change): boolean {
     if (!change.key.startsWith(this.prefix)) return false
     const id = change.key.slice(this.prefix.length)
-    const after =
-      change.value === undefined
-        ? undefined
-        : { value: this.#decode(change.value), revision: change.revision }
-    this.#set(id, after, change.revision)
+    if (change.value === undefined) this.#set(id, undefined, change.revision)
+    else this.#read(id, change.value, change.revision)
     return true
   }
 
@@ -67,10 +68,20 @@ export class Table<T> {
       if (!key.startsWith(this.prefix)) continue
       const id = key.slice(this.prefix.length)
       seen.add(id)
-      if (this.#rows.get(id)?.revision !== revision)
-        this.#set(id, { value: this.#decode(value), revision }, revision)
+      if (this.#rows.get(id)?.revision !== revision) this.#read(id, value, revision)
     }
     for (const id of [...this.#rows.keys()]) if (!seen.has(id)) this.#set(id, undefined, listedAt)
+  }
+
+  #read(id: string, text: string, revision: number): void {
+    let value: T
+    try {
+      value = this.#decode(text)
+    } catch (error) {
+      this.onBad(this.prefix + id, error)
+      return
+    }
+    this.#set(id, { value, revision }, revision)
   }
 
   #set(id: string, after: Row<T> | undefined, revision: number): void {
@@ -82,7 +93,12 @@ export class Table<T> {
       this.#rows.delete(id)
       this.#ids.splice(this.#position(id, false), 1)
     }
-    for (const listener of this.#listeners) listener(id, after, before, revision)
+    for (const listener of this.#listeners)
+      try {
+        listener(id, after, before, revision)
+      } catch (error) {
+        this.onBad(this.prefix + id, error)
+      }
   }
 
   /** Where the id is, or would be; with `after`, the place behind it. */

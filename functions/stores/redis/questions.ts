@@ -5,11 +5,12 @@
 // - A question is handed out once, to whoever takes it; who may take, the caller decides.
 import type { Redis } from 'ioredis'
 import { ArmadaError } from '../../../shared/errors.ts'
+import type { Log } from '../../../shared/log.ts'
 import { Bell } from '../../../shared/loop.ts'
 import { randomId } from '../../../shared/model/name.ts'
 import type { Question, Reply } from '../../../shared/model/question.ts'
 import { redisKeys } from '../keys.ts'
-import { answered, keepListening } from './redis.ts'
+import { answered, keepListening, onMessage } from './redis.ts'
 
 export interface Asked {
   id: string
@@ -29,10 +30,10 @@ export class QuestionStore {
   readonly #rung = new Bell()
 
   /** @param subscriber a connection for this alone. */
-  constructor(redis: Redis, subscriber: Redis) {
+  constructor(redis: Redis, subscriber: Redis, log: Log) {
     this.#redis = redis
     this.#subscriber = subscriber
-    subscriber.on('message', (channel: string, text: string) => {
+    onMessage(subscriber, log, (channel, text) => {
       if (channel === redisKeys.questionRing) this.#rung.ring()
       else this.#waiting.get(channel)?.(JSON.parse(text))
     })

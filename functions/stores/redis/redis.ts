@@ -40,6 +40,21 @@ export function connectSubscriber(address: string): Redis {
   return redis
 }
 
+/** Calls back with what is heard. What cannot be read is passed over: ioredis would let the error end the process. */
+export function onMessage(
+  subscriber: Redis,
+  log: Log,
+  listener: (channel: string, text: string) => void,
+): void {
+  subscriber.on('message', (channel: string, text: string) => {
+    try {
+      listener(channel, text)
+    } catch (error) {
+      log.warn({ channel, error: messageOf(error) }, 'a message from Redis cannot be read')
+    }
+  })
+}
+
 /** Listens to these channels on every connection that is made. */
 export function keepListening(subscriber: Redis, channels: () => string[]): void {
   subscriber.on('ready', () => {

@@ -10,6 +10,7 @@ import type { Log } from '../../../shared/log.ts'
 import { Bell, loop } from '../../../shared/loop.ts'
 import { redisKeys } from '../keys.ts'
 import type { Heard, Report } from './heard.ts'
+import { onMessage } from './redis.ts'
 
 const lookEveryMs = 1_000
 const pageSize = 1_000
@@ -47,7 +48,7 @@ export class SampleFeed {
     this.#subscriber.on('close', () => {
       this.#live = false
     })
-    this.#subscriber.on('message', (_channel: string, text: string) => this.#hear(text))
+    onMessage(this.#subscriber, log, (_channel, text) => this.#hear(text))
   }
 
   /** Whether what was heard tells of the present. */

@@ -9,7 +9,7 @@ import type { Log } from '../../../shared/log.ts'
 import { loop } from '../../../shared/loop.ts'
 import type { ChunkAnswer, SessionCall } from '../../../shared/model/session.ts'
 import { redisKeys } from '../keys.ts'
-import { answered, keepListening } from './redis.ts'
+import { answered, keepListening, onMessage } from './redis.ts'
 
 /** A dead reader's note of what it has taken goes after this; a living one writes it every few seconds. */
 const takenSeconds = 30
@@ -30,7 +30,7 @@ export class SessionStore {
   constructor(redis: Redis, subscriber: Redis, log: Log) {
     this.#redis = redis
     this.#subscriber = subscriber
-    subscriber.on('message', (channel: string, text: string) => this.#heard(channel, text))
+    onMessage(subscriber, log, (channel, text) => this.#heard(channel, text))
     keepListening(subscriber, () => [redisKeys.sessionCalls, ...this.#hearing.keys()])
     // A connection that only listens does not notice by itself that nobody is there any more.
     this.#checking = loop(

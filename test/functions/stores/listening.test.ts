@@ -86,9 +86,9 @@ test('whoever reads a session hears of it again', async () => {
 })
 
 test('whoever asks the scheduler hears its answer', async () => {
-  const questions = new QuestionStore(redis, subscriber)
+  const questions = new QuestionStore(redis, subscriber, log)
   const direct = connectSubscriber(server.address)
-  const scheduler = new QuestionStore(redis, direct)
+  const scheduler = new QuestionStore(redis, direct, log)
   const taken = scheduler.take(10_000, AbortSignal.timeout(20_000))
   await until(async () => (await redis.exists('armada:question-listener')) === 1)
   const question = { kind: 'advice' } as unknown as Question

@@ -6,9 +6,11 @@ import { fileURLToPath } from 'node:url'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { createLog } from '../../../shared/log.ts'
+import { sleep } from '../../../shared/loop.ts'
 import { ZooKeeper } from '../../../shared/zookeeper/client.ts'
 import { stand } from '../../../shared/zookeeper/election.ts'
 import { startChild } from '../../harness/child.ts'
+import { TcpProxy } from '../../harness/tcpProxy.ts'
 import { until } from '../../harness/until.ts'
 import { ZooKeeperEnsemble } from '../../harness/zookeeper.ts'
 
@@ -219,6 +221,36 @@ test('lead that throws or returns gives leadership away, and stands again', asyn
   )
   assert.is(new Set(turns.map((turn) => turn[0])).size, 2, 'both had their turn')
   await other.close()
+})
+
+test('a ZooKeeper that is silent just as leading ends: the candidate stands again when it answers', async () => {
+  const proxy = await TcpProxy.start(Number(ensemble.addresses.split(',')[0]?.split(':')[1]))
+  const far = await ZooKeeper.connect({
+    ...{ servers: proxy.address, sessionTimeoutMs: 4_000, requestTimeoutMs: 300, log },
+  })
+  const path = freshPath()
+  const stop = new AbortController()
+  let terms = 0
+  let ended = false
+  const standing = stand(far, path, { id: 'x', signal: stop.signal, log }, async ({ signal }) => {
+    if (++terms > 1) return void (await once(signal, 'abort'))
+    proxy.swallowing = true
+    throw new Error('out of wind')
+  }).finally(() => {
+    ended = true
+  })
+  standing.catch(() => undefined)
+  await until(() => terms === 1)
+  // Longer than a candidate asks to be let go.
+  await sleep(3_500)
+  assert.is(ended, false)
+  proxy.swallowing = false
+  proxy.cut()
+  await until(() => terms === 2, 20_000)
+  stop.abort()
+  await standing
+  await far.close()
+  await proxy.close()
 })
 
 test('lead that does not end is not waited for without limit', async () => {
