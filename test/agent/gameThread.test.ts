@@ -89,6 +89,23 @@ test('an answer that ends the library ends its own probe, and no other one that 
   assert.equal((await askHonest())?.players, 1)
 })
 
+test('an answer that ends the library when its query is long over is laid at the door of nobody else', async () => {
+  const late: Socket[] = []
+  const port = await serve((socket) =>
+    socket.once('data', () => {
+      socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n')
+      late.push(socket)
+    }),
+  )
+  await assert.rejects(ask('palworld', port, 300))
+  assert.equal(late.length, 1)
+  for (let round = 0; round < 3; round++) {
+    const honest = askHonest()
+    late.pop()?.resetAndDestroy()
+    assert.equal((await honest)?.players, 1)
+  }
+})
+
 test('a game that says nothing is refused in time, and one that the library does not know says so', async () => {
   const startMs = performance.now()
   await assert.rejects(ask('q3a', await serve(() => undefined), 300), /no answer|no usable answer/)

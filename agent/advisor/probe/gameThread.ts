@@ -2,9 +2,9 @@
 // places that nobody can catch, and a ship is not trusted.
 //
 // INVARIANTS
-// - Of the queries under way when the thread ends, nobody knows whose answer did it: each is asked once more, alone,
-//   in a new thread. Whoever was alone when it ended is to blame, and is not asked for a while: to begin a thread costs
-//   some tenths of a second of a core.
+// - Nobody knows whose answer ended the thread: it may have come long after its query was over. Those under way are
+//   asked once more, one at a time. To blame is whoever ends a thread that has asked nobody else; it is not asked for a
+//   while, because to begin a thread costs some tenths of a second of a core.
 // - A query that holds the thread longer than it may ends it.
 import { Worker } from 'node:worker_threads'
 import { messageOf } from '../../../shared/errors.ts'
@@ -44,6 +44,8 @@ const program = new URL(
 export class GameThread {
   #worker: Worker | undefined
   #hasBegun = false
+  /** Queries that this thread was given, answered ones too. */
+  #given = 0
   #lastId = 0
   readonly #underWay = new Map<number, Asked>()
   readonly #suspects: Asked[] = []
@@ -63,6 +65,7 @@ export class GameThread {
   #send(asked: Asked): void {
     const { id, timeoutMs } = asked.query
     this.#worker ??= this.#start()
+    this.#given++
     this.#underWay.set(id, asked)
     const worker = this.#worker
     const limitMs = (this.#hasBegun ? 0 : beginMs) + timeoutMs + graceMs
@@ -96,13 +99,14 @@ export class GameThread {
   }
 
   #ended(why: string): void {
-    this.#worker = undefined
-    this.#hasBegun = false
     const all = [...this.#underWay.values()]
     for (const asked of all) this.#settled(asked)
-    const [first] = all
-    if (all.length === 1 && first) first.refuse(this.#blame(first.query, why))
-    else this.#suspects.push(...all)
+    const [only] = all
+    if (only && this.#given === 1) only.refuse(this.#blame(only.query, why))
+    else this.#suspects.unshift(...all)
+    this.#worker = undefined
+    this.#hasBegun = false
+    this.#given = 0
     this.#nextSuspect()
   }
 
