@@ -95,6 +95,9 @@ const inPlaceOf = {
   // Node's own come with fetch and all that it needs, which takes 9 MB.
   globals: `export { Headers } from 'undici/lib/web/fetch/headers.js'
 export { Response } from 'undici/lib/web/fetch/response.js'`,
+  // With it gamedig asks ships, which must not send the host's requests elsewhere.
+  got: `import got from './node_modules/got/dist/source/index.js'
+export default got.extend({ followRedirect: false })`,
   // Messages of zod's in fifty languages; the English ones are loaded apart.
   '../locales/index.js': 'export {}',
 }

@@ -3,6 +3,7 @@ import { stripVTControlCharacters } from 'node:util'
 import type { Engine } from './engine.ts'
 import { EngineError } from './engineError.ts'
 import { FrameReader } from './frames.ts'
+import { Pace } from './pace.ts'
 
 const output = { stdout: true, stderr: true } as const
 
@@ -33,8 +34,12 @@ export async function* followLines(engine: Engine, id: string, signal: AbortSign
     engine.docker.getContainer(id).logs({ ...output, follow: true, abortSignal }),
   )
   const reader = new FrameReader()
+  const pace = new Pace()
   try {
-    for await (const chunk of stream) yield* reader.push(chunk as Buffer)
+    for await (const chunk of stream as AsyncIterable<Buffer>) {
+      yield* reader.push(chunk)
+      await pace.keep(chunk.length, signal)
+    }
     yield* reader.end()
   } catch (error) {
     if (!signal.aborted) throw EngineError.from(error, 'following the log')

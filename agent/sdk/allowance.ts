@@ -9,10 +9,17 @@ export class Allowance {
 
   /** @throws SdkError when the ship has called too often. */
   take(nowMs = performance.now()): void {
+    const refusal = this.refusal(nowMs)
+    if (refusal) throw refusal
+  }
+
+  /** Takes, or tells why not. */
+  refusal(nowMs = performance.now()): SdkError | undefined {
     const nextMs = Math.max(nowMs, this.#fullAtMs) + 1_000 / perSecond
     if (nextMs - nowMs > (burst * 1_000) / perSecond) {
-      throw new SdkError('RESOURCE_EXHAUSTED', `a ship may make ${perSecond} calls a second in the long run`)
+      return new SdkError('RESOURCE_EXHAUSTED', `a ship may make ${perSecond} calls a second in the long run`)
     }
     this.#fullAtMs = nextMs
+    return undefined
   }
 }

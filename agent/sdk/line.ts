@@ -150,6 +150,7 @@ export class Line {
     // Given up words leave gaps in the numbers, and a request has none.
     const batch = this.#waiting.slice(0, mostTogether).filter((said, i) => said.number === first.number + i)
     const { taken, refused, self } = await this.#request(batch)
+    if (taken === 0 && !refused) throw new Error('the ApiServer took nothing of what the ship said')
     for (const said of batch.slice(0, taken)) {
       this.#options.onTaken(said.word)
       said.taken(self)

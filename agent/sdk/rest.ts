@@ -9,15 +9,21 @@ import { codes, SdkError } from './sdkError.ts'
 const idleMs = 30_000
 const mostBodyBytes = 65_536
 const mostUnreadBytes = 1_000_000
+const heldMs = 1_000
+const pieceBytes = 1_024
 
 export class RestSide {
   readonly #speakers = new WeakMap<Socket, Speaker>()
   readonly #server: Server
+  /** On these a call was refused for coming too often. */
+  readonly #spent = new WeakSet<Socket>()
 
   constructor() {
     this.#server = createServer({ maxHeaderSize: 8_192, keepAliveTimeout: idleMs }, (request, response) => {
       const speaker = this.#speakers.get(request.socket)
-      if (!speaker) return void request.socket.destroy()
+      if (!speaker || this.#spent.has(request.socket)) return void request.socket.destroy()
+      const tooMany = speaker.allowance.refusal()
+      if (tooMany) return this.#hold(request.socket, () => refuse(response, tooMany))
       this.#answer(speaker, request, response).catch((error: unknown) => refuse(response, error))
     })
     this.#server.on('clientError', (_, socket) => socket.destroy())
@@ -27,10 +33,16 @@ export class RestSide {
     this.#speakers.set(socket, speaker)
     socket.setTimeout(idleMs, () => socket.destroy())
     this.#server.emit('connection', socket)
+    inPieces(socket)
+  }
+
+  /** Whoever calls too often is let wait, and hears it then: as few connections as a ship may have make few refusals. */
+  #hold(socket: Socket, refuseIt: () => void): void {
+    this.#spent.add(socket)
+    setTimeout(refuseIt, heldMs).unref()
   }
 
   async #answer(speaker: Speaker, request: IncomingMessage, response: ServerResponse): Promise<void> {
-    speaker.allowance.take()
     const [path = ''] = (request.url ?? '').split('?')
     const verb = request.method ?? ''
     if (verb === 'GET' && path === '/watch/gameserver') return watch(speaker, response)
@@ -51,8 +63,23 @@ export class RestSide {
   }
 }
 
+/**
+ * Node reads 64 KB at once, and its parser calls for each request in it before anything else has its turn: some thousand
+ * short ones. In pieces, the first that is too many ends them.
+ */
+function inPieces(socket: Socket): void {
+  const [feed] = socket.listeners('data') as ((data: Buffer) => void)[]
+  if (!feed) return
+  socket.off('data', feed)
+  socket.on('data', (data: Buffer) => {
+    for (let at = 0; at < data.length && !socket.destroyed; at += pieceBytes)
+      feed.call(socket, data.subarray(at, at + pieceBytes))
+  })
+}
+
 async function watch({ line, probe }: Speaker, response: ServerResponse): Promise<void> {
   const first = await line.self()
+  if (response.destroyed) return
   const show = (self: typeof first) => {
     if (response.writableLength > mostUnreadBytes) response.destroy()
     else response.write(`${JSON.stringify({ result: gameServerOf(self, probe) })}\n`)

@@ -13,11 +13,9 @@ import { type LogCall, stampOf } from '../../shared/model/session.ts'
 import type { Engine } from '../docker/engine.ts'
 import { EngineError, hasStatus } from '../docker/engineError.ts'
 import { type OutputOptions, OutputReader, openOutput } from '../docker/output.ts'
+import { Pace } from '../docker/pace.ts'
 import type { Sender } from './sender.ts'
 
-/** Docker sends what is to be left out as well; this bounds what that costs (4 MB/s). */
-const slotMs = 100
-const slotBytes = 400_000
 const behindMs = 5_000
 /** Docker 20.10 now and then stops sending when it begins a new file; an open log of a quiet ship costs it nothing. */
 const silentMs = 15_000
@@ -88,7 +86,7 @@ async function passStream(
   const { parcel } = sender
   const reader = new OutputReader()
   const { after } = place
-  let slot = { endMs: performance.now() + slotMs, bytes: 0 }
+  const pace = new Pace()
   let timer = setTimeout(() => over.abort(), silentMs)
   try {
     for await (const data of stream as AsyncIterable<Buffer>) {
@@ -118,9 +116,7 @@ async function passStream(
         sender.ring()
       }
       if (sender.gone.aborted) return false
-      slot.bytes += data.length
-      if (left > 0 && slot.bytes > slotBytes) await sleep(slot.endMs - performance.now(), sender.gone)
-      if (performance.now() >= slot.endMs) slot = { endMs: performance.now() + slotMs, bytes: 0 }
+      await pace.keep(data.length, sender.gone, left > 0)
       if (left > 0 && reader.last && Date.now() - Date.parse(reader.last) > behindMs) {
         parcel.leaveOut(0, true)
         place.since = place.after = stampOf(Date.now())

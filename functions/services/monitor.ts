@@ -1,4 +1,5 @@
 // MonitorService: all that hosts' agents say and ask. A host sees and moves its own ships only.
+import type { HttpBindings } from '@hono/node-server'
 import { streamSSE } from 'hono/streaming'
 import * as routes from '../../shared/api/monitor.ts'
 import { ArmadaError } from '../../shared/errors.ts'
@@ -37,6 +38,8 @@ import { shipWords } from './shipWords.ts'
 import { queueTickets } from './tickets.ts'
 
 const pingMs = 10_000
+/** Characters that an agent may leave unread. */
+const mostUnread = 1_000_000
 const noRestart = { policy: 'never', most: 1 } as const
 
 export function monitorService(stores: Stores, streams: AgentStreams) {
@@ -152,16 +155,28 @@ export function monitorService(stores: Stores, streams: AgentStreams) {
     .route('/', imagesNeeded(stores))
     .openapi(guarded(routes.stream), (c) => {
       const me = c.get('caller').name
+      const { outgoing } = (c.env ?? {}) as Partial<HttpBindings>
       return streamSSE(c, async (stream) => {
         const over = new AbortController()
+        let unread = 0
+        const write = async (event: string, data: string) => {
+          unread += event.length + data.length
+          await stream.writeSSE({ event, data })
+          unread -= event.length + data.length
+        }
+        // An agent that does not read would keep its stream, and what it is told, for as long as it likes.
+        const end = () => {
+          over.abort()
+          if (unread > 0) outgoing?.destroy()
+        }
         const close = streams.open(me, {
-          call: (event, data) => void stream.writeSSE({ event, data }),
-          end: () => over.abort(),
+          call: (event, data) => (unread > mostUnread ? end() : void write(event, data)),
+          end,
         })
         over.signal.addEventListener('abort', close)
         stream.onAbort(() => over.abort())
         while (!over.signal.aborted) {
-          await stream.writeSSE({ event: 'ping', data: '' })
+          await write('ping', '')
           await sleep(pingMs, over.signal)
         }
       })

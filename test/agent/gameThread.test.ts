@@ -1,9 +1,10 @@
-// Ships whose answers end the library that reads them, beside honest ones.
+// Ships whose answers would end, hold or fill what reads them, beside honest ones.
 import assert from 'node:assert/strict'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { createServer, type Server, type Socket } from 'node:net'
 import { suite } from 'uvu'
+import { askHttp } from '../../agent/advisor/probe/http.ts'
 import { askQuery } from '../../agent/advisor/probe/query.ts'
 
 const test = suite('agent: queries of games')
@@ -104,6 +105,60 @@ test('an answer that ends the library when its query is long over is laid at the
     late.pop()?.resetAndDestroy()
     assert.equal((await honest)?.players, 1)
   }
+})
+
+test('an answer without an end ends the thread, not the memory of the agent', async () => {
+  const part = Buffer.from(`100000\r\n${'x'.repeat(2 ** 20)}\r\n`)
+  const port = await serve((socket) =>
+    socket.once('data', () => {
+      socket.write('HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n')
+      const pour = () => {
+        while (!socket.destroyed && socket.write(part));
+      }
+      socket.on('drain', pour)
+      pour()
+    }),
+  )
+  const before = process.memoryUsage.rss()
+  await assert.rejects(ask('palworld', port, 10_000), /cannot be read/)
+  assert.ok(process.memoryUsage.rss() - before < 400 * 2 ** 20)
+})
+
+test('a ship sends the host to nobody else', async () => {
+  let visits = 0
+  const other = await serve(() => visits++)
+  const port = await serve((socket) =>
+    socket.once('data', () =>
+      socket.end(`HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:${other}/\r\ncontent-length: 0\r\n\r\n`),
+    ),
+  )
+  await assert.rejects(ask('palworld', port))
+  assert.equal(visits, 0)
+})
+
+test('each query has a socket of its own, which nobody else can bind', async () => {
+  const ports: number[] = []
+  const taken: string[] = []
+  const game = createSocket('udp4')
+  game.on('message', (_, { port }) => {
+    ports.push(port)
+    const thief = createSocket({ type: 'udp4', reuseAddr: true })
+    thief.on('error', (error: NodeJS.ErrnoException) => taken.push(error.code ?? ''))
+    thief.bind(port, '0.0.0.0', () => thief.close())
+  })
+  game.bind(0, '127.0.0.1')
+  await once(game, 'listening')
+  const asked = [1, 2].map(() => assert.rejects(ask('q3a', game.address().port, 500)))
+  await Promise.all(asked)
+  game.close()
+  assert.equal(new Set(ports).size, 2)
+  assert.ok(taken.length >= 2 && taken.every((code) => code === 'EADDRINUSE'), taken.join())
+})
+
+test('an HTTP probe whose connection is taken over is over as well', async () => {
+  const upgraded = await serve(upgrade)
+  const probe = askHttp('/')({ address: '127.0.0.1', port: upgraded, timeoutMs: 2_000, signal })
+  await assert.rejects(probe, /gave no answer/)
 })
 
 test('a game that says nothing is refused in time, and one that the library does not know says so', async () => {

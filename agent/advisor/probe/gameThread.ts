@@ -49,6 +49,9 @@ export class GameThread {
   #lastId = 0
   readonly #underWay = new Map<number, Asked>()
   readonly #suspects: Asked[] = []
+  /** They are asked one at a time; whoever comes meanwhile waits until all of them have been. */
+  #onTrial = false
+  #meanwhile: Asked[] = []
   readonly #blamed = new Map<string, Error>()
 
   /** @throws Error that says what is wrong with the answer, or that there was none. */
@@ -57,7 +60,7 @@ export class GameThread {
     if (blame) return Promise.reject(blame)
     return new Promise((give, refuse) => {
       const asked: Asked = { query: { id: ++this.#lastId, ...query }, give, refuse }
-      if (this.#suspects.length > 0) this.#suspects.push(asked)
+      if (this.#onTrial) this.#meanwhile.push(asked)
       else this.#send(asked)
     })
   }
@@ -104,6 +107,7 @@ export class GameThread {
     const [only] = all
     if (only && this.#given === 1) only.refuse(this.#blame(only.query, why))
     else this.#suspects.unshift(...all)
+    this.#onTrial = this.#suspects.length > 0
     this.#worker = undefined
     this.#hasBegun = false
     this.#given = 0
@@ -128,6 +132,10 @@ export class GameThread {
     if (this.#underWay.size > 0) return
     const next = this.#suspects.shift()
     if (next) this.#send(next)
+    else {
+      this.#onTrial = false
+      for (const asked of this.#meanwhile.splice(0)) this.#send(asked)
+    }
   }
 }
 

@@ -15,6 +15,12 @@ declare module 'gamedig' {
     numplayers?: unknown
     players?: unknown
   }
-  export const GameDig: { query(query: Query): Promise<Answer> }
+  type Hear = (address: string, port: number, data: Buffer) => void
+  export class GameDig {
+    /** Inside of it; its socket is made when it is first needed, if there is none. */
+    readonly queryRunner: { udpSocket: { socket: import('node:dgram').Socket | null; callbacks: Set<Hear> } }
+    query(query: Query): Promise<Answer>
+    static query(query: Query): Promise<Answer>
+  }
   export const games: Record<string, unknown>
 }

@@ -1,9 +1,13 @@
 // Asks games how they are, through gamedig, which runs in a thread of its own: see gameThread.ts.
+import { createSocket, type Socket } from 'node:dgram'
+import { once } from 'node:events'
 import { parentPort } from 'node:worker_threads'
 import { GameDig } from 'gamedig'
 import { within } from '../../../shared/loop.ts'
 import type { Players } from '../shipMeter.ts'
 import type { GameAnswer, GameQuery } from './gameThread.ts'
+
+const mostBytes = 64 * 1_024 * 1_024
 
 parentPort?.on('message', async ({ id, ...query }: GameQuery) => {
   const answer: GameAnswer = await ask(query).then(
@@ -19,11 +23,39 @@ async function ask({ game, address, port, timeoutMs }: Omit<GameQuery, 'id'>): P
   const limits = { socketTimeout: timeoutMs, attemptTimeout: timeoutMs, maxRetries: 0 }
   const query = { type: game, host: address, port, givenPortOnly: true, ...limits }
   const late = (): Error => new Error(`no answer to the ${game} query within ${timeoutMs} ms`)
-  const asked = GameDig.query(query).catch((error: unknown) => {
-    throw plain(error, game, port)
+  const gamedig = new GameDig()
+  const socket = await ownSocket(gamedig)
+  const watched = setInterval(endWhenFull, 50)
+  try {
+    const asked = gamedig.query(query).catch((error: unknown) => {
+      throw plain(error, game, port)
+    })
+    return playersOf(await within(asked, timeoutMs + 250, late), game)
+  } finally {
+    clearInterval(watched)
+    socket.close()
+  }
+}
+
+/**
+ * For one query. Of its own accord gamedig has one for all, which others may share: a ship on the host's network that
+ * saw its port could take what other ships answer there.
+ */
+async function ownSocket({ queryRunner: { udpSocket } }: GameDig): Promise<Socket> {
+  const socket = createSocket('udp4')
+  socket.on('error', () => undefined)
+  socket.on('message', (data, { address, port }) => {
+    for (const hear of udpSocket.callbacks) hear(address, port, data)
   })
-  const answer = await within(asked, timeoutMs + 250, late)
-  return playersOf(answer, game)
+  socket.bind()
+  await once(socket, 'listening')
+  udpSocket.socket = socket
+  return socket
+}
+
+/** Answers without an end would be kept whole, outside of what a thread's own limits count. */
+function endWhenFull(): void {
+  if (process.memoryUsage().arrayBuffers > mostBytes) process.exit(1)
 }
 
 /** gamedig wraps what went wrong in several lines of what it tried. */

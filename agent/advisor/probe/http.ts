@@ -18,6 +18,10 @@ export function askHttp(path: string): Ask {
       })
       const timer = setTimeout(late, timeoutMs)
       request.once('error', (error) => reject(said(error, port)))
-      request.once('close', () => clearTimeout(timer))
+      request.once('close', () => {
+        clearTimeout(timer)
+        // An answer that takes the connection over, for instance, is neither an answer to Node nor an error.
+        reject(new Error(`HTTP port ${port} gave no answer to ${path}`))
+      })
     })
 }
