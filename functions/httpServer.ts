@@ -188,7 +188,7 @@ export class HttpServer {
 
 type ServerAnswer = Parameters<RequestListener>[1]
 
-const lingerMs = 2_000
+const lingerMs = 500
 
 function closeAfter(answer: ServerAnswer): void {
   if (!answer.headersSent) answer.shouldKeepAlive = false
