@@ -43,8 +43,16 @@ function fieldsOf(folder: string): string[] {
   return stat.slice(stat.lastIndexOf(')') + 2).split(' ')
 }
 
-/** Whether all its threads stand still: after SIGSTOP they do so one by one, some ms later on a busy machine. */
-export function standsStill(pid: number): boolean {
+const stopsWithinMs = 1_000
+const idle = new Int32Array(new SharedArrayBuffer(4))
+
+/** After SIGSTOP: all its threads do so one by one, some ms later on a busy machine. */
+export function untilStandsStill(pid: number): void {
+  const untilMs = performance.now() + stopsWithinMs
+  while (!standsStill(pid) && performance.now() < untilMs) Atomics.wait(idle, 0, 0, 1)
+}
+
+function standsStill(pid: number): boolean {
   try {
     const threads = readdirSync(`/proc/${pid}/task`)
     return threads.every((thread) => fieldsOf(`/proc/${pid}/task/${thread}`)[0] === 'T')

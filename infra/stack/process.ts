@@ -19,16 +19,13 @@ import {
   livingMark,
   type Mark,
   signalMarked,
-  standsStill,
   startTicksOf,
+  untilStandsStill,
   waitGone,
   writeMark,
 } from './leftover.ts'
 import type { Server } from './server.ts'
 import { lastLines, openLog } from './serverLog.ts'
-
-const stopsWithinMs = 1_000
-const idle = new Int32Array(new SharedArrayBuffer(4))
 
 /** Whether a server that ends by itself is started again; a function is told each time. */
 export type Revive = boolean | ((told: string) => void)
@@ -103,8 +100,7 @@ class OwnServer implements Server {
   pause(): void {
     if (this.#mark === undefined) return
     signalMarked(this.#mark, 'SIGSTOP')
-    const untilMs = performance.now() + stopsWithinMs
-    while (!standsStill(this.#mark.pid) && performance.now() < untilMs) Atomics.wait(idle, 0, 0, 1)
+    untilStandsStill(this.#mark.pid)
   }
 
   resume(): void {

@@ -6,6 +6,7 @@ import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { untilStandsStill } from '../../infra/stack/leftover.ts'
 import { startChild } from './child.ts'
 
 const java = [
@@ -111,6 +112,7 @@ export class ZooKeeperServer {
 
   pause(): void {
     this.#process?.kill('SIGSTOP')
+    if (this.#process?.pid) untilStandsStill(this.#process.pid)
   }
 
   resume(): void {
