@@ -40,6 +40,8 @@ import { queueTickets } from './tickets.ts'
 const pingMs = 10_000
 /** Characters that an agent may leave unread. */
 const mostUnread = 1_000_000
+/** For an agent to read what it was told last, such as that its host was removed. */
+const lastWordsMs = 1_000
 const noRestart = { policy: 'never', most: 1 } as const
 
 export function monitorService(stores: Stores, streams: AgentStreams) {
@@ -167,7 +169,7 @@ export function monitorService(stores: Stores, streams: AgentStreams) {
         // An agent that does not read would keep its stream, and what it is told, for as long as it likes.
         const end = () => {
           over.abort()
-          if (unread > 0) outgoing?.destroy()
+          setTimeout(() => unread > 0 && outgoing?.destroy(), lastWordsMs).unref()
         }
         const close = streams.open(me, {
           call: (event, data) => (unread > mostUnread ? end() : void write(event, data)),
