@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import type { Redis } from 'ioredis'
 import { suite } from 'uvu'
+import { redisKeys } from '../../../functions/stores/keys.ts'
 import { QuestionStore } from '../../../functions/stores/redis/questions.ts'
 import { connectRedis, connectSubscriber } from '../../../functions/stores/redis/redis.ts'
 import { SessionStore } from '../../../functions/stores/redis/sessions.ts'
@@ -90,7 +91,7 @@ test('whoever asks the scheduler hears its answer', async () => {
   const direct = connectSubscriber(server.address)
   const scheduler = new QuestionStore(redis, direct, log)
   const taken = scheduler.take(10_000, AbortSignal.timeout(20_000))
-  await until(async () => (await redis.exists('armada:question-listener')) === 1)
+  await until(async () => (await redis.exists(redisKeys.questionListener)) === 1)
   const question = { kind: 'advice' } as unknown as Question
   const answer = questions.ask(question, 15_000)
   const asked = await taken
