@@ -15,6 +15,7 @@ import { freshness } from './middleware/freshness.ts'
 import { gzip, isList } from './middleware/gzip.ts'
 import { idempotency } from './middleware/idempotency.ts'
 import { limitBody, maxBodyBytes, strangerBytes } from './middleware/json.ts'
+import { linger } from './middleware/linger.ts'
 import { methodsOf } from './middleware/methods.ts'
 import { onError, onNotFound } from './middleware/problems.ts'
 import { FailedLogins, limitRates, TokenRates } from './middleware/rates.ts'
@@ -133,6 +134,7 @@ export function createApp({
   const watch = watching(stores, desk)
   stores.tokens.table.onChange((name) => desk.endOf(name))
   const requests = { watch: meters, reads: logReads, proxyHops }
+  app.use(linger)
   app.use(identify(accessLog, requests))
   app.use(audit(stores.audit))
   app.use(literalPath)

@@ -37,6 +37,7 @@ function answer(c: Context<Env>, error: ArmadaError, more: Record<string, string
   const isAgones = c.req.method === 'POST' && c.req.path === agonesPath
   const problem = problemOf(error, c.get('requestId'))
   const { text, headers } = isAgones ? agonesProblemOf(error, problem.headers) : problem
+  headers.set('content-length', String(Buffer.byteLength(text)))
   return c.body(text, error.status, { ...Object.fromEntries(headers), ...more })
 }
 

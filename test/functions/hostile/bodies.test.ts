@@ -175,6 +175,32 @@ test('100 MB: 413 at once by its length, soon without one; 401 without a token; 
   assert.ok(median(took) < 2 * hardMs)
 })
 
+test('a slow sender whose body is refused unread may send to its end and then read the answer', async () => {
+  const piece = Buffer.alloc(128 * 1024, 0x20)
+  const slow = async (more: Record<string, string | number>) => {
+    const connection = await RawHttp.open(target.api.port)
+    const json = { 'content-type': 'application/json' }
+    await connection.send(head('POST', '/v1/ships', { ...json, ...more }))
+    const framed = Buffer.concat([
+      Buffer.from(`${piece.length.toString(16)}\r\n`),
+      piece,
+      Buffer.from('\r\n'),
+    ])
+    for (let sent = 0; sent < 24; sent++) {
+      assert.ok(
+        !connection.closed && (await connection.send('content-length' in more ? piece : framed)),
+        `${sent}`,
+      )
+      await delay(50)
+    }
+    isProblem(await connection.answer(), 413, JSON.stringify(more))
+    connection.close()
+  }
+  const length = { 'content-length': 24 * piece.length }
+  const chunked = { 'transfer-encoding': 'chunked' }
+  await Promise.all([length, chunked].flatMap((body) => [slow(body), slow({ ...body, connection: 'close' })]))
+})
+
 test('Expect: 100-continue: a body that is too large is not asked for', async () => {
   const headers = { 'content-type': 'application/json', expect: '100-continue' }
   const large = await askOnce(

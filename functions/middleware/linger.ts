@@ -1,0 +1,47 @@
+// An answer that does not wait for the whole request: the rest is read and dropped before the answer ends. Closed
+// earlier, a client that is still sending would find a broken connection where the answer is (RFC 9112, 9.6).
+import type { IncomingMessage } from 'node:http'
+import type { HttpBindings } from '@hono/node-server'
+import type { MiddlewareHandler } from 'hono'
+import type { Env } from './authenticate.ts'
+
+/** A sender that stands still for some seconds gets its answer too. */
+const lingerMs = 10_000
+/** Four times the largest body that is ever read. */
+const mostBytes = 8 * 1024 * 1024
+
+export const linger: MiddlewareHandler<Env> = async (c, next) => {
+  await next()
+  const { incoming } = (c.env ?? {}) as Partial<HttpBindings>
+  if (incoming && !incoming.complete) c.res = new Response(withRest(c.res.body, incoming), c.res)
+}
+
+/** The answer itself goes out at once. */
+function withRest(answer: ReadableStream<Uint8Array> | null, incoming: IncomingMessage): ReadableStream {
+  return ReadableStream.from(
+    (async function* () {
+      if (answer) yield* answer
+      await restOf(incoming)
+    })(),
+  )
+}
+
+/** Resolves when everything has arrived, or more or later than is waited for. */
+function restOf(incoming: IncomingMessage): Promise<void> {
+  return new Promise((resolve) => {
+    if (incoming.complete || incoming.destroyed) return resolve()
+    const timer = setTimeout(resolve, lingerMs)
+    let bytes = 0
+    // Whoever began to read it keeps what comes.
+    incoming.removeAllListeners('data')
+    incoming.on('data', (chunk: Buffer) => {
+      bytes += chunk.length
+      if (bytes > mostBytes) resolve()
+    })
+    incoming.once('close', () => {
+      clearTimeout(timer)
+      resolve()
+    })
+    incoming.resume()
+  })
+}
