@@ -55,7 +55,11 @@ export interface StopOptions {
 
 export class HttpServer {
   readonly #server: Server | TlsServer
-  readonly #underWay = new Set<ServerAnswer>()
+  /**
+   * By connection. Not one Set of them all: V8 keeps a table that a Set has outgrown together with the next one, and so
+   * on, until it collects old memory. Half of all answers stood in one of those, and outlived their requests by seconds.
+   */
+  readonly #underWay = new Map<Socket, ServerAnswer[]>()
   readonly #log: Log
   #stopping = false
   #dropped = 0
@@ -119,7 +123,7 @@ export class HttpServer {
   async stop({ delayMs, limitMs, onClosed }: StopOptions): Promise<void> {
     const closed = once(this.#server, 'close')
     this.#stopping = true
-    for (const answer of this.#underWay) closeAfter(answer)
+    for (const answers of this.#underWay.values()) answers.forEach(closeAfter)
     // Also without a delay: what has reached this machine by now is read before idle connections are closed.
     await sleep(Math.max(delayMs, 20))
     this.#server.close()
@@ -139,14 +143,15 @@ export class HttpServer {
 
   #watch(): void {
     const server = this.#server
-    server.prependListener('request', (_, answer: ServerAnswer) => {
+    server.prependListener('request', ({ socket }: IncomingMessage, answer: ServerAnswer) => {
       if (this.#stopping) closeAfter(answer)
-      this.#underWay.add(answer)
-      answer.once('close', () => this.#underWay.delete(answer))
+      const answers = this.#underWay.get(socket) ?? this.#begin(socket)
+      answers.push(answer)
+      answer.once('close', () => answers.splice(answers.indexOf(answer), 1))
     })
     // Nothing has moved for a while: a stream may be silent, but who does not read what was sent is let go.
     server.on('timeout', (socket: Socket) => {
-      const isWaiting = [...this.#underWay].some((answer) => answer.socket === socket)
+      const isWaiting = this.#underWay.get(socket)?.some((answer) => answer.socket === socket)
       if (!isWaiting || socket.writableLength > 0) socket.destroy()
     })
     // A body that its length alone rules out is not even asked for.
@@ -154,9 +159,10 @@ export class HttpServer {
       if (!(Number(request.headers['content-length']) > maxBodyBytes)) answer.writeContinue()
       server.emit('request', request, answer)
     })
-    server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
       const isSilent = error.code === 'ECONNRESET' || !socket.writable
-      const hasBegun = [...this.#underWay].some((answer) => answer.socket === socket && answer.headersSent)
+      const answers = this.#underWay.get(socket)
+      const hasBegun = answers?.some((answer) => answer.socket === socket && answer.headersSent)
       if (isSilent || hasBegun) return void socket.destroy()
       this.#refuse(socket, whatIsWrong(error))
     })
@@ -167,6 +173,13 @@ export class HttpServer {
       if (this.#dropped++ % 1_000 === 0)
         this.#log.warn({ dropped: this.#dropped }, 'connections are turned away: there are too many')
     })
+  }
+
+  #begin(socket: Socket): ServerAnswer[] {
+    const answers: ServerAnswer[] = []
+    this.#underWay.set(socket, answers)
+    socket.once('close', () => this.#underWay.delete(socket))
+    return answers
   }
 
   #refuse(socket: Duplex, error: ArmadaError): void {

@@ -131,8 +131,6 @@ export class Lanes {
   readonly #stores: Pick<Stores, 'ships' | 'hosts' | 'samples' | 'apiServers'>
   readonly #lanes = new Map<string, Lane>()
   readonly #names = new WeakMap<Want, string>()
-  /** Records that are newer than memory: those that this ApiServer wrote or met just now. */
-  readonly #late = new Map<string, Row<Ship>>()
   readonly #inUse = new Map<string, number>()
   /** Ships that changed, in order; places run on while old ones go. */
   #fresh: string[] = []
@@ -142,8 +140,7 @@ export class Lanes {
   constructor(stores: Pick<Stores, 'ships' | 'hosts' | 'samples' | 'apiServers'>) {
     this.#stores = stores
     stores.ships.table.onChange((id, after, before) => {
-      const late = this.#late.get(id)
-      if (late && (!after || after.revision >= late.revision)) this.#late.delete(id)
+      carryOver(before, after)
       this.#count(before?.value, -1)
       this.#count(after?.value, 1)
       if (after && (after.value.state === 'Ready' || after.value.state === 'Allocated')) this.again([id])
@@ -170,13 +167,14 @@ export class Lanes {
 
   /** The newest record that is known. */
   row(id: string): Row<Ship> | undefined {
-    return this.#late.get(id) ?? this.#stores.ships.table.get(id)
+    const shown = this.#stores.ships.table.get(id)
+    return shown?.newer ?? shown
   }
 
   /** Learns of a record that memory may not show yet. */
   note(row: Row<Ship>): void {
-    const { id } = row.value
-    if ((this.row(id)?.revision ?? 0) < row.revision) this.#late.set(id, row)
+    const shown = this.#stores.ships.table.get(row.value.id)
+    if (shown && (shown.newer ?? shown).revision < row.revision) shown.newer = row
   }
 
   /** These may be had (again): every lane looks at them anew. */
@@ -239,9 +237,9 @@ export class Lanes {
     const isOwn = want.priorities.length > 0 ? () => true : ownership(me, this.#stores.apiServers.names())
     const hosts = new Map<string | null, HostShelves>()
     let seen = 0
-    for (const { value } of index.walk({ fleet, state })) {
+    for (const row of index.walk({ fleet, state })) {
       if (++seen % mostAtOnce === 0) yield
-      const ship = this.#late.get(value.id)?.value ?? value
+      const ship = (row.newer ?? row).value
       if (!suits(want, ship)) continue
       const at = hosts.get(ship.host) ?? this.#shelvesOf(ship)
       hosts.set(ship.host, at)
@@ -270,6 +268,14 @@ export class Lanes {
     if (use > 0) this.#inUse.set(ship.host, use)
     else this.#inUse.delete(ship.host)
   }
+}
+
+/** What is known ahead of memory stays so until memory shows it. */
+function carryOver(before: Row<Ship> | undefined, after: Row<Ship> | undefined): void {
+  const newer = before?.newer
+  if (!before || !newer) return
+  before.newer = undefined
+  if (after && after.revision < newer.revision) after.newer = newer
 }
 
 export function suits({ selector, fleets }: Want, ship: Ship): boolean {

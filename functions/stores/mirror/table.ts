@@ -7,6 +7,8 @@ export interface Row<T> {
   value: T
   /** Revision of the store at the record's last change. */
   revision: number
+  /** The record as it stands by now, where that is known ahead of memory. */
+  newer?: Row<T> | undefined
 }
 
 /** `revision` is that of the change, or of the listing that showed the record gone. */
