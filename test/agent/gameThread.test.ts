@@ -143,7 +143,10 @@ test('each query has a socket of its own, which nobody else can bind', async () 
   game.on('message', (_, { port }) => {
     ports.push(port)
     const thief = createSocket({ type: 'udp4', reuseAddr: true })
-    thief.on('error', (error: NodeJS.ErrnoException) => taken.push(error.code ?? ''))
+    thief.on('error', (error: NodeJS.ErrnoException) => {
+      taken.push(error.code ?? '')
+      thief.close()
+    })
     thief.bind(port, '0.0.0.0', () => thief.close())
   })
   game.bind(0, '127.0.0.1')

@@ -9,7 +9,7 @@ const test = suite('runner')
 // Not among the sources, which another test looks at meanwhile, but where packages are found.
 const folder = join('.armada', `probe-${process.pid}`)
 
-function outcomeOf(body: string): { line: string; status: number | null } {
+function outcomeOf(body: string, env: NodeJS.ProcessEnv = {}): { line: string; status: number | null } {
   mkdirSync(folder, { recursive: true })
   writeFileSync(
     join(folder, 'probe.test.ts'),
@@ -18,9 +18,7 @@ function outcomeOf(body: string): { line: string; status: number | null } {
   const { stdout, status } = spawnSync(
     process.execPath,
     ['--import', 'tsx', 'test/run.ts', join(folder, 'probe.test.ts')],
-    {
-      encoding: 'utf8',
-    },
+    { encoding: 'utf8', env: { ...process.env, ...env } },
   )
   return { line: stdout.trim().split('\n').at(-1) ?? '', status }
 }
@@ -39,6 +37,11 @@ test('a suite that is never run has failed', () => {
 test('a before that throws fails the file', () => {
   const body = `test.before(() => { throw new Error('no') })\ntest('a', () => {})\ntest.run()`
   assert.equal(outcomeOf(body).status, 1)
+})
+
+test('a file that does not end has failed, whatever it has passed', () => {
+  const body = `test('a', () => { setInterval(() => {}, 1_000) })\ntest.run()`
+  assert.deepEqual(outcomeOf(body, { FILE_LIMIT_MS: '10000' }), { line: '1 passed, 1 failed', status: 1 })
 })
 
 test('a run of no files has failed', () => {

@@ -79,12 +79,13 @@ export class GameThread {
   #start(): Worker {
     const worker = new Worker(program, { resourceLimits: memory })
     let why = 'it took too long'
-    worker.unref()
     worker.on('message', (answer: GameAnswer) => this.#hear(answer))
     worker.on('error', (error) => {
       why = messageOf(error)
     })
     worker.on('exit', () => this.#ended(why))
+    // Last: whoever listens keeps the process up again.
+    worker.unref()
     return worker
   }
 
