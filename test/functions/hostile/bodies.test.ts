@@ -29,6 +29,8 @@ test.after(() => target?.stop())
 const array = (count: number, entry: string) => `[${Array(count).fill(entry).join(',')}]`
 const object = (count: number, value = '1') =>
   `{${Array.from({ length: count }, (_, i) => `"_${i.toString(36)}":${value}`).join(',')}}`
+const framedAsChunk = (piece: Buffer) =>
+  Buffer.concat([Buffer.from(`${piece.length.toString(16)}\r\n`), piece, Buffer.from('\r\n')])
 const reportWith = (part: string) => `{"changes":[],"holdings":null,"host":null,"ships":[],${part}}`
 
 /** name, who sends it, where, what; each is refused with 400. */
@@ -136,7 +138,7 @@ test('bodies of other types: 415', async () => {
 test('100 MB: 413 at once by its length, soon without one; 401 without a token; memory stays', async () => {
   const peakMiB = target.api.peakMiB
   const chunk = Buffer.alloc(64 * 1024, 0x20)
-  const framed = Buffer.concat([Buffer.from(`${chunk.length.toString(16)}\r\n`), chunk, Buffer.from('\r\n')])
+  const framed = framedAsChunk(chunk)
   const took: number[] = []
   async function pour(start: string, piece: Buffer, status: number): Promise<void> {
     const connection = await RawHttp.open(target.api.port)
@@ -181,16 +183,9 @@ test('a slow sender whose body is refused unread may send to its end and then re
     const connection = await RawHttp.open(target.api.port)
     const json = { 'content-type': 'application/json' }
     await connection.send(head('POST', '/v1/ships', { ...json, ...more }))
-    const framed = Buffer.concat([
-      Buffer.from(`${piece.length.toString(16)}\r\n`),
-      piece,
-      Buffer.from('\r\n'),
-    ])
+    const next = 'content-length' in more ? piece : framedAsChunk(piece)
     for (let sent = 0; sent < 24; sent++) {
-      assert.ok(
-        !connection.closed && (await connection.send('content-length' in more ? piece : framed)),
-        `${sent}`,
-      )
+      assert.ok(!connection.closed && (await connection.send(next)), `${sent}`)
       await delay(50)
     }
     isProblem(await connection.answer(), 413, JSON.stringify(more))
