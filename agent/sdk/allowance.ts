@@ -1,25 +1,38 @@
 // How fast one ship may speak, so that it cannot keep the agent from the others.
 import { SdkError } from './sdkError.ts'
 
-const perSecond = 100
-const burst = 500
+export interface Pace {
+  /** In the long run. */
+  perSecond: number
+  burst: number
+}
+
+/** Whoever calls too often hears of it so late: as few calls as may be under way make few refusals. */
+export const heldMs = 1_000
+
+const callPace = { perSecond: 100, burst: 500 }
 
 export class Allowance {
+  readonly #pace: Pace
   #fullAtMs = 0
 
-  /** @throws SdkError when the ship has called too often. */
-  take(nowMs = performance.now()): void {
-    const refusal = this.refusal(nowMs)
-    if (refusal) throw refusal
+  constructor(pace: Pace = callPace) {
+    this.#pace = pace
   }
 
-  /** Takes, or tells why not. */
-  refusal(nowMs = performance.now()): SdkError | undefined {
+  /** @returns whether there was one left. */
+  take(nowMs = performance.now()): boolean {
+    const { perSecond, burst } = this.#pace
     const nextMs = Math.max(nowMs, this.#fullAtMs) + 1_000 / perSecond
-    if (nextMs - nowMs > (burst * 1_000) / perSecond) {
-      return new SdkError('RESOURCE_EXHAUSTED', `a ship may make ${perSecond} calls a second in the long run`)
-    }
+    if (nextMs - nowMs > (burst * 1_000) / perSecond) return false
     this.#fullAtMs = nextMs
-    return undefined
+    return true
   }
+}
+
+export function tooOften(): SdkError {
+  return new SdkError(
+    'RESOURCE_EXHAUSTED',
+    `a ship may make ${callPace.perSecond} calls a second in the long run`,
+  )
 }

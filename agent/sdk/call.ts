@@ -60,11 +60,12 @@ export class Call {
     this.#end({ 'grpc-status': '0' })
   }
 
-  fail(error: unknown): void {
+  /** @param lateMs so late the caller hears of it; until then nothing more of the call is taken or read. */
+  fail(error: unknown, lateMs = 0): void {
     const { code, message } = SdkError.from(error)
     // Half of a character cannot be encoded.
     const words = Buffer.from(message.slice(0, mostWords)).toString()
-    this.#end({ 'grpc-status': String(codes[code].number), 'grpc-message': encodeURI(words) })
+    this.#end({ 'grpc-status': String(codes[code].number), 'grpc-message': encodeURI(words) }, lateMs)
   }
 
   onClose(listener: () => void): void {
@@ -98,9 +99,16 @@ export class Call {
     )
   }
 
-  #end(trailers: Record<string, string>): void {
+  #end(trailers: Record<string, string>, lateMs = 0): void {
     if (this.#isOver) return
     this.#isOver = true
+    if (lateMs > 0) {
+      this.#stream.pause()
+      setTimeout(() => this.#close(trailers), lateMs).unref()
+    } else this.#close(trailers)
+  }
+
+  #close(trailers: Record<string, string>): void {
     if (isGone(this.#stream)) return
     this.#stream.once('wantTrailers', () => {
       if (isGone(this.#stream)) return

@@ -1,6 +1,7 @@
 // The SDK over gRPC: fed with the connections of the ships' networks, each of which is of one ship.
 import { performServerHandshake, type ServerHttp2Session } from 'node:http2'
 import type { Socket } from 'node:net'
+import { heldMs, tooOften } from './allowance.ts'
 import { Call, isGrpc } from './call.ts'
 import { gameServerOf } from './gameServer.ts'
 import type { Speaker } from './method.ts'
@@ -53,7 +54,7 @@ function serving(rpc: Rpc): Serve {
   if (!method) throw new Error(`nobody serves ${rpc.service}/${rpc.name}`)
   return (call, speaker) => {
     const answer = async (message: Buffer) => {
-      speaker.allowance.take()
+      if (!speaker.allowance.take()) return call.fail(tooOften(), heldMs)
       call.end(rpc.encode(await method.run(speaker, rpc.decode(message))))
     }
     one(call, (message) => answer(message).catch((error: unknown) => call.fail(error)))
@@ -62,10 +63,7 @@ function serving(rpc: Rpc): Serve {
 
 /** What they say is nothing: they are not even decoded. */
 function pings(call: Call, { line, allowance }: Speaker): void {
-  const take = () => {
-    allowance.take()
-    line.ping()
-  }
+  const take = () => (allowance.take() ? line.ping() : call.fail(tooOften(), heldMs))
   call.read(take, () => call.end(nothing))
 }
 
@@ -74,7 +72,7 @@ const nothing = Buffer.alloc(0)
 function watch({ encode }: Rpc): Serve {
   return (call, { line, probe, allowance }) => {
     const begin = async () => {
-      allowance.take()
+      if (!allowance.take()) return call.fail(tooOften(), heldMs)
       const first = await line.self()
       const show = (self: typeof first) => call.write(encode(gameServerOf(self, probe)))
       call.onClose(line.watch(show))

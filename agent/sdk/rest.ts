@@ -1,6 +1,7 @@
 // The SDK over REST, as gRPC's gateway gives it: one server for all ships, told by the connection which it is.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import { heldMs, tooOften } from './allowance.ts'
 import { gameServerOf } from './gameServer.ts'
 import type { Message, Speaker } from './method.ts'
 import { methods } from './methods.ts'
@@ -9,7 +10,6 @@ import { codes, SdkError } from './sdkError.ts'
 const idleMs = 30_000
 const mostBodyBytes = 65_536
 const mostUnreadBytes = 1_000_000
-const heldMs = 1_000
 const pieceBytes = 1_024
 
 export class RestSide {
@@ -22,8 +22,7 @@ export class RestSide {
     this.#server = createServer({ maxHeaderSize: 8_192, keepAliveTimeout: idleMs }, (request, response) => {
       const speaker = this.#speakers.get(request.socket)
       if (!speaker || this.#spent.has(request.socket)) return void request.socket.destroy()
-      const tooMany = speaker.allowance.refusal()
-      if (tooMany) return this.#hold(request.socket, () => refuse(response, tooMany))
+      if (!speaker.allowance.take()) return this.#hold(request.socket, () => refuse(response, tooOften()))
       this.#answer(speaker, request, response).catch((error: unknown) => refuse(response, error))
     })
     this.#server.on('clientError', (_, socket) => socket.destroy())
@@ -36,7 +35,6 @@ export class RestSide {
     inPieces(socket)
   }
 
-  /** Whoever calls too often is let wait, and hears it then: as few connections as a ship may have make few refusals. */
   #hold(socket: Socket, refuseIt: () => void): void {
     this.#spent.add(socket)
     setTimeout(refuseIt, heldMs).unref()

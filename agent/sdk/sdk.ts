@@ -4,25 +4,18 @@
 // - A ship has one booth, from the moment its container runs until it leaves. Others cost nothing.
 // - A connection is of the ship in whose network it was accepted, so that a ship reaches only itself.
 // - One ship cannot keep the agent from the others: its connections, calls, waiting words and sizes have bounds.
-import type { Server, Socket } from 'node:net'
 import type { Client } from '../../shared/api/client.ts'
 import { messageOf } from '../../shared/errors.ts'
-import { backoffMs, sleep } from '../../shared/loop.ts'
 import { speaksSdk } from '../../shared/model/blueprint.ts'
 import type { Grant } from '../../shared/model/grant.ts'
 import { ShipSelf, type Word } from '../../shared/model/word.ts'
 import { Lanes } from '../lanes.ts'
 import { type Aboard, about, keyOf, type ShipAttempt } from '../roster.ts'
-import { usualPorts } from '../sdkPorts.ts'
 import { Allowance } from './allowance.ts'
-import { speakGrpc } from './grpc.ts'
 import { Line } from './line.ts'
-import { listenHere, listenInside } from './netns.ts'
-import { isFromContainer } from './peer.ts'
 import { type PulseOptions, Pulses } from './pulses.ts'
 import { RestSide } from './rest.ts'
-
-const mostConnections = 32
+import { serveShip } from './sockets.ts'
 
 export interface SdkOptions extends PulseOptions {
   api: Client
@@ -94,64 +87,12 @@ export class Sdk {
     const failed = (error: unknown) => log.error({ ship: grant.ship, error: messageOf(error) }, 'SDK failed')
     // Outside of the change that is being told, so that its other listeners hear of it first.
     queueMicrotask(() => {
-      this.#serve(entry, line, signal).catch(failed)
+      const speaker = { line, probe: grant.spec.probe, allowance: new Allowance() }
+      serveShip(entry, speaker, { rest: this.#rest, openings: this.#openings, log }, signal).catch(failed)
       const { probe } = grant.spec
       if (probe.type !== 'sdk') return
       this.#pulses.keep({ entry, probe, line, startedHere }, signal)
     })
-  }
-
-  /** Listens in the ship's network until the ship leaves; tried again when the helper fails. */
-  async #serve(entry: Aboard, line: Line, signal: AbortSignal): Promise<void> {
-    const { ship } = entry.grant
-    const speaker = { line, probe: entry.grant.spec.probe, allowance: new Allowance() }
-    const sockets = new Set<Socket>()
-    const { spec } = entry.grant
-    const ports = entry.sdkPorts ?? usualPorts
-    const begin = (socket: Socket, port: number) => {
-      if (port === ports.rest) this.#rest.connected(socket, speaker)
-      else speakGrpc(socket, speaker)
-    }
-    const accept = (server: Server, port: number) => {
-      server.maxConnections = mostConnections
-      // Too few file descriptors for a connection, for instance.
-      server.on('error', (error) =>
-        this.#options.log.warn({ ship, error: messageOf(error) }, 'SDK: no connection'),
-      )
-      server.on('connection', (socket) => {
-        sockets.add(socket)
-        socket.on('error', () => socket.destroy()).once('close', () => sockets.delete(socket))
-        if (spec.network !== 'host') return begin(socket, port)
-        isFromContainer(entry.pid, socket).then(
-          (isOwn) => (isOwn ? begin(socket, port) : socket.destroy()),
-          () => socket.destroy(),
-        )
-      })
-    }
-    const container = { pid: entry.pid, containerId: entry.containerId ?? '' }
-    for (let failures = 0; !signal.aborted; failures++) {
-      try {
-        const wanted = [ports.grpc, ports.rest]
-        const servers =
-          spec.network === 'host'
-            ? await listenHere(wanted, accept)
-            : await this.#openings.run(() => listenInside(container, wanted, accept))
-        signal.addEventListener('abort', () => {
-          for (const server of servers) server.close()
-          for (const socket of sockets) socket.destroy()
-        })
-        if (signal.aborted) for (const server of servers) server.close()
-        this.#options.log.debug({ ship }, 'its SDK is served')
-        return
-      } catch (error) {
-        if (signal.aborted) return
-        this.#options.log.warn(
-          { ship, error: messageOf(error) },
-          'its SDK cannot be served yet; trying again',
-        )
-        await sleep(200 + backoffMs(failures, 200, 10_000), signal)
-      }
-    }
   }
 
   #taken(of: Grant, { say }: Word): void {

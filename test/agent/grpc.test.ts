@@ -211,6 +211,26 @@ test('a flood of pings ends with its status, and is not read on', async () => {
   assert.ok(pings - before <= 510, `${pings - before} were taken`)
 })
 
+test('a flood of calls: those beyond what a ship may are answered late, so that they stay few', async () => {
+  const other = connect(address())
+  const one = () => {
+    const path = `${sdk}/GetGameServer`
+    const stream = other.request({ ':method': 'POST', ':path': path, 'content-type': 'application/grpc' })
+    stream.end(framed(''))
+    return said(stream)
+  }
+  await once(other, 'remoteSettings')
+  const answers = await Promise.all(Array.from({ length: 500 }, one))
+  assert.ok(answers.every(({ status }) => status === '0'))
+  const beganMs = performance.now()
+  const late = await Promise.all(Array.from({ length: 30 }, one))
+  const refused = late.filter(({ status }) => status === '8')
+  assert.ok(refused.length > 0, 'nothing is refused')
+  assert.ok(performance.now() - beganMs >= 1_000, 'refused at once')
+  assert.is((await one()).status, '0')
+  other.destroy()
+})
+
 test('who watches and does not read is sent away, and forgotten', async () => {
   const other = connect(address())
   const headers = { ':method': 'POST', ':path': `${sdk}/WatchGameServer`, 'content-type': 'application/grpc' }

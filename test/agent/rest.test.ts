@@ -17,9 +17,9 @@ let looks = 0
 
 /** Tells how many calls it looked at. */
 class CountedAllowance extends Allowance {
-  override refusal(nowMs?: number) {
+  override take(nowMs?: number) {
     looks++
-    return super.refusal(nowMs)
+    return super.take(nowMs)
   }
 }
 

@@ -6,6 +6,7 @@ export const agonesGamePackages = ['@google-cloud/agones-sdk'] as const
 /** Runs inside the container. POST / takes `{do, args}` and gives `{gave, ms}` or `{code, message}`. */
 export const agonesGame = `
 const http = require('node:http')
+const net = require('node:net')
 const AgonesSDK = require('@google-cloud/agones-sdk')
 const sdk = new AgonesSDK()
 const seen = []
@@ -27,6 +28,19 @@ const own = {
     const results = await Promise.allSettled(Array.from({ length: calls }, () => sdk.getGameServer()))
     const done = results.filter((one) => one.status === 'fulfilled').length
     return { done, refused: results.filter((one) => one.reason?.code === 8).length }
+  },
+  /** How many connections could be opened, one after the other, until one was refused. */
+  storm: async (most) => {
+    const port = Number(process.env.AGONES_SDK_HTTP_PORT)
+    for (let opened = 0; opened < most; opened++) {
+      const socket = net.connect(port, '127.0.0.1')
+      const isOpen = await new Promise((told) => {
+        socket.once('connect', () => told(true)).on('error', () => told(false))
+      })
+      socket.destroy()
+      if (!isOpen) return opened
+    }
+    return most
   },
   restWatch: async (count) => {
     const answer = await fetch('http://localhost:' + process.env.AGONES_SDK_HTTP_PORT + '/watch/gameserver')
