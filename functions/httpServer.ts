@@ -23,6 +23,7 @@ import type { Log } from '../shared/log.ts'
 import { sleep } from '../shared/loop.ts'
 import type { Certificate } from './certificate.ts'
 import { maxBodyBytes } from './middleware/json.ts'
+import { restOf } from './middleware/linger.ts'
 import { problemOf } from './middleware/problems.ts'
 import type { PlainHandler } from './services/plain/plainWay.ts'
 
@@ -193,15 +194,11 @@ export class HttpServer {
     this.#log.info({ requestId, address, status: error.status, error: error.message }, 'refused unread')
     socket.on('error', () => undefined)
     socket.end(`HTTP/1.1 ${error.status} ${STATUS_CODES[error.status]}\r\n${lines}\r\n${text}`)
-    // Closed at once, the answer would be lost on a client that is still sending.
-    socket.resume()
-    setTimeout(() => socket.destroy(), lingerMs).unref()
+    void restOf(socket).then(() => socket.destroy())
   }
 }
 
 type ServerAnswer = Parameters<RequestListener>[1]
-
-const lingerMs = 500
 
 function closeAfter(answer: ServerAnswer): void {
   if (!answer.headersSent) answer.shouldKeepAlive = false

@@ -1,6 +1,6 @@
 // An answer that does not wait for the whole request: the rest is read and dropped before the answer ends. Closed
 // earlier, a client that is still sending would find a broken connection where the answer is (RFC 9112, 9.6).
-import type { IncomingMessage } from 'node:http'
+import type { Readable } from 'node:stream'
 import type { HttpBindings } from '@hono/node-server'
 import type { MiddlewareHandler } from 'hono'
 import type { Env } from './authenticate.ts'
@@ -17,7 +17,7 @@ export const linger: MiddlewareHandler<Env> = async (c, next) => {
 }
 
 /** The answer itself goes out at once. */
-function withRest(answer: ReadableStream<Uint8Array> | null, incoming: IncomingMessage): ReadableStream {
+function withRest(answer: ReadableStream<Uint8Array> | null, incoming: Readable): ReadableStream {
   return ReadableStream.from(
     (async function* () {
       if (answer) yield* answer
@@ -26,22 +26,22 @@ function withRest(answer: ReadableStream<Uint8Array> | null, incoming: IncomingM
   )
 }
 
-/** Resolves when everything has arrived, or more or later than is waited for. */
-function restOf(incoming: IncomingMessage): Promise<void> {
+/** Resolves when everything has come, or more or later than is waited for. */
+export function restOf(stream: Readable): Promise<void> {
   return new Promise((resolve) => {
-    if (incoming.complete || incoming.destroyed) return resolve()
-    const timer = setTimeout(resolve, lingerMs)
+    if (stream.readableEnded || stream.destroyed) return resolve()
+    const timer = setTimeout(end, lingerMs)
     let bytes = 0
     // Whoever began to read it keeps what comes.
-    incoming.removeAllListeners('data')
-    incoming.on('data', (chunk: Buffer) => {
+    stream.removeAllListeners('data')
+    stream.on('data', (chunk: Buffer) => {
       bytes += chunk.length
-      if (bytes > mostBytes) resolve()
+      if (bytes > mostBytes) end()
     })
-    incoming.once('close', () => {
+    stream.once('close', end).resume()
+    function end(): void {
       clearTimeout(timer)
       resolve()
-    })
-    incoming.resume()
+    }
   })
 }
