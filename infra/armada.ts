@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util'
 import { connect } from '../shared/api/client.ts'
 import { ArmadaError, messageOf } from '../shared/errors.ts'
 import { version } from '../shared/version.ts'
+import { adviceOf } from './advice.ts'
 import { type Command, options } from './command.ts'
 import { commands } from './commands.ts'
 
@@ -112,8 +113,6 @@ function help(): string {
 }
 
 main(process.argv.slice(2)).catch((error) => {
-  const issues = error instanceof ArmadaError ? (error.issues ?? []).slice(1) : []
-  const more = issues.map(({ path, message }) => `\n  ${path ? `${path}: ` : ''}${message}`).join('')
-  process.stderr.write(`${messageOf(error)}${more}\n`)
+  process.stderr.write(`${error instanceof ArmadaError ? adviceOf(error) : messageOf(error)}\n`)
   process.exitCode = 1
 })

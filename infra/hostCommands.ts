@@ -1,5 +1,5 @@
 // The commands of the CLI about hosts.
-import { allOf, answerOf } from '../shared/api/client.ts'
+import { allOf, answerOf, type Client } from '../shared/api/client.ts'
 import type { HostView } from '../shared/model/host.ts'
 import { type Commands, wholeNumber } from './command.ts'
 import { labelChanges, labelText, selected } from './labels.ts'
@@ -59,7 +59,7 @@ export const hostCommands: Commands = {
     async run(client, [host = ''], { reason = '', deadline = '3600' }) {
       const json = { reason, deadlineSeconds: wholeNumber('deadline', deadline) }
       const data = await answerOf(client.v1.hosts[':host'].drain.$post({ param: { host }, json }))
-      return { text: hostTable([data]), data }
+      return { text: `${hostTable([data])}${await nowhereToGo(client, data)}`, data }
     },
   },
   'remove-host': {
@@ -81,6 +81,17 @@ export const hostCommands: Commands = {
       return { text: `${data.token}\n(good until ${data.expiresAt}, for the host "${host}" only)`, data }
     },
   },
+}
+
+/** Ships that are not in use are stopped at once, wherever they may go. */
+async function nowhereToGo(client: Client, { ships }: HostView): Promise<string> {
+  const fieldSelector = 'state=Online'
+  const hosts = await allOf(
+    (page) => client.v1.hosts.$get({ query: { ...page, fieldSelector } }),
+    ({ hosts }) => hosts,
+  )
+  if (ships === 0 || hosts.some(({ cordon }) => !cordon)) return ''
+  return '\nNo other host takes ships now: those that leave it wait until one does. `armada uncordon` ends the drain.'
 }
 
 function hostTable(hosts: readonly HostView[]): string {

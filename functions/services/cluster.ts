@@ -2,7 +2,7 @@
 import * as routes from '../../shared/api/cluster.ts'
 import { messageOf } from '../../shared/errors.ts'
 import { within } from '../../shared/loop.ts'
-import { allocatableOf } from '../../shared/model/host.ts'
+import { allocatableOf, ordersOf } from '../../shared/model/host.ts'
 import { heldBy } from '../../shared/model/resize.ts'
 import { type Resources, sumOf } from '../../shared/model/resources.ts'
 import { isAboard } from '../../shared/model/shipState.ts'
@@ -33,13 +33,16 @@ export function clusterService(stores: Stores, version: string, stopping?: Abort
       const inState = (state: string) => views?.filter((host) => host.state === state).length ?? 0
       const counts = { online: inState('Online'), degraded: inState('Degraded'), silent: inState('Silent') }
       const { revision, staleMs } = mirror
+      const all = [...hosts.table.rows()].map(([, { value }]) => value)
+      const unfit = new Set(views?.filter(({ state }) => state !== 'Online').map(({ id }) => id))
+      const open = all.filter((host) => !ordersOf(host).cordon && !unfit.has(host.id))
       return c.json(
         {
           hosts: views ? counts : null,
           ships: ships.index.counts(),
           fleets: fleetsAtAGlance(),
-          capacity: sumOf([...hosts.table.rows()].map(([, { value }]) => value.capacity)),
-          allocatable: sumOf([...hosts.table.rows()].map(([, { value }]) => allocatableOf(value))),
+          capacity: sumOf(all.map(({ capacity }) => capacity)),
+          allocatable: sumOf(open.map(allocatableOf)),
           used: sumOf(aboard()),
           queueDepth,
           stormBrake: notices.stormBrake,

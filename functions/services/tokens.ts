@@ -77,7 +77,7 @@ function past(): ArmadaError {
 function taken(name: string): ArmadaError {
   return new ArmadaError(
     'conflict',
-    `There is a token "${name}" already. POST /v1/tokens/${name}/rotate gives it a new secret; DELETE revokes it.`,
+    `There is a token "${name}" already. POST /v1/tokens/${name}/rotate gives it a new secret.`,
   )
 }
 

@@ -40,7 +40,9 @@ export const Cluster = z
       ready: z.int().describe('Ships of fleets that are Ready, Reserved or Allocated'),
     }),
     capacity: Sum.describe('Of all hosts'),
-    allocatable: Sum.describe('Of all hosts, what ships may ask for: capacity × overcommit − reserved'),
+    allocatable: Sum.describe(
+      'Of the hosts that take new ships (Online, not cordoned), what ships may ask for: capacity × overcommit − reserved',
+    ),
     used: Sum.describe('Requested by the ships aboard'),
     queueDepth: z.int().nullable().describe('Entries in the scheduler queue; null when it cannot be read'),
     stormBrake: z

@@ -56,6 +56,31 @@ test('hosts, ships, fleets and what they take are summed up', async () => {
   for (const { ok, latencyMs } of Object.values(seen.stores)) assert.ok(ok && latencyMs !== null)
 })
 
+test('room is counted where ships can go: not on hosts that are silent, degraded or cordoned', async () => {
+  const { admin } = servers.a
+  const cordon = (host: string) =>
+    answerOf(admin.v1.hosts[':host'].cordon.$post({ param: { host }, json: { reason: '' } }))
+  const { client } = await joinHost(servers.a, 'east')
+  await Promise.all(['north', 'south'].map(cordon))
+  const roomOn = async () => (await cluster()).allocatable.cpuMillis
+  const say = async (degraded: string | null) => {
+    const host = { cpuMillis: 1, memoryMiB: 1, load1: 0, diskFreeMiB: null, degraded }
+    await answerOf(
+      client.v1.monitor.reports.$post({ json: { changes: [], holdings: null, host, ships: [] } }),
+    )
+  }
+  assert.equal(await roomOn(), 0)
+  await say(null)
+  await until(async () => (await roomOn()) === 4_000)
+  await say('the disk is full')
+  await until(async () => (await roomOn()) === 0)
+  await say(null)
+  await until(async () => (await roomOn()) === 4_000)
+  await cordon('east')
+  assert.equal(await roomOn(), 0)
+  assert.equal((await cluster()).capacity.cpuMillis, 12_000)
+})
+
 test('leaders are named with their epochs, and ZooKeeper is asked seldom', async () => {
   candidate(paths.schedulerElection, 'runner-1-4021')
   await until(async () => (await zk.children(paths.schedulerElection))?.length === 1)

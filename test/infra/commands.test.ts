@@ -151,4 +151,17 @@ test('a host whose clock is off says so', async () => {
   assert.match(await lineOf(90_000), /its clock is 90 s ahead$/)
 })
 
+test('a drain says when its ships have nowhere to go', async () => {
+  const { hosts } = await answerOf(servers.a.admin.v1.hosts.$get({ query: {} }))
+  for (const { id } of hosts) await run('cordon', [id])
+  const { client } = await joinHost(servers.a, 'last')
+  await boardShips(servers.a, client, 1)
+  assert.match(await run('drain', ['last']), /No other host takes ships now/)
+  await run('uncordon', ['last'])
+  const other = (await joinHost(servers.a, 'other')).client
+  const host = { cpuMillis: 1, memoryMiB: 1, load1: 0, diskFreeMiB: null, degraded: null }
+  await answerOf(other.v1.monitor.reports.$post({ json: { changes: [], holdings: null, host, ships: [] } }))
+  assert.doesNotMatch(await run('drain', ['last']), /No other host/)
+})
+
 test.run()
