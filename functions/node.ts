@@ -10,7 +10,7 @@ import { assertSafeToExpose } from './exposure.ts'
 import { isGame } from './games.ts'
 import { HttpServer } from './httpServer.ts'
 import { Meters } from './metrics/meters.ts'
-import { AgentStreams } from './services/agentStreams.ts'
+import { AgentStreams } from './services/monitor/agentStreams.ts'
 import { StreamDesk } from './services/watch/streamDesk.ts'
 import { openStores, type Stores } from './stores/stores.ts'
 

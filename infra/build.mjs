@@ -25,7 +25,7 @@ const programs = {
   agent: 'agent/main.ts',
   start: 'infra/start.ts',
   reset: 'infra/reset.ts',
-  armada: 'infra/armada.ts',
+  armada: 'infra/cli/armada.ts',
   client: 'shared/api/client.ts',
 }
 

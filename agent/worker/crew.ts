@@ -14,10 +14,10 @@ import type { Outbox } from '../outbox.ts'
 import type { ResizeBook } from '../resizeBook.ts'
 import type { Roster } from '../roster.ts'
 import type { SdkPortBook } from '../sdkPorts.ts'
+import type { Halts } from './ending/halts.ts'
+import type { Removals } from './ending/removals.ts'
 import type { Gate } from './gate.ts'
-import type { Halts } from './halts.ts'
 import type { Hands } from './hands.ts'
-import type { Removals } from './removals.ts'
 
 export interface Crew {
   readonly host: HostDescription

@@ -17,8 +17,8 @@ import { amountOf, fits, othersIn, type Resources, subtract } from '../../shared
 import { traced, traceHeaders } from '../../shared/trace.ts'
 import { about, keyOf, type ShipAttempt } from '../roster.ts'
 import type { Crew } from './crew.ts'
-import { discard, endShip } from './end.ts'
-import { startShip } from './start.ts'
+import { discard, endShip } from './ending/end.ts'
+import { startShip } from './starting/start.ts'
 
 type StartOrder = Extract<Order, { kind: 'start' }>
 type StopOrder = Extract<Order, { kind: 'stop' }>

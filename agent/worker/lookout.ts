@@ -9,8 +9,8 @@ import { onEnds } from '../docker/events.ts'
 import { keyOf } from '../roster.ts'
 import { compare } from './compare.ts'
 import type { Crew } from './crew.ts'
-import { carryOut } from './end.ts'
-import { settle } from './settle.ts'
+import { carryOut } from './ending/end.ts'
+import { settle } from './ending/settle.ts'
 
 /**
  * For what no event and no glance tells: a container that is gone, or is nobody's. A full host's list is 300 KB, and a

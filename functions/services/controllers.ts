@@ -8,11 +8,11 @@ import type { Fence } from '../stores/ships.ts'
 import type { Stores } from '../stores/stores.ts'
 import { giveBack, isLapsed, shipOf } from './changes/allocating.ts'
 import { avoiding, end, giveUp, lose, requeue, stop } from './changes/lifecycle.ts'
-import { elders } from './elders.ts'
+import { elders } from './controllers/elders.ts'
+import { unwell } from './controllers/unwell.ts'
 import { serviceApp } from './serviceApp.ts'
+import { queueTickets } from './ships/tickets.ts'
 import { tellWorkers } from './ships.ts'
-import { queueTickets } from './tickets.ts'
-import { unwell } from './unwell.ts'
 
 type Decision = ReturnType<typeof routes.Decision.parse>
 

@@ -14,7 +14,6 @@ import { guarded } from '../middleware/authenticate.ts'
 import { tellTraces } from '../middleware/request.ts'
 import { largeShipsPerCommit } from '../stores/ships.ts'
 import type { Stores } from '../stores/stores.ts'
-import type { AgentStreams } from './agentStreams.ts'
 import { crash } from './changes/crash.ts'
 import {
   claim,
@@ -26,16 +25,17 @@ import {
   unhealthy,
   whyStopping,
 } from './changes/lifecycle.ts'
-import { HostAdvice } from './hostAdvice.ts'
 import { noSuchHost } from './hosts.ts'
-import { imagesNeeded } from './imagesNeeded.ts'
-import { leftovers } from './leftovers.ts'
-import { PlayersHeard } from './playersHeard.ts'
-import { PullOrders } from './pullOrders.ts'
-import { ResizeAnswers } from './resizeAnswers.ts'
+import type { AgentStreams } from './monitor/agentStreams.ts'
+import { HostAdvice } from './monitor/hostAdvice.ts'
+import { imagesNeeded } from './monitor/imagesNeeded.ts'
+import { leftovers } from './monitor/leftovers.ts'
+import { PlayersHeard } from './monitor/playersHeard.ts'
+import { PullOrders } from './monitor/pullOrders.ts'
+import { ResizeAnswers } from './monitor/resizeAnswers.ts'
+import { shipWords } from './monitor/shipWords.ts'
 import { serviceApp } from './serviceApp.ts'
-import { shipWords } from './shipWords.ts'
-import { queueTickets } from './tickets.ts'
+import { queueTickets } from './ships/tickets.ts'
 
 const pingMs = 10_000
 /** Characters that an agent may leave unread. */

@@ -9,7 +9,7 @@ import { guarded } from '../middleware/authenticate.ts'
 import { tellTraces } from '../middleware/request.ts'
 import type { Stores } from '../stores/stores.ts'
 import { place, refuse } from './changes/lifecycle.ts'
-import { showHeld } from './heldShips.ts'
+import { showHeld } from './placements/heldShips.ts'
 import { serviceApp } from './serviceApp.ts'
 
 const readsInFlight = 64

@@ -6,8 +6,8 @@ import { fits as fitsPattern } from '../../shared/model/token.ts'
 import { guarded } from '../middleware/authenticate.ts'
 import type { Row } from '../stores/mirror/table.ts'
 import type { Stores } from '../stores/stores.ts'
-import { usedBy } from './allowance.ts'
 import { assertMatch, tag } from './changes/matching.ts'
+import { usedBy } from './quotas/allowance.ts'
 import { serviceApp } from './serviceApp.ts'
 
 /** Each of them may be a condition of one transaction, which has room for 120. */

@@ -7,7 +7,7 @@ import type { Lookups } from '../stores/lookups.ts'
 import type { Row } from '../stores/mirror/table.ts'
 import type { Stores } from '../stores/stores.ts'
 import { afterOverflow, beyond } from './changes/overflow.ts'
-import { howShipsDo } from './rolloutViews.ts'
+import { howShipsDo } from './fleets/rolloutViews.ts'
 
 /** Ships with what was last measured of them. */
 export async function shipViews(

@@ -1,7 +1,7 @@
 // An image is pulled ahead on all hosts, by command; ships that come then need no registry.
 import assert from 'node:assert/strict'
 import { suite } from 'uvu'
-import { commands } from '../../infra/commands.ts'
+import { commands } from '../../infra/cli/commands.ts'
 import { answerOf } from '../../shared/api/client.ts'
 import { type Registry, startRegistry } from '../agent/registry.ts'
 import { adminToken } from '../harness/apiServer.ts'

@@ -1,7 +1,7 @@
 // The cluster at a glance: sums, leaders, and the health of each store, also while one is away.
 import assert from 'node:assert/strict'
 import { suite } from 'uvu'
-import { clusterText } from '../../infra/clusterText.ts'
+import { clusterText } from '../../infra/cli/clusterText.ts'
 import { answerOf } from '../../shared/api/client.ts'
 import { createLog } from '../../shared/log.ts'
 import { ZooKeeper } from '../../shared/zookeeper/client.ts'

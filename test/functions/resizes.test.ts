@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { setMaxListeners } from 'node:events'
 import { suite } from 'uvu'
-import { keepFleets } from '../../functions/runners/controllers/fleets.ts'
+import { keepFleets } from '../../functions/runners/controllers/fleets/keepFleets.ts'
 import { answerOf } from '../../shared/api/client.ts'
 import { createLog } from '../../shared/log.ts'
 import { Bell } from '../../shared/loop.ts'

@@ -1,6 +1,6 @@
 // Fleets under the controller of fleets, on real stores and two ApiServers, with simulated hosts that claim, start and stop.
 import { setMaxListeners } from 'node:events'
-import { keepFleets } from '../../functions/runners/controllers/fleets.ts'
+import { keepFleets } from '../../functions/runners/controllers/fleets/keepFleets.ts'
 import { answerOf } from '../../shared/api/client.ts'
 import { createLog } from '../../shared/log.ts'
 import { Bell } from '../../shared/loop.ts'

@@ -3,7 +3,7 @@
 import { getShip } from '../../../shared/api/ships.ts'
 import { seesFleet } from '../../middleware/scope.ts'
 import type { Stores } from '../../stores/stores.ts'
-import type { ShipTexts } from '../shipTexts.ts'
+import type { ShipTexts } from '../ships/shipTexts.ts'
 import { isMeasured } from '../views.ts'
 import type { PlainHandler, PlainWay } from './plainWay.ts'
 

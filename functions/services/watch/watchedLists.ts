@@ -4,7 +4,7 @@ import type { Host, HostView } from '../../../shared/model/host.ts'
 import type { Ship } from '../../../shared/model/ship.ts'
 import type { Row } from '../../stores/mirror/table.ts'
 import type { Stores } from '../../stores/stores.ts'
-import type { ShipTexts } from '../shipTexts.ts'
+import type { ShipTexts } from '../ships/shipTexts.ts'
 import { fleetView } from '../views.ts'
 import type { WatchedList } from './listFeed.ts'
 

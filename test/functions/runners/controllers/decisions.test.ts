@@ -2,18 +2,18 @@
 import fc from 'fast-check'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { Brakes, noteFailures } from '../../../../functions/runners/controllers/crashBrake.ts'
-import { leavingOf } from '../../../../functions/runners/controllers/drains.ts'
+import { Brakes, noteFailures } from '../../../../functions/runners/controllers/fleets/crashBrake.ts'
 import {
   type FleetPicture,
   needOf,
   shipsInStep,
-} from '../../../../functions/runners/controllers/fleetPlan.ts'
-import { forget } from '../../../../functions/runners/controllers/forget.ts'
-import { findLost } from '../../../../functions/runners/controllers/hosts.ts'
-import { resolveLost } from '../../../../functions/runners/controllers/lost.ts'
-import { stormBrake, stormText } from '../../../../functions/runners/controllers/stormBrake.ts'
-import { queueAgain } from '../../../../functions/runners/controllers/tickets.ts'
+} from '../../../../functions/runners/controllers/fleets/fleetPlan.ts'
+import { findLost } from '../../../../functions/runners/controllers/hosts/hostWatch.ts'
+import { leavingOf } from '../../../../functions/runners/controllers/hosts/keepDrains.ts'
+import { stormBrake, stormText } from '../../../../functions/runners/controllers/hosts/stormBrake.ts'
+import { forget } from '../../../../functions/runners/controllers/watchlist/forget.ts'
+import { resolveLost } from '../../../../functions/runners/controllers/watchlist/lost.ts'
+import { queueAgain } from '../../../../functions/runners/controllers/watchlist/tickets.ts'
 import type { HostShips } from '../../../../shared/api/moves.ts'
 import { isLive, ShipState } from '../../../../shared/model/shipState.ts'
 

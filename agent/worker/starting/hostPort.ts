@@ -1,0 +1,52 @@
+// Whether host ports are truly free: other processes on the host never asked Armada.
+import { createSocket } from 'node:dgram'
+import { createServer } from 'node:net'
+import { sleep } from '../../../shared/loop.ts'
+import type { Port } from '../../../shared/model/port.ts'
+import { transports } from '../../docker/options.ts'
+
+/** Docker gives a port back a moment after the container that had it. */
+const patienceMs = 1_000
+
+export interface BusyPort {
+  name: string
+  /** Such as `7001/udp`. */
+  text: string
+}
+
+/** The first port that somebody holds; undefined when all are free. */
+export async function busyPort(ports: readonly Port[]): Promise<BusyPort | undefined> {
+  const untilMs = performance.now() + patienceMs
+  for (;;) {
+    const busy = await firstBusy(ports)
+    if (busy === undefined || performance.now() > untilMs) return busy
+    await sleep(100)
+  }
+}
+
+async function firstBusy(ports: readonly Port[]): Promise<BusyPort | undefined> {
+  for (const { name, hostPort, protocol } of ports) {
+    if (hostPort === null) continue
+    for (const transport of transports[protocol]) {
+      const free = transport === 'udp' ? await isUdpFree(hostPort) : await isTcpFree(hostPort)
+      if (!free) return { name, text: `${hostPort}/${transport}` }
+    }
+  }
+  return undefined
+}
+
+function isUdpFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = createSocket({ type: 'udp4', reuseAddr: false })
+    socket.once('error', () => socket.close(() => resolve(false)))
+    socket.bind({ port, address: '0.0.0.0', exclusive: true }, () => socket.close(() => resolve(true)))
+  })
+}
+
+function isTcpFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer()
+    server.once('error', () => resolve(false))
+    server.listen({ port, host: '0.0.0.0', exclusive: true }, () => server.close(() => resolve(true)))
+  })
+}
