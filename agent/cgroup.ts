@@ -28,17 +28,25 @@ const mostProcesses = 32
 
 /** The cgroup of a process; undefined when it cannot be told. @throws when the process has ended. */
 export function cgroupOf(pid: number): CgroupFiles | undefined {
-  const text = readFileSync(`/proc/${pid}/cgroup`, 'utf8')
   const paths = new Map<string, string>()
-  for (const line of text.trim().split('\n')) {
-    const [, controllers = '', path = ''] = /^\d+:([^:]*):(.*)$/.exec(line) ?? []
+  for (const { controllers, path } of groupsIn(readFileSync(`/proc/${pid}/cgroup`, 'utf8')))
     for (const controller of controllers.split(',')) paths.set(controller, path)
-  }
   const cpu = paths.get('cpuacct')
   const memory = paths.get('memory')
   if (cpu !== undefined && memory !== undefined) return open(version1(cpu, memory))
   const unified = paths.get('')
   return unified === undefined ? undefined : open(version2(unified))
+}
+
+/** What `/proc/<pid>/cgroup` holds: one of version 2 has no controllers. */
+export function groupsIn(text: string): { controllers: string; path: string }[] {
+  return text
+    .trim()
+    .split('\n')
+    .map((line) => {
+      const [, controllers = '', path = ''] = /^\d+:([^:]*):(.*)$/.exec(line) ?? []
+      return { controllers, path }
+    })
 }
 
 /** Whether the process runs, and belongs to that container. */

@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { answerOf, connect } from '../shared/api/client.ts'
 import { ArmadaError, messageOf } from '../shared/errors.ts'
 import type { Log } from '../shared/log.ts'
-import { backoffMs, loop, sleep } from '../shared/loop.ts'
+import { loop, pauseAfter } from '../shared/loop.ts'
 import type { HostDescription } from '../shared/model/host.ts'
 
 export interface CredentialOptions {
@@ -178,7 +178,7 @@ async function joinWith(token: string, { url, host, signal, log }: CredentialOpt
     } catch (error) {
       if (signal.aborted || !(error instanceof ArmadaError) || !error.retryable) throw error
       log.warn({ error: messageOf(error) }, 'cannot join yet')
-      await sleep(200 + backoffMs(failures, 200, 5_000), signal)
+      await pauseAfter(failures, 200, 5_000, signal)
     }
   }
 }

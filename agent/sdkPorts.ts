@@ -1,8 +1,8 @@
 // On which ports of loopback a ship finds its SDK. In a network of its own they are Agones' usual ones; on the host's
 // network each ship gets two from a range that is kept for that.
-import { createServer } from 'node:net'
 import { speaksSdk } from '../shared/model/blueprint.ts'
 import type { Grant } from '../shared/model/grant.ts'
+import { isTcpFree } from './freePort.ts'
 
 export interface SdkPorts {
   grpc: number
@@ -46,7 +46,7 @@ export class SdkPortBook {
       this.#next = port >= this.#to ? this.#from : port + 1
       if (held.has(port) || nowMs - (this.#given.get(port) ?? -rememberMs) < rememberMs) continue
       this.#given.set(port, nowMs)
-      if (await isFree(port)) return port
+      if (await isTcpFree(port, '127.0.0.1')) return port
     }
     throw new Error(
       `no port for its SDK is free between ${this.#from} and ${this.#to}; widen ARMADA_SDK_PORTS of this host`,
@@ -63,11 +63,4 @@ export function sdkPortsIn(environment: readonly string[]): SdkPorts {
     grpc: Number(wordOf('AGONES_SDK_GRPC_PORT')) || grpc,
     rest: Number(wordOf('AGONES_SDK_HTTP_PORT')) || rest,
   }
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer().once('error', () => resolve(false))
-    server.listen({ port, host: '127.0.0.1', exclusive: true }, () => server.close(() => resolve(true)))
-  })
 }

@@ -2,6 +2,7 @@
 import { OpenAPIHono } from '@hono/zod-openapi'
 import { AddressGuard } from '../shared/addressGuard.ts'
 import { agonesPath } from '../shared/api/agonesAllocation.ts'
+import { joinPath } from '../shared/api/monitor.ts'
 import type { Log } from '../shared/log.ts'
 import { withCommonAnswers } from './docs/commonAnswers.ts'
 import type { Document } from './docs/document.ts'
@@ -145,7 +146,7 @@ export function createApp({
   // Whatever else there is, such as /healthz, is for everybody, whatever they show.
   for (const path of ['/v1/*', agonesPath, '/metrics']) app.use(path, known, limitRates(logins, rates))
   for (const path of ['/v1/*', agonesPath]) app.use(path, demandCaller)
-  app.use('/v1/monitor/join', limitBody(strangerBytes))
+  app.use(joinPath, limitBody(strangerBytes))
   for (const path of ['/v1/*', agonesPath])
     app.use(path, limitBody(maxBodyBytes), freshness(stores.mirror), idempotency(stores.answers))
   app.onError(onError(log))

@@ -6,10 +6,10 @@
 // - Nothing is written here, and nothing that belongs to one request outlives it.
 import { Hono } from 'hono'
 import { ArmadaError } from '../shared/errors.ts'
+import { consoleLog } from './consoleLog.ts'
 import { readEdgeSettings } from './edgeSettings.ts'
 import { authenticate, type Env } from './middleware/authenticate.ts'
 import { Callers } from './middleware/callers.ts'
-import { consoleLog } from './middleware/consoleLog.ts'
 import { forward } from './middleware/forward.ts'
 import { onError } from './middleware/problems.ts'
 import { identify } from './middleware/request.ts'

@@ -63,7 +63,7 @@ export class AddressGuard {
 }
 
 /** The address that stands in the URL in place of a name. URL has brought `0x7f.1` and its like into their plain form. */
-export function addressIn(url: URL): string | undefined {
+function addressIn(url: URL): string | undefined {
   const host = url.hostname.replace(/^\[(.*)\]$/, '$1')
   return parseAddress(host) && host
 }

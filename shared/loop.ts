@@ -1,4 +1,4 @@
-// Turning the clock: the only place that repeats, waits or retries.
+// Turning the clock: what everything that repeats, waits or retries is made of.
 //
 // INVARIANTS
 // - A loop never overlaps itself: the next turn begins after the last has settled.
@@ -16,6 +16,16 @@ export async function sleep(ms: number, signal?: AbortSignal): Promise<void> {
 /** Full jitter: a random wait up to `baseMs * 2^attempt`, at most `capMs`. */
 export function backoffMs(attempt: number, baseMs: number, capMs: number): number {
   return Math.random() * Math.min(capMs, baseMs * 2 ** attempt)
+}
+
+/** The pause before another try: `baseMs`, and a random part that grows up to `capMs`. Returns early with the signal. */
+export function pauseAfter(
+  failures: number,
+  baseMs: number,
+  capMs: number,
+  signal: AbortSignal,
+): Promise<void> {
+  return sleep(baseMs + backoffMs(failures, baseMs, capMs), signal)
 }
 
 /** A bell that a loop sleeps on: rings are kept until somebody listens, and many rings count as one. */

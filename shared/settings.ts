@@ -34,6 +34,8 @@ const address = z
     /^(https?:\/\/)?[^\s:,/]+:\d+(,(https?:\/\/)?[^\s:,/]+:\d+)*$/,
     'must be host:port, or several with commas',
   )
+/** Paths begin with one. */
+export const withoutSlash = (url: string): string => url.replace(/\/+$/, '')
 const secret = z.string().min(16, 'must have at least 16 characters')
 const ranges = z
   .string()
@@ -211,7 +213,10 @@ export const settings = {
   api: setting(
     'ARMADA_API',
     ['runner', 'agent'],
-    z.url({ protocol: /^https?$/ }).default('http://127.0.0.1:7700'),
+    z
+      .url({ protocol: /^https?$/ })
+      .transform(withoutSlash)
+      .default('http://127.0.0.1:7700'),
     'URL of the ApiServer, or of the load balancer before it',
   ),
 

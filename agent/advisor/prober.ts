@@ -11,9 +11,9 @@ import { sleep } from '../../shared/loop.ts'
 import { type Probe, probedPort } from '../../shared/model/probe.ts'
 import type { Engine } from '../docker/engine.ts'
 import { listenPort } from '../docker/options.ts'
-import { Lanes } from '../lanes.ts'
 import type { Outbox } from '../outbox.ts'
 import { type Aboard, about, keyOf, type Roster, type ShipAttempt } from '../roster.ts'
+import { Slots } from '../slots.ts'
 import { askExec } from './probe/exec.ts'
 import { askHttp } from './probe/http.ts'
 import { untilLine } from './probe/log.ts'
@@ -56,7 +56,7 @@ export class Prober {
   readonly #options: ProberOptions
   readonly #loops = new Map<string, AbortController>()
   readonly #players = new Map<string, Players>()
-  readonly #lanes = new Lanes(16)
+  readonly #slots = new Slots(16)
 
   constructor(options: ProberOptions) {
     this.#options = options
@@ -120,7 +120,7 @@ export class Prober {
     for (let pauseMs = firstPauseMs; !signal.aborted; ) {
       const starting = this.#options.roster.at(entry.grant)?.phase === 'Starting'
       try {
-        const players = await this.#lanes.run(ask)
+        const players = await this.#slots.run(ask)
         if (signal.aborted) return
         failures = 0
         if (players) this.#players.set(entry.grant.ship, players)

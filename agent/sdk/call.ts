@@ -10,9 +10,9 @@ import { codes, SdkError } from './sdkError.ts'
 const contentType = 'application/grpc'
 const protobufType = /^application\/grpc(\+proto)?(;|$)/
 const prefixBytes = 5
-const mostMessageBytes = 65_536
+export const mostMessageBytes = 65_536
 /** Past this a caller that does not read is sent away. */
-const mostUnreadBytes = 1_000_000
+export const mostUnreadBytes = 1_000_000
 /** Of the words of an error: trailers that are too long end the connection. */
 const mostWords = 1_000
 const none: Buffer = Buffer.alloc(0)

@@ -7,7 +7,7 @@
 // - Pictures of the ship only get newer.
 import { answerOf, type Client } from '../../shared/api/client.ts'
 import { ArmadaError, messageOf } from '../../shared/errors.ts'
-import { backoffMs, sleep } from '../../shared/loop.ts'
+import { pauseAfter, sleep } from '../../shared/loop.ts'
 import type { ShipSelf, Word } from '../../shared/model/word.ts'
 import { type Traced, traceHeaders } from '../../shared/trace.ts'
 import type { ShipAttempt } from '../roster.ts'
@@ -137,7 +137,7 @@ export class Line {
       } catch (error) {
         if (isOver(error)) this.#failAll(new SdkError('FAILED_PRECONDITION', messageOf(error)))
         this.#giveUpLate(error)
-        await sleep(50 + backoffMs(failures++, 50, 1_000), signal)
+        await pauseAfter(failures++, 50, 1_000, signal)
       }
     }
     this.#sending = false

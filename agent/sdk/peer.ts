@@ -1,6 +1,7 @@
 // Whose connection it is, on the host's network: all ships there share one loopback, and a ship reaches only itself.
 import { readdir, readFile, readlink } from 'node:fs/promises'
 import type { Socket } from 'node:net'
+import { groupsIn } from '../cgroup.ts'
 
 /** Whether the other end of a connection on loopback belongs to the container of this process. */
 export async function isFromContainer(pid: number, { localPort, remotePort }: Socket): Promise<boolean> {
@@ -27,8 +28,7 @@ async function socketOf(port: number, otherPort: number): Promise<string | undef
 /** All processes of the cgroup that this one is in: its container's. */
 async function processesBeside(pid: number): Promise<string[]> {
   const text = await readFile(`/proc/${pid}/cgroup`, 'utf8').catch(() => '')
-  for (const line of text.trim().split('\n')) {
-    const [, controllers = '', path = ''] = /^\d+:([^:]*):(.*)$/.exec(line) ?? []
+  for (const { controllers, path } of groupsIn(text)) {
     if (path === '' || path === '/') continue
     const folder = `/sys/fs/cgroup${controllers === '' ? '' : `/${controllers}`}${path}`
     const found = await readFile(`${folder}/cgroup.procs`, 'utf8').catch(() => '')

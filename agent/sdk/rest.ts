@@ -2,14 +2,13 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { heldMs, tooOften } from './allowance.ts'
+import { mostMessageBytes, mostUnreadBytes } from './call.ts'
 import { gameServerOf } from './gameServer.ts'
 import type { Message, Speaker } from './method.ts'
 import { methods } from './methods.ts'
 import { codes, SdkError } from './sdkError.ts'
 
 const idleMs = 30_000
-const mostBodyBytes = 65_536
-const mostUnreadBytes = 1_000_000
 const pieceBytes = 1_024
 
 export class RestSide {
@@ -94,8 +93,8 @@ async function bodyOf(request: IncomingMessage): Promise<() => Message> {
   let bytes = 0
   for await (const part of request) {
     bytes += (part as Buffer).length
-    if (bytes > mostBodyBytes)
-      throw new SdkError('INVALID_ARGUMENT', `at most ${mostBodyBytes} bytes are taken`)
+    if (bytes > mostMessageBytes)
+      throw new SdkError('INVALID_ARGUMENT', `at most ${mostMessageBytes} bytes are taken`)
     parts.push(part as Buffer)
   }
   return () => {

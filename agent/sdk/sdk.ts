@@ -9,8 +9,8 @@ import { messageOf } from '../../shared/errors.ts'
 import { speaksSdk } from '../../shared/model/blueprint.ts'
 import type { Grant } from '../../shared/model/grant.ts'
 import { ShipSelf, type Word } from '../../shared/model/word.ts'
-import { Lanes } from '../lanes.ts'
 import { type Aboard, about, keyOf, type ShipAttempt } from '../roster.ts'
+import { Slots } from '../slots.ts'
 import { Allowance } from './allowance.ts'
 import { Line } from './line.ts'
 import { type PulseOptions, Pulses } from './pulses.ts'
@@ -34,7 +34,7 @@ export class Sdk {
   readonly #booths = new Map<string, Booth>()
   readonly #over = new AbortController()
   /** Helpers at a time: each is a Node of its own for a moment. */
-  readonly #openings = new Lanes(3)
+  readonly #openings = new Slots(3)
   readonly #rest = new RestSide()
   readonly #pulses: Pulses
 

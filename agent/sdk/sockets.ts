@@ -6,10 +6,10 @@ import { once } from 'node:events'
 import type { Server, Socket } from 'node:net'
 import { messageOf } from '../../shared/errors.ts'
 import type { Log } from '../../shared/log.ts'
-import { backoffMs, sleep } from '../../shared/loop.ts'
-import type { Lanes } from '../lanes.ts'
+import { pauseAfter, sleep } from '../../shared/loop.ts'
 import type { Aboard } from '../roster.ts'
 import { usualPorts } from '../sdkPorts.ts'
+import type { Slots } from '../slots.ts'
 import { Allowance } from './allowance.ts'
 import { speakGrpc } from './grpc.ts'
 import type { Speaker } from './method.ts'
@@ -25,7 +25,7 @@ const closedMs = 10_000
 export interface Serving {
   rest: RestSide
   /** For the helpers that open sockets in networks of ships. */
-  openings: Lanes
+  openings: Slots
   log: Log
 }
 
@@ -48,7 +48,7 @@ export async function serveShip(
     } catch (error) {
       if (signal.aborted) return
       log.warn({ ship, error: messageOf(error) }, 'its SDK cannot be served yet; trying again')
-      await sleep(200 + backoffMs(failures++, 200, 10_000), signal)
+      await pauseAfter(failures++, 200, 10_000, signal)
     }
   }
 }

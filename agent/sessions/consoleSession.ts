@@ -5,8 +5,8 @@ import { forgetOldest } from '../../shared/forget.ts'
 import type { SessionCall, SessionEnd } from '../../shared/model/session.ts'
 import type { Engine } from '../docker/engine.ts'
 import { writeInput } from '../docker/input.ts'
-import { Lanes } from '../lanes.ts'
 import type { Aboard } from '../roster.ts'
+import { Slots } from '../slots.ts'
 import type { Sender } from './sender.ts'
 
 const remembered = 1_000
@@ -16,7 +16,7 @@ export class Consoles {
   /** How the last sessions ended: a session that is called again is not carried out again. */
   readonly #ends = new Map<string, SessionEnd>()
   /** One line at a time, by container, so that they arrive in their order. */
-  readonly #lanes = new Map<string, { lane: Lanes; users: number }>()
+  readonly #turns = new Map<string, { turn: Slots; users: number }>()
 
   constructor(engine: Engine) {
     this.#engine = engine
@@ -46,16 +46,16 @@ export class Consoles {
   }
 
   async #writeInTurn(containerId: string, line: string): Promise<SessionEnd> {
-    const queue = this.#lanes.get(containerId) ?? { lane: new Lanes(1), users: 0 }
-    this.#lanes.set(containerId, queue)
+    const queue = this.#turns.get(containerId) ?? { turn: new Slots(1), users: 0 }
+    this.#turns.set(containerId, queue)
     queue.users++
     try {
-      await queue.lane.run(() => writeInput(this.#engine, containerId, `${line}\n`))
+      await queue.turn.run(() => writeInput(this.#engine, containerId, `${line}\n`))
       return { why: 'written', detail: '' }
     } catch (error) {
       return { why: 'refused', detail: messageOf(error) }
     } finally {
-      if (--queue.users === 0) this.#lanes.delete(containerId)
+      if (--queue.users === 0) this.#turns.delete(containerId)
     }
   }
 }

@@ -1,19 +1,19 @@
 // What every part of the Worker holds: the engine, the tables it writes, and the bells it rings.
 import type { Client } from '../../shared/api/client.ts'
 import type { Log } from '../../shared/log.ts'
-import type { Bell } from '../../shared/loop.ts'
+import { type Bell, sleep } from '../../shared/loop.ts'
 import type { HostDescription } from '../../shared/model/host.ts'
 import type { Contact } from '../contact.ts'
 import type { Disks } from '../disks.ts'
 import type { Engine } from '../docker/engine.ts'
 import type { Images } from '../docker/images.ts'
 import type { SecretFiles } from '../docker/secretFiles.ts'
-import type { Lanes } from '../lanes.ts'
 import type { LastSamples } from '../lastSamples.ts'
 import type { Outbox } from '../outbox.ts'
 import type { ResizeBook } from '../resizeBook.ts'
 import type { Roster } from '../roster.ts'
 import type { SdkPortBook } from '../sdkPorts.ts'
+import type { Slots } from '../slots.ts'
 import type { Halts } from './ending/halts.ts'
 import type { Removals } from './ending/removals.ts'
 import type { Gate } from './gate.ts'
@@ -40,7 +40,7 @@ export interface Crew {
   readonly gate: Gate
   readonly hands: Hands
   /** Starts in flight. */
-  readonly starts: Lanes
+  readonly starts: Slots
   readonly halts: Halts
   readonly removals: Removals
   /** Rings when containers should be listed and compared. */
@@ -49,4 +49,9 @@ export interface Crew {
   readonly ask: Bell
   readonly signal: AbortSignal
   readonly log: Log
+}
+
+/** Has the ApiServer asked again after a pause, unless that is to be done already. */
+export function askAgain({ ask, hands, signal }: Crew, pauseMs: number): void {
+  hands.once('ask again', () => sleep(pauseMs, signal).then(ask.ring))
 }

@@ -9,14 +9,14 @@
 import { answerOf } from '../../shared/api/client.ts'
 import { messageOf } from '../../shared/errors.ts'
 import { forgetOldest } from '../../shared/forget.ts'
-import { backoffMs, sleep } from '../../shared/loop.ts'
+import { pauseAfter } from '../../shared/loop.ts'
 import type { Grant } from '../../shared/model/grant.ts'
 import { allocatableOf } from '../../shared/model/host.ts'
 import type { Order } from '../../shared/model/job.ts'
 import { amountOf, fits, othersIn, type Resources, subtract } from '../../shared/model/resources.ts'
 import { traced, traceHeaders } from '../../shared/trace.ts'
 import { about, keyOf, type ShipAttempt } from '../roster.ts'
-import type { Crew } from './crew.ts'
+import { askAgain, type Crew } from './crew.ts'
 import { discard, endShip } from './ending/end.ts'
 import { startShip } from './starting/start.ts'
 
@@ -79,8 +79,7 @@ export class Desk {
     const aboard = found?.phase === 'Found' ? roster.change(grant, { phase: 'Claimed' }) : undefined
     if (!aboard && !roster.board(grant, 'Claimed')) {
       // An older attempt could not be removed yet: the next hello tries again.
-      if (!roster.at(grant) && !roster.hasLeft(grant))
-        crew.hands.once('ask again', () => sleep(askAgainMs, crew.signal).then(crew.ask.ring))
+      if (!roster.at(grant) && !roster.hasLeft(grant)) askAgain(crew, askAgainMs)
       return
     }
     if (this.#stops.has(keyOf(grant))) roster.change(grant, { ending: { why: 'asked' } })
@@ -140,7 +139,7 @@ export class Desk {
         return granted
       } catch (error) {
         log.warn({ error: messageOf(error), claims: claims.length }, 'the claim is tried again')
-        await sleep(100 + backoffMs(failures++, 100, 3_000), signal)
+        await pauseAfter(failures++, 100, 3_000, signal)
       }
     }
     return []

@@ -1,6 +1,6 @@
 // Pulling ahead: images that the cluster wants here before ships of them come.
 import { messageOf } from '../../shared/errors.ts'
-import { backoffMs, sleep } from '../../shared/loop.ts'
+import { pauseAfter } from '../../shared/loop.ts'
 import type { PullOrder } from '../../shared/model/imagePull.ts'
 import { isAway } from '../docker/engineError.ts'
 import type { PullBook } from '../pullBook.ts'
@@ -34,7 +34,7 @@ async function pull({ images, engine, signal, log }: Crew, order: PullOrder): Pr
       log.warn({ pull, image, reason, tries }, 'an image cannot be pulled ahead')
       if (isAway(error)) await engine.answers(signal)
       else if (tries++ >= mostTries) return reason
-      await sleep(500 + backoffMs(tries, 500, 5_000), signal)
+      await pauseAfter(tries, 500, 5_000, signal)
       if (signal.aborted || performance.now() >= untilMs) return reason
     }
   }

@@ -5,7 +5,7 @@
 //   it again: ZooKeeper may have lost its data with the old one.
 // - While ZooKeeper cannot be reached its ships run on, and all this is tried again.
 import { ArmadaError, messageOf } from '../../shared/errors.ts'
-import { Bell, backoffMs, loop, sleep } from '../../shared/loop.ts'
+import { Bell, loop, pauseAfter } from '../../shared/loop.ts'
 import { decodeJobs, jobKey } from '../../shared/model/job.ts'
 import type { ZooKeeper } from '../../shared/zookeeper/client.ts'
 import { mail } from '../../shared/zookeeper/mailbox.ts'
@@ -41,7 +41,7 @@ export async function register(crew: Crew, desk: Desk, options: RegisterOptions)
       // Without ZooKeeper nobody can tell whether there is another agent of this name; the ships go before that.
       crew.present.open()
       log.warn({ error: messageOf(error) }, 'not registered in ZooKeeper; trying again')
-      await sleep(200 + backoffMs(failures, 200, 5_000), signal)
+      await pauseAfter(failures, 200, 5_000, signal)
     }
   }
 }

@@ -10,13 +10,13 @@ import type { Disks } from '../disks.ts'
 import type { Engine } from '../docker/engine.ts'
 import type { Images } from '../docker/images.ts'
 import { SecretFiles } from '../docker/secretFiles.ts'
-import { Lanes } from '../lanes.ts'
 import type { LastSamples } from '../lastSamples.ts'
 import type { Outbox } from '../outbox.ts'
 import type { PullBook } from '../pullBook.ts'
 import type { ResizeBook } from '../resizeBook.ts'
 import type { Roster, ShipAttempt } from '../roster.ts'
 import type { SdkPortBook } from '../sdkPorts.ts'
+import { Slots } from '../slots.ts'
 import type { Crew } from './crew.ts'
 import { Desk } from './desk.ts'
 import { discard, endShip } from './ending/end.ts'
@@ -84,7 +84,7 @@ export function startWorker(options: WorkerOptions): Worker {
     present: new Gate(),
     gate: new Gate(),
     hands: new Hands(log),
-    starts: new Lanes(startsInFlight(availableParallelism())),
+    starts: new Slots(startsInFlight(availableParallelism())),
     halts: new Halts(engine, over.signal, look.ring),
     removals: new Removals(engine, over.signal, log),
     look,

@@ -5,7 +5,7 @@ import type { Context, TypedResponse } from 'hono'
 
 /** Sets a header of the answer. */
 export function answerWith(c: Context, name: string, value: string): void {
-  const outgoing = outgoingOf(c)
+  const outgoing = bindingsOf(c).outgoing
   if (outgoing) outgoing.setHeader(name, value)
   else c.header(name, value)
 }
@@ -13,10 +13,13 @@ export function answerWith(c: Context, name: string, value: string): void {
 /** Answers 200 with what is JSON already. */
 export function jsonText<T>(c: Context, text: string): TypedResponse<T, 200, 'json'> {
   const headers = { 'content-type': 'application/json' }
-  const answer: unknown = outgoingOf(c) ? new Response(text, { headers }) : c.body(text, 200, headers)
+  const answer: unknown = bindingsOf(c).outgoing
+    ? new Response(text, { headers })
+    : c.body(text, 200, headers)
   return answer as TypedResponse<T, 200, 'json'>
 }
 
-function outgoingOf(c: Context): HttpBindings['outgoing'] | undefined {
-  return ((c.env ?? {}) as Partial<HttpBindings>).outgoing
+/** The request and its answer as Node has them; neither at the edge. */
+export function bindingsOf(c: Context): Partial<HttpBindings> {
+  return c.env ?? {}
 }

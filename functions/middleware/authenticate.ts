@@ -1,6 +1,7 @@
 // Who is calling, and who may: callers come into the context, and only those that a route takes get to its handler.
 import { createRoute, type RouteConfig, z } from '@hono/zod-openapi'
 import type { Context, MiddlewareHandler, Next } from 'hono'
+import { joinPath } from '../../shared/api/monitor.ts'
 import { type Role, scopes } from '../../shared/api/route.ts'
 import { ArmadaError, type ProblemCode } from '../../shared/errors.ts'
 import type { Trace } from '../../shared/trace.ts'
@@ -56,7 +57,7 @@ export function authenticate(
 
 /** Turns away who has no valid token before a body is read; only joining needs none. */
 export const demandCaller: MiddlewareHandler<Env> = (c, next) => {
-  if (!c.get('caller') && c.req.path !== '/v1/monitor/join') throw unauthenticated()
+  if (!c.get('caller') && c.req.path !== joinPath) throw unauthenticated()
   return next()
 }
 

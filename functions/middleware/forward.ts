@@ -1,9 +1,11 @@
 // What the edge does not answer itself goes to an ApiServer on Node, as its caller sent it.
+
 import type { Context } from 'hono'
 import { ArmadaError, messageOf } from '../../shared/errors.ts'
 import type { Log } from '../../shared/log.ts'
 import { newTrace, traceparentOf } from '../../shared/trace.ts'
 import type { Env } from './authenticate.ts'
+import { isRead } from './request.ts'
 
 export interface ForwardOptions {
   /** URL of the ApiServer, or of the load balancer before it. */
@@ -25,7 +27,7 @@ export function forward({
     const timer = setTimeout(() => late.abort(), limitMs)
     try {
       const { method, body } = c.req.raw
-      const response = await fetch(api.replace(/\/$/, '') + pathname + search, {
+      const response = await fetch(api + pathname + search, {
         method,
         headers: headersOf(c),
         body,
@@ -71,8 +73,7 @@ function isOfAnApiServer({ status, headers }: Response): boolean {
 }
 
 function noAnswer(c: Context<Env>, cause: unknown): ArmadaError {
-  const isRead = c.req.method === 'GET' || c.req.method === 'HEAD'
-  const detail = isRead
+  const detail = isRead(c.req.method)
     ? 'The edge cannot answer this itself, and the ApiServer behind it does not answer. Try again.'
     : 'The ApiServer behind the edge does not answer, so it is unknown whether this was carried out. Look, or send it again with the same Idempotency-Key.'
   return new ArmadaError('unavailable', detail, { cause, retryAfterSeconds: 2 })

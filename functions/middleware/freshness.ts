@@ -1,8 +1,10 @@
 // How fresh an answer is: which revision it shows, whether etcd is away, and, on request, that it misses nothing.
+
 import type { Context, MiddlewareHandler, Next } from 'hono'
 import { ArmadaError } from '../../shared/errors.ts'
 import { answerWith } from './answer.ts'
 import type { Env } from './authenticate.ts'
+import { isRead } from './request.ts'
 
 /** The copy of etcd that lookups are served from. */
 export interface Copy {
@@ -28,12 +30,12 @@ export function freshness(copy: Copy): MiddlewareHandler<Env> {
     const least = c.req.header('x-armada-min-revision')
     if (least !== undefined && !/^\d{1,16}$/.test(least))
       throw unreadable('headers, x-armada-min-revision', 'digits')
-    const isRead = c.req.method === 'GET' || c.req.method === 'HEAD'
-    const consistent = isRead ? c.req.query('consistent') : undefined
+    const reads = isRead(c.req.method)
+    const consistent = reads ? c.req.query('consistent') : undefined
     if (consistent !== undefined && consistent !== 'true' && consistent !== 'false') {
       throw unreadable('query, consistent', '"true" or "false"')
     }
-    if (!isRead) return write(c, next, least)
+    if (!reads) return write(c, next, least)
     if (least === undefined && consistent !== 'true') return show(c, next)
     return wait(least, consistent === 'true').then(() => show(c, next))
   }

@@ -1,6 +1,7 @@
 // Idempotency-Key on every POST: the same key with the same body has one effect and one answer for a day.
 import { createHash } from 'node:crypto'
 import type { Context, MiddlewareHandler, Next } from 'hono'
+import { agonesPath } from '../../shared/api/agonesAllocation.ts'
 import { IdempotencyKey } from '../../shared/api/fields.ts'
 import { ArmadaError } from '../../shared/errors.ts'
 import { sleep } from '../../shared/loop.ts'
@@ -13,7 +14,7 @@ import { bodyText } from './json.ts'
 const twinMs = 5_000
 
 /** POSTs that write their answer together with what they do. */
-const ownAnswers = new Set(['/v1/allocations', '/gameserverallocation'])
+const ownAnswers = new Set(['/v1/allocations', agonesPath])
 
 export function idempotency(answers: Pick<AnswerStore, 'begin'>): MiddlewareHandler<Env> {
   return (c, next) => {

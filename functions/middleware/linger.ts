@@ -1,8 +1,9 @@
 // An answer that does not wait for the whole request: the rest is read and dropped before the answer ends. Closed
 // earlier, a client that is still sending would find a broken connection where the answer is (RFC 9112, 9.6).
+
 import type { Readable } from 'node:stream'
-import type { HttpBindings } from '@hono/node-server'
 import type { MiddlewareHandler } from 'hono'
+import { bindingsOf } from './answer.ts'
 import type { Env } from './authenticate.ts'
 
 /** A sender that stands still for some seconds gets its answer too. */
@@ -12,7 +13,7 @@ const mostBytes = 8 * 1024 * 1024
 
 export const linger: MiddlewareHandler<Env> = async (c, next) => {
   await next()
-  const { incoming } = (c.env ?? {}) as Partial<HttpBindings>
+  const { incoming } = bindingsOf(c)
   if (incoming && !incoming.complete) c.res = new Response(withRest(c.res.body, incoming), c.res)
 }
 

@@ -3,6 +3,7 @@
 
 import type { Context, MiddlewareHandler } from 'hono'
 import ipaddr from 'ipaddr.js'
+import { joinPath } from '../../shared/api/monitor.ts'
 import { ArmadaError } from '../../shared/errors.ts'
 import type { Rate, Token } from '../../shared/model/token.ts'
 import type { Env } from './authenticate.ts'
@@ -54,7 +55,7 @@ export function limitRates(logins: FailedLogins, rates = new TokenRates()): Midd
 
   /** A good token is let in whatever others try from the same address: it may be that of a proxy. */
   async function limitFailures(c: Context<Env>, next: () => Promise<void>): Promise<void> {
-    const joins = c.req.path === '/v1/monitor/join'
+    const joins = c.req.path === joinPath
     if (!joins && !c.req.header('authorization')) return next()
     logins.assertMayTry(c)
     if (!joins) logins.count(c)

@@ -1,12 +1,11 @@
 // Every request gets an id, is counted, and leaves a line in the log.
 import { randomUUID } from 'node:crypto'
-import type { HttpBindings } from '@hono/node-server'
 import type { Context, MiddlewareHandler } from 'hono'
 import { routePath } from 'hono/route'
 import { ArmadaError } from '../../shared/errors.ts'
 import type { Log } from '../../shared/log.ts'
 import { readTrace, type Trace, type Traced, tracesOf } from '../../shared/trace.ts'
-import { answerWith } from './answer.ts'
+import { answerWith, bindingsOf } from './answer.ts'
 import type { Env } from './authenticate.ts'
 import type { Caller } from './callers.ts'
 import { findAddress } from './clientAddress.ts'
@@ -93,7 +92,7 @@ export function identify(log: Log, options: IdentifyOptions = {}): MiddlewareHan
     if (c.req.path.startsWith('/v1/')) answerWith(c, 'cache-control', 'no-store')
     const trace = readTrace(c.req.header('traceparent'))
     if (trace) c.set('trace', trace)
-    const address = findAddress(((c.env ?? {}) as Partial<HttpBindings>).incoming, proxyHops)
+    const address = findAddress(bindingsOf(c).incoming, proxyHops)
     if (address) c.set('address', address)
     const startedAt = performance.now()
     requests.began()
@@ -118,7 +117,7 @@ const dots = /^[^?#]*\/(?:\.|%2e){1,2}(?:[/?#]|$)/i
 
 /** What is read as another path than was written is refused: whoever guards paths before us would be passed by. */
 export const literalPath: MiddlewareHandler<Env> = (c, next) => {
-  const { incoming } = (c.env ?? {}) as Partial<HttpBindings>
+  const { incoming } = bindingsOf(c)
   if (incoming?.url && dots.test(incoming.url)) {
     throw new ArmadaError(
       'invalid_request',
@@ -134,6 +133,7 @@ export function routeOf(c: Context): string {
   return pattern.endsWith('*') ? 'none' : pattern
 }
 
-function isRead(method: string): boolean {
+/** It changes nothing. */
+export function isRead(method: string): boolean {
   return method === 'GET' || method === 'HEAD'
 }

@@ -1,6 +1,6 @@
 // What a token that is limited to fleets may see: the fleets that its patterns name, and their ships.
 import { ArmadaError } from '../../shared/errors.ts'
-import { fits, type Token } from '../../shared/model/token.ts'
+import { covers, type Token } from '../../shared/model/token.ts'
 
 /** As much of a caller as tells its limits. */
 interface Limited {
@@ -13,8 +13,7 @@ interface Limited {
  * @param fleet null: what belongs to no fleet, which a limited token never sees.
  */
 export function seesFleet({ token }: Limited, fleet: string | null): boolean {
-  if (!token?.fleets) return true
-  return fleet !== null && token.fleets.some((pattern) => fits(pattern, fleet))
+  return covers(token?.fleets ?? null, fleet)
 }
 
 /** @throws ArmadaError forbidden when a fleet of that name would be out of the caller's sight. */

@@ -1,11 +1,12 @@
 // Allocations: taken by the allocator; looked up, confirmed and given back on the records of their ships.
+
 import { randomUUID } from 'node:crypto'
-import type { HttpBindings } from '@hono/node-server'
 import type { Context } from 'hono'
 import * as routes from '../../shared/api/allocations.ts'
 import { ArmadaError } from '../../shared/errors.ts'
 import type { AllocationRequest, AllocationView, Want } from '../../shared/model/allocation.ts'
 import type { Ship } from '../../shared/model/ship.ts'
+import { bindingsOf } from '../middleware/answer.ts'
 import { type Env, guarded } from '../middleware/authenticate.ts'
 import type { Caller } from '../middleware/callers.ts'
 import { askedIn } from '../middleware/idempotency.ts'
@@ -103,7 +104,7 @@ export async function takeFor(
   allocator: Allocator,
   request: AllocationRequest,
 ): Promise<Given> {
-  const { outgoing } = (c.env ?? {}) as Partial<HttpBindings>
+  const { outgoing } = bindingsOf(c)
   const asked = await askedIn(c)
   return allocator.take(
     askOf(request, { caller: c.get('caller'), asked, isGone: () => outgoing?.destroyed === true }),

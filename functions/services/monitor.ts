@@ -1,5 +1,5 @@
 // MonitorService: all that hosts' agents say and ask. A host sees and moves its own ships only.
-import type { HttpBindings } from '@hono/node-server'
+
 import { streamSSE } from 'hono/streaming'
 import * as routes from '../../shared/api/monitor.ts'
 import { ArmadaError } from '../../shared/errors.ts'
@@ -10,6 +10,7 @@ import { isEmpty } from '../../shared/model/session.ts'
 import type { Ship } from '../../shared/model/ship.ts'
 import { isAboard, isFinished } from '../../shared/model/shipState.ts'
 import { traced } from '../../shared/trace.ts'
+import { bindingsOf } from '../middleware/answer.ts'
 import { guarded } from '../middleware/authenticate.ts'
 import { tellTraces } from '../middleware/request.ts'
 import { largeShipsPerCommit } from '../stores/ships.ts'
@@ -157,7 +158,7 @@ export function monitorService(stores: Stores, streams: AgentStreams) {
     .route('/', imagesNeeded(stores))
     .openapi(guarded(routes.stream), (c) => {
       const me = c.get('caller').name
-      const { outgoing } = (c.env ?? {}) as Partial<HttpBindings>
+      const { outgoing } = bindingsOf(c)
       return streamSSE(c, async (stream) => {
         const over = new AbortController()
         let unread = 0

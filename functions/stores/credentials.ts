@@ -60,7 +60,7 @@ export function tokenOf(shown: Shown, record: TokenRecord | undefined): Token | 
   return record && same && !isExpired(record.token) ? record.token : undefined
 }
 
-export function isExpired({ expiresAt }: Pick<Token, 'expiresAt'>): boolean {
+function isExpired({ expiresAt }: Pick<Token, 'expiresAt'>): boolean {
   return expiresAt !== null && Date.parse(expiresAt) <= Date.now()
 }
 

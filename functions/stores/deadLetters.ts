@@ -6,7 +6,7 @@ import { etcdKeys } from './keys.ts'
 import type { Mirror } from './mirror/mirror.ts'
 import { Table } from './mirror/table.ts'
 
-export const mostDeadLetters = 1_000
+const mostDeadLetters = 1_000
 const deletesInCommit = 100
 
 export class DeadLetterStore {

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { connect } from '../../shared/api/client.ts'
 import { ArmadaError, messageOf } from '../../shared/errors.ts'
+import { withoutSlash } from '../../shared/settings.ts'
 import { version } from '../../shared/version.ts'
 import { adviceOf } from './advice.ts'
 import { type Command, options } from './command.ts'
@@ -74,11 +75,12 @@ function print(text: string): void {
 /** The cluster of ARMADA_API and ARMADA_TOKEN, else the one that `npm start` runs in this folder. */
 function clusterAt(): { url: string; token: string } {
   const { ARMADA_API, ARMADA_TOKEN } = process.env
-  if (ARMADA_API && ARMADA_TOKEN) return { url: ARMADA_API, token: ARMADA_TOKEN }
+  const url = ARMADA_API && withoutSlash(ARMADA_API)
+  if (url && ARMADA_TOKEN) return { url, token: ARMADA_TOKEN }
   const file = join(import.meta.dirname, '..', '.armada', 'cli.json')
   try {
     const { api, token } = JSON.parse(readFileSync(file, 'utf8'))
-    return { url: ARMADA_API ?? api, token: ARMADA_TOKEN ?? token }
+    return { url: url ?? api, token: ARMADA_TOKEN ?? token }
   } catch {
     throw new Error('No cluster is known. Set ARMADA_API and ARMADA_TOKEN, or run `npm start` first.')
   }

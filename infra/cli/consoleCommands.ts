@@ -89,7 +89,7 @@ async function printLog(
   { query, timestamps, repeats }: PrintOptions,
   signal: AbortSignal,
 ): Promise<void> {
-  const log = `${url.replace(/\/$/, '')}/v1/ships/${encodeURIComponent(ship)}/logs?${query}`
+  const log = `${url}/v1/ships/${encodeURIComponent(ship)}/logs?${query}`
   const options = { url: log, token, signal }
   let waiting = false
   const onBreak = (error: unknown) => {

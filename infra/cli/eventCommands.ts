@@ -55,7 +55,7 @@ export const eventCommands: Commands = {
 
 /** Over breaks, which are told on standard error. */
 function stream({ url, token, signal }: Terminal, path: string, query: Record<string, string>) {
-  const full = `${url.replace(/\/$/, '')}${path}?${new URLSearchParams({ ...query, watch: 'true' })}`
+  const full = `${url}${path}?${new URLSearchParams({ ...query, watch: 'true' })}`
   const onBreak = (error: unknown) => {
     if (!signal.aborted) process.stderr.write(`${messageOf(error)}; going on\n`)
   }

@@ -11,7 +11,7 @@ import { type Revive, startServer } from './process.ts'
 import type { Server } from './server.ts'
 
 /** Where Debian and Ubuntu put ZooKeeper (package libzookeeper-java); the jar names the others it needs. */
-export const zooKeeperJar = '/usr/share/java/zookeeper.jar'
+const zooKeeperJar = '/usr/share/java/zookeeper.jar'
 
 interface Peer {
   id: number

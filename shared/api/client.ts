@@ -4,7 +4,7 @@ import { ArmadaError, messageOf, type ProblemCode } from '../errors.ts'
 import { newTrace, type Trace, traceparentOf } from '../trace.ts'
 import type { Api } from './contract.ts'
 import { asker, textOf } from './exchange.ts'
-import { problemOf } from './problem.ts'
+import { errorOf } from './problem.ts'
 
 export { ArmadaError, type ProblemCode }
 
@@ -103,7 +103,7 @@ export async function answerOf<R extends ClientResponse<unknown>>(request: Promi
       cause: error,
     })
   }
-  if (!response.ok) throw problemOf(response.status, text)
+  if (!response.ok) throw errorOf(response.status, text)
   return JSON.parse(text) as Answer<R>
 }
 

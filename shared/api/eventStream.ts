@@ -2,7 +2,7 @@
 import { createParser, type EventSourceMessage } from 'eventsource-parser'
 import { ArmadaError, messageOf } from '../errors.ts'
 import { asker, textOf } from './exchange.ts'
-import { problemOf } from './problem.ts'
+import { errorOf } from './problem.ts'
 
 export interface StreamEvent {
   event: string
@@ -48,7 +48,7 @@ export async function* eventStream(options: EventStreamOptions): AsyncGenerator<
       },
       signal: over.signal,
     })
-    if (answer.statusCode !== 200) throw problemOf(answer.statusCode ?? 0, await textOf(answer))
+    if (answer.statusCode !== 200) throw errorOf(answer.statusCode ?? 0, await textOf(answer))
     const events: EventSourceMessage[] = []
     const parser = createParser({ onEvent: (event) => events.push(event) })
     for await (const part of answer.setEncoding('utf8')) {

@@ -15,6 +15,9 @@ import { Refusal, ShipSelf, Word } from '../model/word.ts'
 import { IdempotencyKey } from './fields.ts'
 import { answer, anyone, body, failures, hosts } from './route.ts'
 
+/** The one route of the API that needs no token. */
+export const joinPath = '/v1/monitor/join'
+
 const tags = ['monitor']
 const attempt = z.int().min(1)
 /** With registry and tag or digest, as Docker lists it: longer than what a blueprint says. */
@@ -23,7 +26,7 @@ const ShipAttempt = z.strictObject({ ship: Name, attempt })
 
 export const join = createRoute({
   method: 'post',
-  path: '/v1/monitor/join',
+  path: joinPath,
   tags,
   'x-roles': anyone,
   summary: 'Exchange a one-time join token for a host credential',

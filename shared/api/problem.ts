@@ -3,7 +3,7 @@ import { ArmadaError, type ProblemCode, problems } from '../errors.ts'
 import type { Problem } from './route.ts'
 
 /** The error that an answer which is no success carries. */
-export function problemOf(status: number, text: string): ArmadaError {
+export function errorOf(status: number, text: string): ArmadaError {
   const problem = parseProblem(text)
   const code: ProblemCode = problem?.code ?? (status >= 500 ? 'unavailable' : 'invalid_request')
   return new ArmadaError(

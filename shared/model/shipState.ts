@@ -146,7 +146,14 @@ export function isLive(state: ShipState): boolean {
   return !isFinished(state) && state !== 'Stopping'
 }
 
+export type Counts = { readonly [State in ShipState]?: number | undefined }
+
+/** Ships in those of the states that are chosen. */
+export function countOf(counts: Counts, isChosen: (state: ShipState) => boolean): number {
+  return ShipState.options.reduce((sum, state) => sum + (isChosen(state) ? (counts[state] ?? 0) : 0), 0)
+}
+
 /** Of a fleet's ships by state, those that count towards its replicas. */
-export function liveOf(counts: { readonly [State in ShipState]?: number | undefined }): number {
-  return ShipState.options.reduce((sum, state) => sum + (isLive(state) ? (counts[state] ?? 0) : 0), 0)
+export function liveOf(counts: Counts): number {
+  return countOf(counts, isLive)
 }

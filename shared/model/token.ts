@@ -47,6 +47,15 @@ export function fits(pattern: string, name: string): boolean {
   return at === pattern.length
 }
 
+/**
+ * Whether the patterns name the fleet.
+ * @param patterns null: all fleets, and what is in none.
+ * @param fleet null: what belongs to no fleet, which no pattern names.
+ */
+export function covers(patterns: readonly string[] | null, fleet: string | null): boolean {
+  return patterns === null || (fleet !== null && patterns.some((pattern) => fits(pattern, fleet)))
+}
+
 export const Rate = z.strictObject({
   perSecond: z
     .number()

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { isWebhookSecret } from '../webhookSignature.ts'
 import { eventTypes } from './event.ts'
 import { Name } from './name.ts'
-import { FleetPattern, fits } from './token.ts'
+import { covers, FleetPattern, fits } from './token.ts'
 
 const everyType = ['*', 'ship.*', 'fleet.*']
 
@@ -124,6 +124,5 @@ export function wants(
   type: string,
   fleet: string | null,
 ): boolean {
-  if (!events.some((pattern) => fits(pattern, type))) return false
-  return fleets === null || (fleet !== null && fleets.some((pattern) => fits(pattern, fleet)))
+  return events.some((pattern) => fits(pattern, type)) && covers(fleets, fleet)
 }

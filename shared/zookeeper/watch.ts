@@ -42,15 +42,6 @@ export async function* readings<T>(
   }
 }
 
-/** The names of the node's children, in no order. */
-export async function* watchChildren(
-  zk: ZooKeeper,
-  path: string,
-  signal: AbortSignal,
-): AsyncGenerator<string[]> {
-  for await (const names of readings(zk, path, signal, () => zk.children(path, true))) yield names ?? []
-}
-
 /** The node's value, `undefined` while there is none. */
 export async function* watchValue(
   zk: ZooKeeper,

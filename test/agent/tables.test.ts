@@ -6,12 +6,12 @@ import { ShipMeter } from '../../agent/advisor/shipMeter.ts'
 import { Contact } from '../../agent/contact.ts'
 import { describeHost } from '../../agent/describe.ts'
 import { clip } from '../../agent/docker/log.ts'
-import { Lanes } from '../../agent/lanes.ts'
 import { LastSamples } from '../../agent/lastSamples.ts'
 import { Outbox } from '../../agent/outbox.ts'
 import { PullBook } from '../../agent/pullBook.ts'
 import { ResizeBook } from '../../agent/resizeBook.ts'
 import { Roster } from '../../agent/roster.ts'
+import { Slots } from '../../agent/slots.ts'
 import { connect } from '../../shared/api/client.ts'
 import type { ShipReport } from '../../shared/api/monitor.ts'
 import { createLog } from '../../shared/log.ts'
@@ -161,13 +161,13 @@ test('contact: connected is now, suspended counts back, reports count from when 
   assert.ok(performance.now() - contact.heardAtMs < 200, 'never back in time')
 })
 
-test('lanes: never more at once, in order, freed by errors', async () => {
-  const lanes = new Lanes(2)
+test('slots: never more at once, in order, freed by errors', async () => {
+  const slots = new Slots(2)
   let inside = 0
   let most = 0
   const order: number[] = []
   const work = (i: number) =>
-    lanes.run(async () => {
+    slots.run(async () => {
       most = Math.max(most, ++inside)
       order.push(i)
       await sleep(5)

@@ -4,9 +4,9 @@
 // - Each container once at a time, a few at a time, and again with growing pauses until it is gone.
 import { messageOf } from '../../../shared/errors.ts'
 import type { Log } from '../../../shared/log.ts'
-import { backoffMs, sleep } from '../../../shared/loop.ts'
+import { pauseAfter } from '../../../shared/loop.ts'
 import type { Engine } from '../../docker/engine.ts'
-import { Lanes } from '../../lanes.ts'
+import { Slots } from '../../slots.ts'
 
 const inFlight = 4
 const longestPauseMs = 60_000
@@ -15,7 +15,7 @@ export class Removals {
   readonly #engine: Engine
   readonly #signal: AbortSignal
   readonly #log: Log
-  readonly #lanes = new Lanes(inFlight)
+  readonly #slots = new Slots(inFlight)
   readonly #underWay = new Map<string, Promise<void>>()
 
   constructor(engine: Engine, signal: AbortSignal, log: Log) {
@@ -39,11 +39,11 @@ export class Removals {
   async #remove(containerId: string): Promise<void> {
     for (let failures = 0; !this.#signal.aborted; failures++) {
       try {
-        return await this.#lanes.run(() => this.#engine.remove(containerId))
+        return await this.#slots.run(() => this.#engine.remove(containerId))
       } catch (error) {
         const told = { containerId, error: messageOf(error), failures }
         this.#log.warn(told, 'a container cannot be removed yet and is tried again')
-        await sleep(1_000 + backoffMs(failures, 1_000, longestPauseMs), this.#signal)
+        await pauseAfter(failures, 1_000, longestPauseMs, this.#signal)
       }
     }
   }

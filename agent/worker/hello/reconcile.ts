@@ -5,11 +5,11 @@
 // - An answer to a question asked before a doubt is not used.
 import { answerOf } from '../../../shared/api/client.ts'
 import { ArmadaError } from '../../../shared/errors.ts'
-import { loop, sleep } from '../../../shared/loop.ts'
+import { loop } from '../../../shared/loop.ts'
 import type { Grant } from '../../../shared/model/grant.ts'
 import type { Found } from '../../docker/engine.ts'
 import { keyOf, type ShipAttempt } from '../../roster.ts'
-import type { Crew } from '../crew.ts'
+import { askAgain, type Crew } from '../crew.ts'
 import type { Desk } from '../desk.ts'
 import { plan } from './plan.ts'
 import { recognise } from './recognise.ts'
@@ -64,10 +64,6 @@ export async function reconcile(crew: Crew, desk: Desk, { onHello, onRemoved }: 
     if (!isDone) askAgain(crew, againMs)
     againMs = isDone ? firstAgainMs : Math.min(againMs * 2, everyMs)
   })
-}
-
-function askAgain({ ask, hands, signal }: Crew, pauseMs: number): void {
-  hands.once('ask again', () => sleep(pauseMs, signal).then(ask.ring))
 }
 
 function shipsHere({ roster }: Crew, containers: readonly Found[]): ShipAttempt[] {

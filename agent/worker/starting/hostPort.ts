@@ -1,9 +1,8 @@
-// Whether host ports are truly free: other processes on the host never asked Armada.
-import { createSocket } from 'node:dgram'
-import { createServer } from 'node:net'
+// Whether the host ports of a ship are truly free, whatever the scheduler thinks.
 import { sleep } from '../../../shared/loop.ts'
 import type { Port } from '../../../shared/model/port.ts'
 import { transports } from '../../docker/options.ts'
+import { isTcpFree, isUdpFree } from '../../freePort.ts'
 
 /** Docker gives a port back a moment after the container that had it. */
 const patienceMs = 1_000
@@ -33,20 +32,4 @@ async function firstBusy(ports: readonly Port[]): Promise<BusyPort | undefined> 
     }
   }
   return undefined
-}
-
-function isUdpFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = createSocket({ type: 'udp4', reuseAddr: false })
-    socket.once('error', () => socket.close(() => resolve(false)))
-    socket.bind({ port, address: '0.0.0.0', exclusive: true }, () => socket.close(() => resolve(true)))
-  })
-}
-
-function isTcpFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer()
-    server.once('error', () => resolve(false))
-    server.listen({ port, host: '0.0.0.0', exclusive: true }, () => server.close(() => resolve(true)))
-  })
 }

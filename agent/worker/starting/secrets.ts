@@ -1,7 +1,7 @@
 // The secrets of a ship that is about to start: asked for with its attempt, and put where its container finds them.
 import { answerOf } from '../../../shared/api/client.ts'
 import { ArmadaError, messageOf } from '../../../shared/errors.ts'
-import { backoffMs, sleep } from '../../../shared/loop.ts'
+import { pauseAfter } from '../../../shared/loop.ts'
 import type { Grant } from '../../../shared/model/grant.ts'
 import { about } from '../../roster.ts'
 import type { Crew } from '../crew.ts'
@@ -20,7 +20,7 @@ export async function hasSecrets(crew: Crew, grant: Grant): Promise<boolean> {
     } catch (error) {
       if (!(error instanceof ArmadaError && error.retryable)) throw error
       log.warn({ ...about(grant), error: messageOf(error) }, 'its secrets are asked for again')
-      await sleep(100 + backoffMs(failures, 100, 3_000), signal)
+      await pauseAfter(failures, 100, 3_000, signal)
     }
   }
   return false

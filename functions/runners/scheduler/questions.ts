@@ -2,7 +2,7 @@
 import { answerOf, type Client } from '../../../shared/api/client.ts'
 import { messageOf } from '../../../shared/errors.ts'
 import type { Log } from '../../../shared/log.ts'
-import { backoffMs, sleep } from '../../../shared/loop.ts'
+import { pauseAfter, sleep } from '../../../shared/loop.ts'
 import type { Question, Reply } from '../../../shared/model/question.ts'
 import { isDeposed } from '../ledLoop.ts'
 
@@ -32,7 +32,7 @@ export async function answerQuestions(options: QuestionsOptions, signal: AbortSi
     } catch (error) {
       if (isDeposed(error) && !signal.aborted) throw error
       log.debug({ error: messageOf(error) }, 'no questions can be heard; waiting for them again')
-      await sleep(200 + backoffMs(failures++, 200, 5_000), signal)
+      await pauseAfter(failures++, 200, 5_000, signal)
     }
   }
 }

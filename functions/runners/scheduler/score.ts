@@ -1,4 +1,4 @@
-// Score: how much a host that could take a ship is to be preferred, as a whole number from 0 to `maxScore`.
+// Score: how much a host that could take a ship is to be preferred, as a whole number.
 //
 // Three parts, in this order of weight: fleet mates kept apart (antiAffinity preferred), labels preferred,
 // and the strategy, which never weighs more than one mate.
@@ -24,9 +24,6 @@ const weightOfCpu = 4
 /** More mates than this on one host make no further difference. */
 const matesCounted = 8
 const weightOfMate = 128 * fineness
-
-/** The highest score there can be: 16 preferences of weight 100 are the most a blueprint may have. */
-export const maxScore = strategyTop + 1_600 * fineness + matesCounted * weightOfMate
 
 /** The part of the score that depends only on what the host is. */
 export function preference({ placement }: Demand, labels: Labels): number {

@@ -1,12 +1,14 @@
 // Drafts: what one commit is to do, put together request by request. Pure but for the lanes, whose ships it uses up.
+
 import type { AllocationView, Want } from '../../../shared/model/allocation.ts'
 import type { Ship } from '../../../shared/model/ship.ts'
+import { covers } from '../../../shared/model/token.ts'
 import { type Deal, mostBytes, mostDeals, mostInDeal } from '../../stores/allocations.ts'
 import type { Asked } from '../../stores/answers.ts'
 import type { Row } from '../../stores/mirror/table.ts'
 import { allocate, allocationId, mismatch, type Taking, viewOf } from '../changes/allocating.ts'
 import { thereBefore } from '../changes/firstPlayer.ts'
-import { type Lanes, sees } from './lanes.ts'
+import type { Lanes } from './lanes.ts'
 
 export interface Ask {
   /** In their order: ships of the second are taken only when the first has none. */
@@ -141,7 +143,7 @@ export class Drafts<P extends Ask> {
     const draft = this.#byShip.get(id)
     const row = this.#lanes.row(id)
     const ship = draft?.ships.get(id)?.after ?? row?.value
-    if (!row || !ship || !sees(want.fleets, ship.fleet)) return 'unfit'
+    if (!row || !ship || !covers(want.fleets, ship.fleet)) return 'unfit'
     if (want.selector.fleet !== undefined && ship.fleet !== want.selector.fleet) return 'unfit'
     if (mismatch(want.selector, ship) !== undefined || this.#lanes.tierOf(ship) === undefined)
       return draft ? 'passed' : 'unfit'

@@ -14,7 +14,7 @@ import type { Want } from '../../../shared/model/allocation.ts'
 import { ordersOf } from '../../../shared/model/host.ts'
 import type { Ship } from '../../../shared/model/ship.ts'
 import { isInUse } from '../../../shared/model/shipState.ts'
-import { fits } from '../../../shared/model/token.ts'
+import { covers } from '../../../shared/model/token.ts'
 import type { Sample } from '../../stores/lookups.ts'
 import type { Row } from '../../stores/mirror/table.ts'
 import type { Stores } from '../../stores/stores.ts'
@@ -282,10 +282,6 @@ export function suits({ selector, fleets }: Want, ship: Ship): boolean {
   return (
     (selector.fleet === undefined || ship.fleet === selector.fleet) &&
     mismatch(selector, ship) === undefined &&
-    sees(fleets, ship.fleet)
+    covers(fleets, ship.fleet)
   )
-}
-
-export function sees(fleets: readonly string[] | null, fleet: string | null): boolean {
-  return fleets === null || (fleet !== null && fleets.some((pattern) => fits(pattern, fleet)))
 }

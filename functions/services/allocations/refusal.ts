@@ -1,12 +1,14 @@
 // Why no ship is free: how many there are, and what stands in the way of each.
+
 import { ArmadaError } from '../../../shared/errors.ts'
 import type { Want } from '../../../shared/model/allocation.ts'
 import type { Ship } from '../../../shared/model/ship.ts'
 import { isFinished } from '../../../shared/model/shipState.ts'
+import { covers } from '../../../shared/model/token.ts'
 import type { Stores } from '../../stores/stores.ts'
 import { allocate, mismatch } from '../changes/allocating.ts'
 import type { Ask } from './drafts.ts'
-import { type Lanes, sees } from './lanes.ts'
+import type { Lanes } from './lanes.ts'
 
 /** While many are refused for the same reasons, these are counted this often only. */
 const countedMs = 250
@@ -49,7 +51,7 @@ export class Refusals {
     const rows = fleet === undefined ? [...table.rows()].map(([, row]) => row) : index.ofFleet(fleet)
     const reasons = new Map<string, number>()
     for (const { value: ship } of rows) {
-      if (isFinished(ship.state) || !sees(fleets, ship.fleet)) continue
+      if (isFinished(ship.state) || !covers(fleets, ship.fleet)) continue
       const reason = mismatch(selector, ship) ?? this.#further(ship, ask)
       reasons.set(reason, (reasons.get(reason) ?? 0) + 1)
     }
@@ -63,7 +65,7 @@ export class Refusals {
   /** A fleet that the caller may not see is told of like one that does not exist. */
   #absent(fleet: string | undefined, seen: Want['fleets']): string {
     if (fleet === undefined) return 'there is none'
-    const exists = sees(seen, fleet) && this.#stores.fleets.table.get(fleet) !== undefined
+    const exists = covers(seen, fleet) && this.#stores.fleets.table.get(fleet) !== undefined
     return exists ? `there is none of fleet "${fleet}"` : `there is none, nor a fleet "${fleet}"`
   }
 

@@ -1,4 +1,5 @@
 // Supply: what the next ships of a scaled fleet will be, and whether somebody who waits could have one of them.
+
 import type { Want } from '../../../shared/model/allocation.ts'
 import type { Autoscale } from '../../../shared/model/autoscale.ts'
 import type { BlueprintSpec } from '../../../shared/model/blueprint.ts'
@@ -6,8 +7,8 @@ import type { Fleet } from '../../../shared/model/fleet.ts'
 import { selects } from '../../../shared/model/labelSelector.ts'
 import type { Labels } from '../../../shared/model/name.ts'
 import type { Ship } from '../../../shared/model/ship.ts'
+import { covers } from '../../../shared/model/token.ts'
 import type { Waiter } from '../../stores/waiters.ts'
-import { sees } from '../allocations/lanes.ts'
 
 type Kind = 'counters' | 'lists'
 
@@ -43,7 +44,7 @@ export class Supply {
     return (
       state === 'Ready' &&
       (fleet === undefined || fleet === this.name) &&
-      sees(fleets, this.name) &&
+      covers(fleets, this.name) &&
       Object.entries(matchLabels).every(([key, value]) => this.#labels[key] === value) &&
       (matchExpressions.length === 0 || selects(matchExpressions, this.#labels)) &&
       Object.entries(selector.counters).every(([key, { minAvailable = 0, minCount = 0 }]) =>

@@ -181,7 +181,7 @@ export function notRunning(ship: Ship): ArmadaError {
   )
 }
 
-export function noAnswer(ship: Ship, outcome: string): ArmadaError {
+function noAnswer(ship: Ship, outcome: string): ArmadaError {
   const why =
     outcome === 'absent' ? 'its container has not begun or is gone' : 'the agent of its host does not answer'
   return new ArmadaError('unavailable', `The log cannot be read now, ${why}: ${reasonOf(ship)}. Try again.`, {

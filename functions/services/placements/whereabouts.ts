@@ -33,7 +33,7 @@ export function whereaboutsService(stores: Stores) {
 }
 
 /** Pure. */
-export function placementOf(ship: Ship): ShipPlacement {
+function placementOf(ship: Ship): ShipPlacement {
   const { placement, host, stateSince, state, reason, gang } = ship
   const chosenAt = placement?.score ? placement.at : scheduledAt(ship)
   const shown = {

@@ -1,6 +1,7 @@
 // Server-sent events: frames, and the answer that carries them as fast as its reader takes them.
-import type { HttpBindings } from '@hono/node-server'
+
 import type { Context } from 'hono'
+import { bindingsOf } from '../../middleware/answer.ts'
 import type { Env } from '../../middleware/authenticate.ts'
 import type { OpenStream } from './streamDesk.ts'
 
@@ -15,7 +16,7 @@ export function frame(event: string, data: string, id?: string): Frame {
 
 /** Answers with the frames. Each is asked for only when the reader has taken those before. */
 export function streamed(c: Context<Env>, stream: OpenStream, frames: AsyncGenerator<Frame>): Response {
-  const { outgoing } = (c.env ?? {}) as Partial<HttpBindings>
+  const { outgoing } = bindingsOf(c)
   let stalled: NodeJS.Timeout | undefined
   function end(): void {
     clearTimeout(stalled)

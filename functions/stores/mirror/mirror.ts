@@ -33,7 +33,7 @@ export interface MirrorObserver {
   listed(revision: number): void
 }
 
-export const boundMs = 3_000
+const boundMs = 3_000
 const confirmEveryMs = 500
 
 export class Mirror {

@@ -6,7 +6,7 @@
 import { availableParallelism, loadavg } from 'node:os'
 import Dockerode from 'dockerode'
 import { containerOptions } from '../../../agent/docker/options.ts'
-import { Lanes } from '../../../agent/lanes.ts'
+import { Slots } from '../../../agent/slots.ts'
 import { startsInFlight } from '../../../agent/worker/starting/start.ts'
 import { scratchDir } from '../../../infra/stack/scratch.ts'
 import { BlueprintSpec } from '../../../shared/model/blueprint.ts'
@@ -59,7 +59,7 @@ async function timed(docker: Dockerode, begin: () => Promise<unknown>): Promise<
 }
 
 async function plain(docker: Dockerode, lanes: number, round: number): Promise<Took> {
-  const at = new Lanes(lanes)
+  const at = new Slots(lanes)
   const berth = { host: 'plain', address: '127.0.0.1', boot: 'bench', secretsDir: '/run/armada/plain' }
   const ids: string[] = []
   const one = async (i: number) => {

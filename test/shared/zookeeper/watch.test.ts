@@ -3,7 +3,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { createLog } from '../../../shared/log.ts'
 import { ZooKeeper } from '../../../shared/zookeeper/client.ts'
-import { watchChildren, watchValue } from '../../../shared/zookeeper/watch.ts'
+import { readings, watchValue } from '../../../shared/zookeeper/watch.ts'
 import { until } from '../../harness/until.ts'
 import { ZooKeeperServer } from '../../harness/zookeeper.ts'
 
@@ -43,9 +43,9 @@ test.after(async () => {
 })
 
 test('children: what is there, then each change; a missing node is empty until it is created', async () => {
-  const seen = collect(watchChildren(zk, '/w1', over.signal))
+  const seen = collect(readings(zk, '/w1', over.signal, () => zk.children('/w1', true)))
   await until(() => seen.length === 1)
-  assert.equal(seen.at(-1), [])
+  assert.is(seen.at(-1), undefined)
   await other.ensurePath('/w1/a')
   await until(() => seen.at(-1)?.length === 1)
   await other.create('/w1/b', '')
@@ -54,7 +54,7 @@ test('children: what is there, then each change; a missing node is empty until i
   await until(() => seen.at(-1)?.join() === 'b')
   await other.delete('/w1/b')
   await other.delete('/w1')
-  await until(() => seen.at(-1)?.length === 0)
+  await until(() => seen.at(-1) === undefined)
   await other.ensurePath('/w1/c')
   await until(() => seen.at(-1)?.join() === 'c')
 })

@@ -1,6 +1,8 @@
 // How many ships a policy asks for, from one reading of a fleet, and why.
+
 import type { Measure, ScaledFleet } from '../../../../shared/api/autoscaling.ts'
 import { measureOf, type Policy } from '../../../../shared/model/autoscale.ts'
+import { liveOf } from '../../../../shared/model/shipState.ts'
 import { activity } from './schedule.ts'
 
 /** What a fleet's webhook said last. */
@@ -84,7 +86,7 @@ function roomFor(policy: Of<'counter' | 'list' | 'players'>, picture: Picture, w
   const { fleet } = picture
   const nothing: Measure = { used: 0, capacity: 0, each: 0 }
   const { used, capacity, each } = fleet.measures[measureOf(policy) as string] ?? nothing
-  const { ships, needed, text } = { ships: liveIn(fleet), ...inUse(picture) }
+  const { ships, needed, text } = { ships: liveOf(fleet.ships), ...inUse(picture) }
   if (each <= 0) {
     const least = Math.max(1, ships, needed)
     return { ships: least, why: `${least}, because no ship has said yet how much ${what} it has room for` }
@@ -95,12 +97,6 @@ function roomFor(policy: Of<'counter' | 'list' | 'players'>, picture: Picture, w
   const kept = `${used} ${what} + ${typeof free === 'number' ? `${free} kept free` : `${free} of all kept free`}`
   if (needed > enough) return { ships: needed, why: `${text}, more than for ${kept}` }
   return { ships: enough, why: `${kept}, with ${amount(each)} in a ship` }
-}
-
-/** Ships that are there or on their way: what the replicas count. */
-function liveIn({ ships }: Picture['fleet']): number {
-  const { Stopping: _, Stopped: __, Failed: ___, ...live } = ships
-  return Object.values(live).reduce((sum, count) => sum + count, 0)
 }
 
 function amount(each: number): string {

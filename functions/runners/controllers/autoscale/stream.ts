@@ -9,7 +9,7 @@ export function fleetsOf(
   { api, runnerToken }: Pick<Settings<'runner'>, 'api' | 'runnerToken'>,
   log: Log,
 ): AutoscaleParts['fleets'] {
-  const url = `${api.replace(/\/$/, '')}/v1/fleets?watch=true`
+  const url = `${api}/v1/fleets?watch=true`
   const onBreak = (error: unknown) => log.debug({ error: messageOf(error) }, 'the stream of fleets broke off')
   return (signal) => follow({ url, token: runnerToken, signal, onBreak })
 }

@@ -10,7 +10,7 @@ const firstPauseMs = 1_000
 const longestPauseMs = 60_000
 const calmMs = 60_000
 /** Failures in a row that are called a crash loop. */
-export const loopStreak = 3
+const loopStreak = 3
 
 export interface CrashRecord {
   failed: number

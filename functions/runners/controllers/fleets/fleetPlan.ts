@@ -1,5 +1,5 @@
 // The next step of one fleet, from what is and what should be.
-import { isFinished, isLive, ShipState } from '../../../../shared/model/shipState.ts'
+import { type Counts, countOf, isFinished, liveOf, ShipState } from '../../../../shared/model/shipState.ts'
 
 export const shipsInStep = { create: 50, stop: 100 } as const
 
@@ -9,7 +9,7 @@ export interface FleetPicture {
   revision: string
   deleting: boolean
   replicas: number
-  ships: { readonly [State in ShipState]?: number | undefined }
+  ships: Counts
 }
 
 /** What to do next; with `stop`, that many ships are to be found among these states. */
@@ -24,19 +24,17 @@ const expendable: readonly ShipState[] = ['Queued', 'Scheduled', 'Starting', 'Un
 const stoppable = ShipState.options.filter((state) => !isFinished(state) && state !== 'Stopping')
 
 export function needOf({ deleting, replicas, ships }: FleetPicture): FleetNeed {
-  const count = (counts: (state: ShipState) => boolean): number =>
-    ShipState.options.reduce((sum, state) => sum + (counts(state) ? (ships[state] ?? 0) : 0), 0)
   if (deleting) {
-    const left = count((state) => !isFinished(state))
+    const left = countOf(ships, (state) => !isFinished(state))
     const running = left - (ships.Stopping ?? 0)
     if (left === 0) return { do: 'forget' }
     return running > 0 ? { do: 'stop', count: running, states: stoppable } : { do: 'nothing' }
   }
-  const surplus = count(isLive) - replicas
+  const surplus = liveOf(ships) - replicas
   if (surplus < 0) return { do: 'create', count: Math.min(shipsInStep.create, -surplus) }
   const possible = Math.min(
     surplus,
-    count((state) => expendable.includes(state)),
+    countOf(ships, (state) => expendable.includes(state)),
   )
   return possible > 0 ? { do: 'stop', count: possible, states: expendable } : { do: 'nothing' }
 }

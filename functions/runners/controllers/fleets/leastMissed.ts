@@ -26,9 +26,9 @@ export interface Choice {
 }
 
 /**
- * Of numbered ships the highest numbers. Those that serve nobody yet; then, of the Ready ones, those with the fewest players, with the
- * least in their counters and lists, empty the longest, on the hosts that
- * are nearest to being empty, of the oldest revision. Never one that was in use before it fell ill.
+ * Of numbered ships the highest numbers. Those that serve nobody yet; then, of the Ready ones, those with the fewest
+ * players, with the least in their counters and lists, empty the longest, on the hosts that are nearest to being empty,
+ * of the oldest revision. Never one that was in use before it fell ill.
  */
 export function leastMissed(ships: readonly Candidate[], { count, states, crews, nowMs }: Choice): string[] {
   const keysOf = (ship: Candidate): readonly number[] => [

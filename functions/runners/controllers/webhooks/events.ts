@@ -9,7 +9,7 @@ export function eventsOf(
   { api, runnerToken }: Pick<Settings<'runner'>, 'api' | 'runnerToken'>,
   log: Log,
 ): EventSource {
-  const url = `${api.replace(/\/$/, '')}/v1/events?watch=true`
+  const url = `${api}/v1/events?watch=true`
   const onBreak = (error: unknown) => log.debug({ error: messageOf(error) }, 'a stream of events broke off')
   return (lastEventId, signal) => follow({ url, token: runnerToken, signal, lastEventId, onBreak })
 }

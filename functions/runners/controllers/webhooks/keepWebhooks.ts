@@ -26,21 +26,21 @@ type WebhooksOptions = Office & WebhookParts
 
 export async function keepWebhooks(options: WebhooksOptions): Promise<void> {
   const { client, log, signal } = options
-  const crew = new Crew(options)
+  const deliverers = new Deliverers(options)
   try {
     await ledLoop({ name: 'webhooks', everyMs, signal, log }, async () => {
       const { outlets } = await answerOf(client.v1.controllers.webhooks.$get({}, { init: { signal } }))
-      await crew.follow(outlets)
-      await crew.report()
+      await deliverers.follow(outlets)
+      await deliverers.report()
     })
   } finally {
-    await crew.dismiss()
+    await deliverers.dismiss()
   }
 }
 
-class Crew {
+class Deliverers {
   readonly #options: WebhooksOptions
-  readonly #deliverers = new Map<string, Deliverer>()
+  readonly #byName = new Map<string, Deliverer>()
   readonly #running = new Set<Promise<void>>()
 
   constructor(options: WebhooksOptions) {
@@ -50,16 +50,16 @@ class Crew {
   /** Brings the deliverers in line with the webhooks there are. */
   async follow(outlets: readonly Outlet[]): Promise<void> {
     const enabled = new Map(outlets.filter((outlet) => outlet.enabled).map((outlet) => [outlet.name, outlet]))
-    for (const [name, deliverer] of this.#deliverers) {
+    for (const [name, deliverer] of this.#byName) {
       const outlet = enabled.get(name)
       const goesOn =
         outlet?.made === deliverer.outlet.made && !(deliverer.halted && changed(deliverer, outlet))
       if (goesOn) continue
       deliverer.stop()
-      this.#deliverers.delete(name)
+      this.#byName.delete(name)
     }
     for (const [name, outlet] of enabled) {
-      const deliverer = this.#deliverers.get(name) ?? this.#start(outlet)
+      const deliverer = this.#byName.get(name) ?? this.#start(outlet)
       if (deliverer.halted) continue
       await deliverer.update(outlet).catch((error) => {
         this.#options.log.warn(
@@ -73,7 +73,7 @@ class Crew {
   async report(): Promise<void> {
     const { client, epoch, signal } = this.#options
     const nowMs = performance.now()
-    const made = [...this.#deliverers.values()].flatMap((deliverer) => {
+    const made = [...this.#byName.values()].flatMap((deliverer) => {
       const report = deliverer.report(nowMs)
       return report ? [{ deliverer, report }] : []
     })
@@ -96,7 +96,7 @@ class Crew {
   }
 
   async dismiss(): Promise<void> {
-    for (const deliverer of this.#deliverers.values()) deliverer.stop()
+    for (const deliverer of this.#byName.values()) deliverer.stop()
     await Promise.all(this.#running)
   }
 
@@ -106,10 +106,10 @@ class Crew {
       ...{ events, log, sender: new Sender({ guard }) },
       letterOf: (id) => this.#letterOf(outlet.name, id),
     })
-    this.#deliverers.set(outlet.name, deliverer)
+    this.#byName.set(outlet.name, deliverer)
     const running = deliverer.run().catch((error) => {
       log.error({ webhook: outlet.name, error: messageOf(error) }, 'a deliverer failed and is started again')
-      if (this.#deliverers.get(outlet.name) === deliverer) this.#deliverers.delete(outlet.name)
+      if (this.#byName.get(outlet.name) === deliverer) this.#byName.delete(outlet.name)
     })
     this.#running.add(running)
     void running.finally(() => this.#running.delete(running))

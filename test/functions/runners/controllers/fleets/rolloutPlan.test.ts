@@ -2,14 +2,24 @@
 import fc from 'fast-check'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { type Candidate, leastMissed } from '../../../../../functions/runners/controllers/fleets/leastMissed.ts'
+import {
+  type Candidate,
+  leastMissed,
+} from '../../../../../functions/runners/controllers/fleets/leastMissed.ts'
 import {
   pausedNeed,
   type RolloutNeed,
   type RolloutPicture,
   rolloutNeed,
 } from '../../../../../functions/runners/controllers/fleets/rolloutPlan.ts'
-import { type Crew, mayTurn, noCrew, type Share, Strategy, sizeOf } from '../../../../../shared/model/rollout.ts'
+import {
+  type Crew,
+  mayTurn,
+  noCrew,
+  type Share,
+  Strategy,
+  sizeOf,
+} from '../../../../../shared/model/rollout.ts'
 
 const test = suite('the plan of rollouts')
 const startedAt = '2026-01-01T00:00:00.000Z'

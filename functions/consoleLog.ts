@@ -1,5 +1,5 @@
 // The log where there is no standard error to write to: one JSON line an event to the console.
-import type { Log } from '../../shared/log.ts'
+import type { Log } from '../shared/log.ts'
 
 const levels = ['debug', 'info', 'warn', 'error', 'silent']
 

@@ -1,5 +1,5 @@
 // A few at a time: the rest wait in the order in which they came.
-export class Lanes {
+export class Slots {
   #free: number
   readonly #waiting: (() => void)[] = []
 
