@@ -54,7 +54,7 @@ async function main(): Promise<void> {
   })
 
   mkdirSync(stateDir, { recursive: true, mode: 0o700 })
-  await lockHost(hostId, docker, stateDir)
+  lockHost(hostId, docker, stateDir)
   const host = describeHost(settings, thisMachine(), version)
   const credential = await Credential.open({ stateDir, url, joinToken, host, signal: over.signal, log })
   if (over.signal.aborted) return

@@ -3,7 +3,7 @@
 // STATES  Starting -> Ready <-> Unhealthy, as in the roster; every change goes into the outbox at once.
 // INVARIANTS
 // - A ship has one loop, which ends when the ship leaves, is being ended, or the advisor stops.
-// - Few probes are in flight at a time, and no two of one ship.
+// - Few probes begin at a time, and no two of one ship are in flight.
 // - A ship that is not Ready within its start limit is given up, once; whoever ends it is told what the probe said.
 import { messageOf } from '../../shared/errors.ts'
 import type { Log } from '../../shared/log.ts'
@@ -49,6 +49,7 @@ type TimedProbe = Exclude<Probe, { type: 'none' | 'sdk' }>
 
 /** The first probes come quickly, because many games are up at once; then each waits longer, up to the period. */
 const firstPauseMs = 100
+const turnMs = 1_000
 /** The longest that a timer can wait: 24 days. */
 const neverMs = 2 ** 31 - 1
 
@@ -120,7 +121,7 @@ export class Prober {
     for (let pauseMs = firstPauseMs; !signal.aborted; ) {
       const starting = this.#options.roster.at(entry.grant)?.phase === 'Starting'
       try {
-        const players = await this.#slots.run(ask)
+        const players = await this.#inTurn(ask)
         if (signal.aborted) return
         failures = 0
         if (players) this.#players.set(entry.grant.ship, players)
@@ -140,6 +141,18 @@ export class Prober {
       await sleep(pauseMs * (0.9 + Math.random() * 0.2), signal)
       pauseMs = Math.min(pauseMs * 1.5, probe.periodMs)
     }
+  }
+
+  /** A turn ends after a moment: ships whose probes hang do not keep the others from theirs. */
+  async #inTurn(ask: () => ReturnType<Ask>): ReturnType<Ask> {
+    let answer: ReturnType<Ask> | undefined
+    await this.#slots.run(async () => {
+      const over = new AbortController()
+      answer = ask().finally(() => over.abort())
+      answer.catch(() => undefined)
+      await sleep(turnMs, over.signal)
+    })
+    return answer
   }
 
   async #watchLog(entry: Aboard, probe: TimedProbe & { type: 'log' }, signal: AbortSignal): Promise<void> {

@@ -107,6 +107,8 @@ test('dockerd is killed and comes back: degraded is told, jobs wait, ships run o
   const agent = await dock.startAgent('dead')
   await run('dead', 'sturdy')
   await run('dead', 'short', { command: shell('sleep 3; exit 4') })
+  const slow = { periodMs: 250, timeoutMs: 4_000, failures: 1, startLimitMs: 20_000 }
+  await run('dead', 'asked', { probe: { type: 'exec', command: ['sleep', '2'], ...slow } })
   await run('dead', 'logged', { command: shell('sleep 3; echo said while nobody listened; exec sleep 1000') })
   const pid = (await dock.inspect('armada-sturdy-1'))?.State.Pid
   await dock.docker.kill()
@@ -120,6 +122,10 @@ test('dockerd is killed and comes back: degraded is told, jobs wait, ships run o
   const report = await monitor.heard('short', 'Failed')
   assert.is(report.state === 'Failed' && report.exit?.code, 4)
   assert.is((await dock.inspect('armada-sturdy-1'))?.State.Pid, pid)
+  // The command that asked how it is was under way, and dockerd knows nothing of it any more.
+  await monitor.heard('asked', 'Unhealthy')
+  const asked = () => monitor.changes.findLast(({ report }) => report.ship === 'asked')?.report.state
+  await until(() => asked() === 'Ready', 15_000)
   await until(() => last()?.degraded === null, 12_000)
   const printed = () => dock.engine('GET', '/containers/armada-logged-1/logs?stdout=true')
   await until(async () => (await printed()).includes('said while nobody listened'))

@@ -119,6 +119,18 @@ test('what was lost on the way is asked for again from the last line; what comes
   reader.end()
 })
 
+test('stamps of one session may go back, as of a game that prints to both streams: every line is shown', async () => {
+  const before = calls.length
+  const reader = follow()
+  const first = await calledAfter(before)
+  await send(host, first.session, chunkOf(0, { lines: [line(5), line(3), line(4)] }))
+  await until(() => reader.text === 'line 5\nline 3\nline 4\n')
+  await until(() => calls.at(-1)?.session !== first.session, 20_000)
+  const second = calls.at(-1) as SessionCall
+  assert.ok(second.kind === 'log' && second.since === at(5))
+  reader.end()
+})
+
 test('FLUSHALL in the middle changes nothing, and a silent agent is called again', async () => {
   const before = calls.length
   const reader = follow()

@@ -3,6 +3,7 @@
 // INVARIANT: one command a ship at a time. Docker cannot end one that hangs, so the next probe waits for it.
 import { sleep } from '../../../shared/loop.ts'
 import type { Engine } from '../../docker/engine.ts'
+import { hasStatus } from '../../docker/engineError.ts'
 
 /** @returns a probe for one container. */
 export function askExec(
@@ -15,7 +16,11 @@ export function askExec(
     const endMs = performance.now() + timeoutMs
     running ??= await engine.exec(containerId, command)
     for (let pauseMs = 10; ; pauseMs = Math.min(pauseMs * 2, 200)) {
-      const code = await engine.exitOf(running)
+      const code = await engine.exitOf(running).catch((error: unknown) => {
+        // A dockerd that was restarted knows no command from before.
+        if (hasStatus(error, 404)) running = undefined
+        throw error
+      })
       if (code !== null) {
         running = undefined
         if (code === 0) return undefined

@@ -87,7 +87,8 @@ export async function* shipOutput(
     const { attempt } = ship
     const session = newSession()
     const inbox = new Inbox((taken) => sessions.take(host, session, taken))
-    const since = position?.attempt === attempt ? position.at : shown === undefined ? request.since : null
+    const seenTo = position?.attempt === attempt ? position.at : null
+    const since = seenTo ?? (shown === undefined ? request.since : null)
     const tail = shown === undefined ? request.tail : null
     let close: (() => void) | undefined
     try {
@@ -110,7 +111,7 @@ export async function* shipOutput(
           const { ended } = chunk
           if (ended?.why === 'busy') throw busy(id)
           if (ended?.why !== 'absent') lastSignMs = nowMs
-          const events = eventsOf(chunk, ship, host)
+          const events = eventsOf(chunk, ship, host, seenTo)
           if (events.length > 0) waited = idleSinceMs = undefined
           yield events
           inbox.take()
@@ -140,7 +141,13 @@ export async function* shipOutput(
     return [{ is: 'waiting', reason }]
   }
 
-  function eventsOf({ skipped, more, lines }: Chunk, { attempt }: Ship, host: string): OutputEvent[] {
+  /** @param seenTo what an earlier session passed on. In one, stamps may go back: stdout and stderr are stamped apart. */
+  function eventsOf(
+    { skipped, more, lines }: Chunk,
+    { attempt }: Ship,
+    host: string,
+    seenTo: string | null,
+  ): OutputEvent[] {
     const events: OutputEvent[] = []
     if (lines.length > 0 && shown !== attempt) {
       if (shown !== undefined) events.push({ is: 'attempt', attempt, host })
@@ -148,8 +155,8 @@ export async function* shipOutput(
     }
     if (skipped > 0 || more) events.push({ is: 'skipped', lines: skipped, more })
     for (const line of lines) {
-      if (position?.attempt === attempt && line.at <= position.at) continue
-      position = { attempt, at: line.at }
+      if (seenTo !== null && line.at <= seenTo) continue
+      if (position?.attempt !== attempt || line.at > position.at) position = { attempt, at: line.at }
       events.push({ is: 'line', attempt, line })
     }
     return events
