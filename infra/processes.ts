@@ -76,6 +76,7 @@ export function startAgent(
       join(launch.dist, 'agent.js'),
     ],
     env: { ...environmentFor('agent', settings), MALLOC_TRIM_THRESHOLD_: '131072' },
+    onlyOnce: ['ARMADA_JOIN_TOKEN'],
     answers: async () => {
       const host = await answerOf(api.v1.hosts[':host'].$get({ param: { host: settings.hostId } }))
       return host.lastReportAt !== null && Date.parse(host.lastReportAt) >= sinceMs

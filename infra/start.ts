@@ -147,7 +147,6 @@ async function startHost(
   launch: Launch,
 ): Promise<Server> {
   const stateDir = join(state, 'host')
-  // Only for the first time: with the same settings an agent left over from a killed run is used on.
   const joinToken = existsSync(join(stateDir, 'credential.json'))
     ? undefined
     : (await answerOf(client.v1.hosts['join-tokens'].$post({ json: { host: settings.hostId } }))).token

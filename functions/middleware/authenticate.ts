@@ -8,6 +8,7 @@ import type { Trace } from '../../shared/trace.ts'
 import { bearerOf, type Caller, type Callers } from './callers.ts'
 import { stopEarly } from './fewMistakes.ts'
 import { bodyBytesFor, jsonBody } from './json.ts'
+import { knownQuery } from './query.ts'
 import { assertUnlimited } from './scope.ts'
 
 export interface Env {
@@ -71,6 +72,7 @@ export function guarded<R extends RouteConfig & { 'x-roles': readonly Role[] }>(
     return next()
   }
   const middleware = [guard]
+  if (roles.length > 0) middleware.push(knownQuery(namesIn(route.request?.query)))
   if (route.request?.body) {
     middleware.push(jsonBody(bodyBytesFor(roles)), stillCaller)
     for (const media of Object.values(route.request.body.content)) {
@@ -100,6 +102,10 @@ const unbuffered: MiddlewareHandler<Env> = async (c, next) => {
   if (c.req.method === 'HEAD') await c.res.body?.cancel()
   c.header('x-accel-buffering', 'no')
   c.header('cache-control', 'no-store')
+}
+
+function namesIn(query: unknown): string[] {
+  return query instanceof z.ZodObject ? Object.keys(query.shape) : []
 }
 
 function allow(c: Context<Env>, roles: readonly Role[]): void {

@@ -82,9 +82,10 @@ export function onNotFound(allowed: (path: string) => readonly string[]): NotFou
 /** Turns what zod found into one problem with an issue for each field. */
 export const onInvalid: Hook<unknown, Env, string, unknown> = (result) => {
   if (result.success) return
-  const issues = result.error.issues.slice(0, mostMistakes).map(({ path, message }) => ({
-    path: path.map(String).join('.'),
-    message,
+  const issues = result.error.issues.slice(0, mostMistakes).map((issue) => ({
+    path: issue.path.map(String).join('.'),
+    // What is wrong with a name, zod tells apart.
+    message: (issue.code === 'invalid_key' && issue.issues[0]?.message) || issue.message,
   }))
   const first = issues[0]
   const where = { json: 'the body', query: 'the query', param: 'the path', header: 'the headers' }[

@@ -36,6 +36,8 @@ function inCommands(detail: string): string {
 export function adviceOf(error: ArmadaError): string {
   if (error.code === 'unauthenticated')
     return 'The cluster does not know this token, or no longer: set ARMADA_TOKEN to one that is good. `armada create-token` makes them.'
+  if (error.code === 'unavailable' && error.message.startsWith('The ApiServer does not answer'))
+    return `${error.message} \`npm start\` starts one here; ARMADA_API names another.`
   const more = (error.issues ?? []).slice(1)
   const lines = more.map(({ path, message }) => `  ${path ? `${path}: ` : ''}${message}`)
   return inCommands([error.message, ...lines].join('\n'))

@@ -1,8 +1,10 @@
 // The commands of the CLI about allocations.
 import { allOf, answerOf } from '../../shared/api/client.ts'
 import { LabelSelector } from '../../shared/model/labelSelector.ts'
+import { randomId } from '../../shared/model/name.ts'
 import { table } from '../screen.ts'
 import { type Commands, wholeNumber } from './command.ts'
+import { patiently } from './patience.ts'
 
 export const allocationCommands: Commands = {
   allocate: {
@@ -17,7 +19,11 @@ export const allocationCommands: Commands = {
         ...(lease !== undefined && { leaseSeconds: wholeNumber('lease', lease) }),
         ...(wait !== undefined && { waitSeconds: wholeNumber('wait', wait) }),
       }
-      const data = await answerOf(client.v1.allocations.$post({ json, header: {} }))
+      const header = { 'idempotency-key': randomId() }
+      const data = await patiently(
+        () => answerOf(client.v1.allocations.$post({ json, header })),
+        ({ code }) => code === 'unavailable',
+      )
       return { text: allocationTable(data.allocations), data }
     },
   },

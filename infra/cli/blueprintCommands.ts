@@ -1,6 +1,6 @@
 // The commands of the CLI about blueprints.
 import { readFileSync } from 'node:fs'
-import { allOf, answerOf } from '../../shared/api/client.ts'
+import { allOf, answerOf, type Client } from '../../shared/api/client.ts'
 import { messageOf } from '../../shared/errors.ts'
 import { differences } from '../../shared/model/difference.ts'
 import { table } from '../screen.ts'
@@ -31,10 +31,10 @@ export const blueprintCommands: Commands = {
       const data = await answerOf(
         client.v1.blueprints[':blueprint'].$put({ param: { blueprint }, json: read(file) }),
       )
-      return {
-        text: `${data.name} is at revision ${data.revision}; fleets stay at theirs until \`rollout\``,
-        data,
-      }
+      const following = await followers(client, blueprint)
+      const who = following.length > 0 ? `${following.join(', ')} follow; other fleets` : 'fleets'
+      const text = `${data.name} is at revision ${data.revision}; ${who} stay at theirs until \`rollout\``
+      return { text, data }
     },
   },
   'delete-blueprint': {
@@ -92,4 +92,13 @@ function read(file: string) {
   } catch (error) {
     throw new Error(`${file} cannot be read as JSON: ${messageOf(error)}`)
   }
+}
+
+/** The fleets that go to a new revision by themselves. */
+async function followers(client: Client, blueprint: string): Promise<string[]> {
+  const fleets = await allOf(
+    (page) => client.v1.fleets.$get({ query: page }),
+    ({ fleets }) => fleets,
+  )
+  return fleets.filter((fleet) => fleet.follow && fleet.blueprint.name === blueprint).map(({ name }) => name)
 }

@@ -4,13 +4,11 @@ import { stripVTControlCharacters } from 'node:util'
 import { answerOf, type Client } from '../../shared/api/client.ts'
 import { eventStream } from '../../shared/api/eventStream.ts'
 import { follow } from '../../shared/api/follow.ts'
-import { ArmadaError, messageOf } from '../../shared/errors.ts'
+import { messageOf } from '../../shared/errors.ts'
 import { sleep } from '../../shared/loop.ts'
 import { randomId } from '../../shared/model/name.ts'
 import { type Commands, type Terminal, wholeNumber } from './command.ts'
-
-/** One line may wait so long for a cluster that is being restarted. */
-const writeLimitMs = 30_000
+import { note, patiently } from './patience.ts'
 
 export const consoleCommands: Commands = {
   logs: {
@@ -59,20 +57,11 @@ export const consoleCommands: Commands = {
 
 /** With one key for all tries: the line is written once, also when an answer is lost. */
 async function write(client: Client, ship: string, line: string) {
-  const header = { 'idempotency-key': randomId() }
-  const endMs = performance.now() + writeLimitMs
-  for (let tries = 0; ; tries++) {
-    try {
-      return await answerOf(
-        client.v1.ships[':ship'].console.$post({ param: { ship }, json: { line }, header }),
-      )
-    } catch (error) {
-      const mayWork = error instanceof ArmadaError && error.retryable
-      if (!mayWork || performance.now() > endMs) throw error
-      if (tries === 0) note(`${messageOf(error)} It is tried for ${writeLimitMs / 1_000} s`)
-      await sleep(1_000)
-    }
-  }
+  const ask = { param: { ship }, json: { line }, header: { 'idempotency-key': randomId() } }
+  return await patiently(
+    () => answerOf(client.v1.ships[':ship'].console.$post(ask)),
+    ({ retryable }) => retryable,
+  )
 }
 
 interface PrintOptions {
@@ -124,9 +113,4 @@ function print(event: string, said: Said, timestamps: boolean): void {
   else if (event === 'attempt') note(`attempt ${attempt} on host "${host}"`)
   else if (event === 'waiting') note(`waiting: ${reason}`)
   else if (event === 'end') note(`ended${state ? ` as ${state}` : ''}${reason ? `: ${reason}` : ''}`)
-}
-
-/** Not a line of the ship: it does not go where those go. */
-function note(text: string): void {
-  process.stderr.write(`--- ${text} ---\n`)
 }

@@ -56,9 +56,9 @@ export const fleetCommands: Commands = {
 type ListedFleet = Omit<FleetView, 'ships'> & { ships: Readonly<Record<string, number | undefined>> }
 
 function fleetTable(fleets: readonly ListedFleet[]): string {
-  const rows = fleets.map(({ name, blueprint, replicas, ships, deleting, message }) => [
+  const rows = fleets.map(({ name, blueprint, follow, replicas, ships, deleting, message }) => [
     name,
-    `${blueprint.name}@${blueprint.revision}`,
+    `${blueprint.name}@${blueprint.revision}${follow ? ' (latest)' : ''}`,
     String(replicas),
     String(ships.Ready ?? 0),
     String((ships.Allocated ?? 0) + (ships.Reserved ?? 0)),

@@ -1,6 +1,6 @@
 // The commands of the CLI about hosts.
 import { allOf, answerOf, type Client } from '../../shared/api/client.ts'
-import type { HostView } from '../../shared/model/host.ts'
+import { type HostView, noReasonOfDrain } from '../../shared/model/host.ts'
 import { table } from '../screen.ts'
 import { type Commands, wholeNumber } from './command.ts'
 import { labelChanges, labelText, selected } from './labels.ts'
@@ -23,7 +23,7 @@ export const hostCommands: Commands = {
     },
   },
   'label-host': {
-    takes: ['<host>', '<key=value|key->…'],
+    takes: ['<host>', '<key=value|key-…>'],
     about: 'give a host labels; `key-` takes one away',
     async run(client, [host = '', ...changes]) {
       const labels = labelChanges(changes)
@@ -116,7 +116,7 @@ function noteOn({ cordon, drain, sample }: HostView): string {
 }
 
 function ordersOn({ cordon, drain }: Pick<HostView, 'cordon' | 'drain'>): string {
-  const why = cordon?.reason ? ` (${cordon.reason})` : ''
+  const why = cordon?.reason && cordon.reason !== noReasonOfDrain ? ` (${cordon.reason})` : ''
   if (!drain) return cordon ? `cordoned${why}` : ''
   const { left, inUse, deadline } = drain
   const more =

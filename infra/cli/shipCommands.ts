@@ -39,7 +39,7 @@ export const shipCommands: Commands = {
     },
   },
   label: {
-    takes: ['<ship>', '<key=value|key->…'],
+    takes: ['<ship>', '<key=value|key-…>'],
     about: 'give a ship labels; `key-` takes one away',
     async run(client, [ship = '', ...changes]) {
       const json = { labels: labelChanges(changes) }

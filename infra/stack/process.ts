@@ -38,6 +38,8 @@ export interface ServerPlan {
   args: readonly string[]
   /** Beside our own environment, of which it gets all but Armada's settings. */
   env?: Record<string, string>
+  /** Names in `env` of what only the first start needs: without it a server of a former run is the same. */
+  onlyOnce?: readonly string[]
   address: string
   /** One question to the server, bounded in time by itself. */
   answers: () => Promise<boolean>
@@ -58,6 +60,8 @@ class OwnServer implements Server {
   readonly #plan: ServerPlan
   #mark: Mark | undefined
   #wanted = false
+  /** How it ended last; a server of a former run is no child, and nobody hears how it does. */
+  #end = 'it ended'
   #turn: Promise<unknown> = Promise.resolve()
 
   constructor(plan: ServerPlan) {
@@ -113,8 +117,10 @@ class OwnServer implements Server {
 
   /** What decides whether a server of a former run is the one wanted now. Only a digest: settings hold secrets. */
   #launch(argv: readonly string[]): string {
+    const { env = {}, onlyOnce = [] } = this.#plan
+    const lasting = Object.entries(env).filter(([name]) => !onlyOnce.includes(name))
     return createHash('sha256')
-      .update(JSON.stringify([argv, this.#plan.env ?? {}]))
+      .update(JSON.stringify([argv, Object.fromEntries(lasting)]))
       .digest('hex')
   }
 
@@ -175,7 +181,10 @@ class OwnServer implements Server {
       throw this.#unready(reason)
     }
     this.#up(mark)
-    void ended.then((end) => this.#tellEnd(mark, end))
+    void ended.then((end) => {
+      this.#end = end
+      this.#tellEnd(mark, end)
+    })
   }
 
   /** Whoever uses a server that nobody starts again would see no more than broken connections. */
@@ -226,7 +235,8 @@ class OwnServer implements Server {
     while (this.#wanted && this.#mark === mark && isAlive(mark)) await sleep(200)
     for (let pauseMs = 200; this.#wanted && this.#mark === mark; pauseMs = Math.min(pauseMs * 2, 10_000)) {
       log.warn({ server: this.name, pid: mark.pid }, 'the server ended by itself and is started again')
-      if (typeof revive === 'function') revive(`${this.name} ended by itself and is started again`)
+      if (typeof revive === 'function')
+        revive(`${this.name} is started again, unasked: ${this.#end}. Its log: ${this.#log}`)
       const failure = await this.#inTurn(() => (this.#wanted ? this.#start() : Promise.resolve())).catch(
         messageOf,
       )

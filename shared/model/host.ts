@@ -108,6 +108,9 @@ export const Host = HostDescription.extend({
 /** The record in etcd. */
 export type Host = z.infer<typeof Host>
 
+/** Of the cordon that comes with a drain for which nobody gave a reason. */
+export const noReasonOfDrain = 'draining'
+
 const noOrders: HostOrders = Object.freeze({ labels: {}, cordon: null, drain: null })
 
 export function ordersOf(host: Host): HostOrders {

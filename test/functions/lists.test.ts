@@ -107,6 +107,23 @@ test('ships, fleets and hosts are selected by fields', async () => {
   await refused(shipsWhere({ fieldSelector: 'colour=red' }), 'invalid_request', /there are id, state/)
 })
 
+test('a query that a route does not know is refused, and says what is known', async () => {
+  const { url } = servers.a
+  const headers = { authorization: `Bearer ${adminToken}` }
+  const ask = async (path: string) => {
+    const answer = await fetch(url + path, { headers })
+    return `${answer.status} ${((await answer.json()) as { detail?: string }).detail ?? ''}`
+  }
+  assert.match(
+    await ask('/v1/ships?stat=Ready'),
+    /^400 In the query, stat: is not known .*it takes state, fleet,/,
+  )
+  assert.match(await ask('/v1/ships?fleet=a&flet=b'), /^400 In the query, flet: /)
+  assert.match(await ask('/v1/whoami?x'), /^400 In the query, x: is not known here; it takes none\.$/)
+  assert.match(await ask('/v1/ships?fleet=none&consistent=true'), /^200 /)
+  assert.match(await ask('/healthz?now=1'), /^200 /)
+})
+
 test('fleets, hosts and blueprints come in pages as well', async () => {
   const { a, b } = servers
   for (let i = 0; i < 5; i++) {

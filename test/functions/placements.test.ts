@@ -67,7 +67,7 @@ test('a ship that waits says why, since when and how often it was refused; then 
   const ship = await make('render')
   await until(async () => (await placementOf(ship)).refusals === 1)
   const nowhere = await placementOf(ship)
-  assert.equal(nowhere.reason, 'there are no hosts yet: join one')
+  assert.equal(nowhere.reason, 'no host is online: join one, or start the agent of one that has joined')
   assert.deepEqual(
     [nowhere.host, nowhere.score, nowhere.hosts],
     [null, null, { all: 0, feasible: 0, ruledOut: [] }],

@@ -135,6 +135,19 @@ test('a server of a killed run with other settings is ended first', async () => 
   await after.stop()
 })
 
+test('what only the first start needs, such as a token to join, does not make it another server', async () => {
+  const plan = {
+    ...{ ...common, name: 'sleeper', dir: dirOf('sleeper'), command: 'sleep', args: ['60'], address: '' },
+    ...{ answers: async () => true, onlyOnce: ['ONCE'] },
+  }
+  const first = await startServer({ ...plan, env: { ONCE: 'token', ALWAYS: 'x' } })
+  const again = await startServer({ ...plan, env: { ALWAYS: 'x' } })
+  assert.is(again.pid, first.pid)
+  const other = await startServer({ ...plan, env: { ALWAYS: 'y' } })
+  assert.is.not(other.pid, first.pid)
+  await other.stop()
+})
+
 test('a process gets no settings of ours but those of its plan', async () => {
   process.env.ARMADA_SECRET_OF_OTHERS = 'x'
   const dir = dirOf('environment')
@@ -185,7 +198,10 @@ test('with revive a server that dies by itself comes back', async () => {
       now = server.pid
     }
     assert.ok(now !== undefined && now !== first)
-    assert.equal(told, ['redis ended by itself and is started again'])
+    assert.match(
+      told.join(),
+      /^redis is started again, unasked: it ended with SIGKILL\. Its log: \S+redis\.log$/,
+    )
   } finally {
     await server.stop()
   }

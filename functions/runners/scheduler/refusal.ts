@@ -26,7 +26,7 @@ export function fullCheck(
 
 function reasonOf(board: Board, { demand }: Rules, { hosts, refusedBy, unspread }: Survey): string {
   const { host: pinned, spread } = demand.placement
-  if (board.size === 0) return 'there are no hosts yet: join one'
+  if (board.size === 0) return 'no host is online: join one, or start the agent of one that has joined'
   if (hosts === 0) return `host ${pinned}, to which it is pinned, is not there`
   const groups = [...refusedBy].map(([filter, rows]) => ({ rows, phrase: filter.phrase(rows) }))
   if (unspread.length > 0 && spread) {

@@ -2,7 +2,13 @@
 import type { Context } from 'hono'
 import * as routes from '../../../shared/api/hosts.ts'
 import { ArmadaError } from '../../../shared/errors.ts'
-import { type Host, type HostOrders, type HostView, ordersOf } from '../../../shared/model/host.ts'
+import {
+  type Host,
+  type HostOrders,
+  type HostView,
+  noReasonOfDrain,
+  ordersOf,
+} from '../../../shared/model/host.ts'
 import type { Ship } from '../../../shared/model/ship.ts'
 import { isAboard } from '../../../shared/model/shipState.ts'
 import { type Env, guarded } from '../../middleware/authenticate.ts'
@@ -33,7 +39,7 @@ export function hostOrderService(stores: Stores) {
     })
     .openapi(guarded(routes.drainHost), async (c) => {
       const { deadlineSeconds = 3_600, reason } = c.req.valid('json')
-      const cordon = cordonOf(c, { reason: reason || 'draining' })
+      const cordon = cordonOf(c, { reason: reason || noReasonOfDrain })
       const deadline = new Date(Date.now() + deadlineSeconds * 1_000).toISOString()
       const drain = { since: cordon.since, by: cordon.by, deadline }
       return c.json(await order(c.req.valid('param').host, (orders) => ({ ...orders, cordon, drain })), 200)

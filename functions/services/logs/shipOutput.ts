@@ -65,10 +65,10 @@ export async function* shipOutput(
     if (host === undefined) {
       if (isFinished(ship.state)) {
         const end = { is: 'end', state: ship.state, reason: ship.reason } as const
-        return yield [...(shown === ship.attempt ? [] : keptLines(ship)), end]
+        return yield [...(shown === ship.attempt ? [] : keptLines(ship, request.tail)), end]
       }
       if (!follow) {
-        const kept = keptLines(ship)
+        const kept = keptLines(ship, request.tail)
         if (kept.length > 0) return yield kept
         throw notRunning(ship)
       }
@@ -172,8 +172,11 @@ export function hostOf({ state, host }: Ship): string | undefined {
   return host !== null && (state === 'Lost' || (isAboard(state) && state !== 'Scheduled')) ? host : undefined
 }
 
-function keptLines({ attempt, exit }: Ship): OutputEvent[] {
-  return (exit?.logTail ?? []).map((text) => ({ is: 'kept', attempt, text }))
+/** Its last lines as its record has them: without the times at which they were printed. */
+function keptLines({ attempt, exit }: Ship, tail: number | null): OutputEvent[] {
+  const lines = exit?.logTail ?? []
+  const from = tail === null ? 0 : Math.max(0, lines.length - tail)
+  return lines.slice(from).map((text) => ({ is: 'kept', attempt, text }))
 }
 
 function reasonOf({ id, state, host, reason, attempt }: Ship): string {

@@ -105,7 +105,9 @@ engine('refusals name every reason, the most common first', () => {
     '2 hosts: not enough memory (wants 2048 MiB, best has 1024); 1 host: takes no new ships ' +
       '(Docker does not answer); 1 host: label region not in eu; 1 host: taint gpu not tolerated',
   ])
-  assert.equal(new Scene([]).decide(tickets(1)).reasons, ['there are no hosts yet: join one'])
+  assert.equal(new Scene([]).decide(tickets(1)).reasons, [
+    'no host is online: join one, or start the agent of one that has joined',
+  ])
 })
 
 engine('disk and named resources: counted, and refused by name', () => {

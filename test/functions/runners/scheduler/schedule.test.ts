@@ -81,7 +81,10 @@ scheduler(
     void begin()
     await tree.queue([ticket('a'), ticket('b')])
     await until(() => recorder.refused.length === 2)
-    assert.is(recorder.refused[0]?.reason, 'there are no hosts yet: join one')
+    assert.is(
+      recorder.refused[0]?.reason,
+      'no host is online: join one, or start the agent of one that has joined',
+    )
     assert.is((await tree.queued()).length, 1)
     await tree.join(hostNamed('one', { capacity: { cpuMillis: 64_000, memoryMiB: 600 } }))
     await until(() => recorder.placed.length === 1)
