@@ -73,12 +73,15 @@ function nameOf({ naming }: Pick<Fleet, 'naming'>, { Stopping = 0 }: FleetView['
   return `Waits for ships that are Stopping (${Stopping}): their names are free when they have ended.`
 }
 
-/** What a rollout waits for when it can do nothing itself. */
+/** What keeps a rollout: what goes wrong in it, or what it waits for when it can do nothing itself. */
 function waitOf(rollout: RolloutView | null): string | null {
   if (!rollout || isOver(rollout.state)) return null
   if (rollout.paused) return `The rollout is paused since ${rollout.paused.since}, by ${rollout.paused.by}.`
   const { pending = 0 } = rollout.resized ?? {}
   if (pending > 0) return `The rollout waits for ${pending} ships to have other limits, where they run.`
+  const { failures, lastFailure, to } = rollout
+  if (failures > 0)
+    return `${failures} ${failures === 1 ? 'failure' : 'failures'} of revision ${to} so far. The last: ${lastFailure}`
   const { ready, inUse, coming, unwell, lost } = rollout.outdated
   if (rollout.state === 'canary' || rollout.state === 'watching' || ready + coming + unwell > 0) return null
   if (lost > 0) return `The rollout waits for ${lost} Lost ships of older revisions.`

@@ -219,6 +219,7 @@ test('a revision that crashes is rolled back, with the reason, while the old shi
   )
   assert.ok(seen.fewest >= 9, `${seen.fewest} of 12 served at one time`)
   assert.equal(readyOf(crew).length, 12)
+  await refused(fleets.rollback('duel'), 'conflict', /was rolled back from revision 2 to 1\. Name the one/)
 })
 
 test('a revision that keeps crashing and is not rolled back is told as a crash loop, once', async () => {

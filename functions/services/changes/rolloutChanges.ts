@@ -38,6 +38,11 @@ export function goingBack(fleet: Fleet, revision: number | undefined, reason: st
     const detail = `Fleet "${fleet.name}" is on its way back to revision ${now}. Name the one that it is to have.`
     throw new ArmadaError('conflict', detail)
   }
+  // Forth again, to what did not do well, nobody is to come by the same word.
+  if (revision === undefined && rollout?.state === 'rolled-back') {
+    const detail = `Fleet "${fleet.name}" was rolled back from revision ${rollout.from} to ${now}. Name the one that it is to have.`
+    throw new ArmadaError('conflict', detail)
+  }
   const to = revision ?? rollout?.from
   if (to === undefined || to === now) {
     throw new ArmadaError(
