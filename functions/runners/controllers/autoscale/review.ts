@@ -1,26 +1,17 @@
 // A webhook policy's question, in the format of Agones' FleetAutoscaleReview: servers written for it answer unmodified.
 //
 // INVARIANTS
-// - Where it may go is decided as for the sender of webhooks: see controllers/webhooks/guardedAgent.ts.
-// - An answer is bounded in time and size, and nothing of it but a number goes anywhere.
+// - Where it may go, for how long and how much of an answer is read: see outbound/post.ts.
+// - Nothing of an answer but a number goes anywhere.
 import { randomUUID } from 'node:crypto'
-import { type Dispatcher, request } from 'undici'
 import { z } from 'zod'
-import type { AddressGuard } from '../../../../shared/addressGuard.ts'
 import type { ScaledFleet } from '../../../../shared/api/autoscaling.ts'
-import { messageOf } from '../../../../shared/errors.ts'
 import { liveOf } from '../../../../shared/model/shipState.ts'
-import { version } from '../../../../shared/version.ts'
+import { type Outbound, post } from '../outbound/post.ts'
 import type { Advice } from './policies.ts'
 
-export interface Reviewer {
-  guard: AddressGuard
-  dispatcher: Dispatcher
-  /** From the beginning to the end of the answer. */
-  limitMs?: number
-}
+export type Reviewer = Omit<Outbound, 'limitMs'> & { limitMs?: number }
 
-const answerBytes = 16 * 1024
 const faultLength = 120
 
 const Review = z.object({
@@ -35,38 +26,26 @@ const Review = z.object({
 export async function review(
   url: string,
   fleet: ScaledFleet,
-  { guard, dispatcher, limitMs = 5_000 }: Reviewer,
+  { limitMs = 5_000, ...outbound }: Reviewer,
   signal: AbortSignal,
 ): Promise<Advice> {
-  const over = new AbortController()
-  const end = () => over.abort()
-  const timer = setTimeout(end, limitMs)
-  signal.addEventListener('abort', end, { once: true })
-  if (signal.aborted) end()
+  const uid = randomUUID()
+  const body = JSON.stringify({ request: requestOf(uid, fleet), response: null })
+  const answer = await post({ url, body }, { ...outbound, limitMs }, signal)
+  if ('fault' in answer) return { fault: answer.fault.slice(0, faultLength) }
+  if (answer.status !== 200) return { fault: `HTTP ${answer.status}` }
+  if (answer.unread) return { fault: answer.unread.slice(0, faultLength) }
+  const response = responseIn(answer.text)
+  if (!response) return { fault: 'its answer is no FleetAutoscaleReview with a response' }
+  if (response.uid !== undefined && response.uid !== uid) return { fault: 'it answers another question' }
+  return { replicas: response.scale ? response.replicas : null }
+}
+
+function responseIn(text: string): z.infer<typeof Review>['response'] | undefined {
   try {
-    const refusal = guard.refusalOfUrl(new URL(url))
-    if (refusal) return { fault: `refused: the URL ${refusal}` }
-    const uid = randomUUID()
-    const { statusCode, body } = await request(url, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', 'user-agent': `Armada/${version}` },
-      body: JSON.stringify({ request: requestOf(uid, fleet), response: null }),
-      signal: over.signal,
-      dispatcher,
-    })
-    if (statusCode !== 200) {
-      await body.dump({ limit: answerBytes, signal: over.signal }).catch(() => undefined)
-      return { fault: `HTTP ${statusCode}` }
-    }
-    const { response } = Review.parse(JSON.parse(await bounded(body)))
-    if (response.uid !== undefined && response.uid !== uid) return { fault: 'it answers another question' }
-    return { replicas: response.scale ? response.replicas : null }
-  } catch (error) {
-    const late = over.signal.aborted && !signal.aborted
-    return { fault: late ? `no answer within ${limitMs} ms` : faultOf(error) }
-  } finally {
-    clearTimeout(timer)
-    signal.removeEventListener('abort', end)
+    return Review.safeParse(JSON.parse(text)).data?.response
+  } catch {
+    return undefined
   }
 }
 
@@ -82,23 +61,4 @@ function requestOf(uid: string, { name, labels, ships, totals }: ScaledFleet) {
       ...totals,
     },
   }
-}
-
-/** @throws Error when it is longer than an answer may be. */
-async function bounded(body: AsyncIterable<Buffer>): Promise<string> {
-  const chunks: Buffer[] = []
-  let bytes = 0
-  for await (const chunk of body) {
-    bytes += chunk.length
-    if (bytes > answerBytes) throw new Error(`its answer is longer than ${answerBytes} bytes`)
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks).toString('utf8')
-}
-
-function faultOf(error: unknown): string {
-  if (error instanceof z.ZodError || error instanceof SyntaxError)
-    return 'its answer is no FleetAutoscaleReview with a response'
-  const { code } = error as { code?: unknown }
-  return (messageOf(error) || String(code ?? 'the connection failed')).slice(0, faultLength)
 }

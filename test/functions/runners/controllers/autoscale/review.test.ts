@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { suite } from 'uvu'
 import { review } from '../../../../../functions/runners/controllers/autoscale/review.ts'
-import { guardedAgent } from '../../../../../functions/runners/controllers/webhooks/guardedAgent.ts'
+import { guardedAgent } from '../../../../../functions/runners/controllers/outbound/guardedAgent.ts'
 import { AddressGuard } from '../../../../../shared/addressGuard.ts'
 import type { ScaledFleet } from '../../../../../shared/api/autoscaling.ts'
 import { Autoscale } from '../../../../../shared/model/autoscale.ts'
