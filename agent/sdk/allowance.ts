@@ -20,10 +20,10 @@ export class Allowance {
     this.#pace = pace
   }
 
-  /** @returns whether there was one left. */
-  take(nowMs = performance.now()): boolean {
+  /** @returns whether so many were left. */
+  take(count = 1, nowMs = performance.now()): boolean {
     const { perSecond, burst } = this.#pace
-    const nextMs = Math.max(nowMs, this.#fullAtMs) + 1_000 / perSecond
+    const nextMs = Math.max(nowMs, this.#fullAtMs) + (count * 1_000) / perSecond
     if (nextMs - nowMs > (burst * 1_000) / perSecond) return false
     this.#fullAtMs = nextMs
     return true

@@ -5,42 +5,58 @@
 // there a server for each ship takes memory. `npm run bench:agent` with each of the two on the same slow machine, 100
 // ships: 2.3 % of a core and at most 82.5 MiB with that library, 1.7 % and 79.5 MiB without.
 import { constants, type ServerHttp2Stream } from 'node:http2'
+import type { Bounds } from './bounds.ts'
+import { Gathering } from './gathering.ts'
 import { codes, SdkError } from './sdkError.ts'
 
 const contentType = 'application/grpc'
 const protobufType = /^application\/grpc(\+proto)?(;|$)/
 const prefixBytes = 5
+/** Of the head of a frame. */
+const frameBytes = 9
 export const mostMessageBytes = 65_536
 /** Past this a caller that does not read is sent away. */
 export const mostUnreadBytes = 1_000_000
 /** Of the words of an error: trailers that are too long end the connection. */
 const mostWords = 1_000
-const none: Buffer = Buffer.alloc(0)
+
+export interface Reader {
+  /** A message begins. */
+  begin?: () => void
+  /** It has come whole, and is good until the next begins. */
+  take: (message: Buffer) => void
+  ended: () => void
+}
 
 export class Call {
   readonly #stream: ServerHttp2Stream
-  /** Of a message that has not come whole. */
-  #begun = none
+  readonly #bounds: Bounds
+  readonly #begun: Gathering
+  /** So long is what begun: its prefix, until that says more. */
+  #wantedBytes = prefixBytes
   #isOver = false
 
-  constructor(stream: ServerHttp2Stream) {
+  constructor(stream: ServerHttp2Stream, bounds: Bounds) {
     this.#stream = stream
+    this.#bounds = bounds
+    this.#begun = new Gathering(bounds)
     // Whoever called went away: `onClose` tells.
-    stream.on('error', () => undefined)
+    stream.on('error', () => undefined).once('close', () => this.#begun.release())
   }
 
-  /** @param take is called with each message; whatever it throws ends the call. */
-  read(take: (message: Buffer) => void, ended: () => void): void {
+  /** Whatever `begin` and `take` throw ends the call. */
+  read(reader: Reader): void {
     this.#stream
       .on('data', (chunk: Buffer) => {
+        this.#bounds.heard(frameBytes + chunk.length)
         try {
-          if (!this.#isOver) this.#cut(chunk, take)
+          this.#cut(chunk, reader)
         } catch (error) {
           this.fail(error)
         }
       })
       .once('end', () => {
-        if (!this.#isOver && !isGone(this.#stream)) ended()
+        if (!this.#isOver && !isGone(this.#stream)) reader.ended()
       })
   }
 
@@ -73,18 +89,19 @@ export class Call {
     else this.#stream.once('close', listener)
   }
 
-  #cut(chunk: Buffer, take: (message: Buffer) => void): void {
-    let bytes = this.#begun.length === 0 ? chunk : Buffer.concat([this.#begun, chunk])
-    while (bytes.length >= prefixBytes && !this.#isOver) {
-      const length = bytes.readUInt32BE(1)
-      if (bytes[0] !== 0) throw new SdkError('UNIMPLEMENTED', 'messages are not to be compressed')
-      if (length > mostMessageBytes)
-        throw new SdkError('RESOURCE_EXHAUSTED', `at most ${mostMessageBytes} bytes are taken`)
-      if (bytes.length < prefixBytes + length) break
-      take(bytes.subarray(prefixBytes, prefixBytes + length))
-      bytes = bytes.subarray(prefixBytes + length)
+  #cut(chunk: Buffer, { begin, take }: Reader): void {
+    for (let rest = chunk; rest.length > 0 && !this.#isOver; ) {
+      if (this.#begun.length === 0) begin?.()
+      const part = rest.subarray(0, this.#wantedBytes - this.#begun.length)
+      rest = rest.subarray(part.length)
+      this.#begun.add(part)
+      if (this.#begun.length === prefixBytes) this.#wantedBytes += lengthIn(this.#begun.bytes)
+      if (this.#begun.length < this.#wantedBytes) continue
+      const message = this.#begun.bytes.subarray(prefixBytes)
+      this.#begun.clear()
+      this.#wantedBytes = prefixBytes
+      take(message)
     }
-    this.#begun = bytes
   }
 
   #begin(): void {
@@ -102,9 +119,14 @@ export class Call {
   #end(trailers: Record<string, string>, lateMs = 0): void {
     if (this.#isOver) return
     this.#isOver = true
+    this.#begun.release()
     if (lateMs > 0) {
       this.#stream.pause()
-      setTimeout(() => this.#close(trailers), lateMs).unref()
+      setTimeout(() => {
+        // One whose end is not read counts on as open, and Node ends a connection that has too many.
+        this.#stream.resume()
+        this.#close(trailers)
+      }, lateMs).unref()
     } else this.#close(trailers)
   }
 
@@ -119,6 +141,14 @@ export class Call {
     this.#begin()
     this.#stream.end()
   }
+}
+
+/** Of the message behind this prefix. @throws SdkError */
+function lengthIn(prefix: Buffer): number {
+  if (prefix[0] !== 0) throw new SdkError('UNIMPLEMENTED', 'messages are not to be compressed')
+  const length = prefix.readUInt32BE(1)
+  if (length <= mostMessageBytes) return length
+  throw new SdkError('RESOURCE_EXHAUSTED', `at most ${mostMessageBytes} bytes are taken`)
 }
 
 /** Whether it is gRPC that is spoken; else the stream is answered. */

@@ -1,6 +1,7 @@
 // A method of the SDK: by which names gRPC and REST call it, what it works on, what it does.
 import type { BlueprintSpec } from '../../shared/model/blueprint.ts'
 import type { Allowance } from './allowance.ts'
+import type { Bounds } from './bounds.ts'
 import type { Line } from './line.ts'
 
 /** Who calls, and what the methods work on: one ship. */
@@ -8,6 +9,7 @@ export interface Speaker {
   readonly line: Line
   readonly probe: BlueprintSpec['probe']
   readonly allowance: Allowance
+  readonly bounds: Bounds
 }
 
 /** A message in the JSON of protobuf, with the names of the protocol. */

@@ -1,10 +1,29 @@
 // Whose connection it is, on the host's network: all ships there share one loopback, and a ship reaches only itself.
 import { readdir, readFile, readlink } from 'node:fs/promises'
 import type { Socket } from 'node:net'
+import { sleep } from '../../shared/loop.ts'
 import { groupsIn } from '../cgroup.ts'
+import { Slots } from '../slots.ts'
 
-/** Whether the other end of a connection on loopback belongs to the container of this process. */
-export async function isFromContainer(pid: number, { localPort, remotePort }: Socket): Promise<boolean> {
+/** A look reads the sockets of the whole host: some milliseconds, and strangers may connect as often as they like. */
+const pauseMs = 20
+
+/** One look at a time for all ships, and after one that found a stranger a pause: 50 a second. */
+export class Peers {
+  readonly #looks = new Slots(1)
+
+  /** Whether the other end of a connection on loopback belongs to the container of this process. */
+  isFromContainer(pid: number, socket: Socket): Promise<boolean> {
+    return this.#looks.run(async () => {
+      if (socket.destroyed) return false
+      const isOwn = await belongs(pid, socket)
+      if (!isOwn) await sleep(pauseMs)
+      return isOwn
+    })
+  }
+}
+
+async function belongs(pid: number, { localPort, remotePort }: Socket): Promise<boolean> {
   if (localPort === undefined || remotePort === undefined) return false
   const inode = await socketOf(remotePort, localPort)
   if (inode === undefined) return false

@@ -4,6 +4,7 @@ import type { Socket } from 'node:net'
 import { heldMs, tooOften } from './allowance.ts'
 import { mostMessageBytes, mostUnreadBytes } from './call.ts'
 import { gameServerOf } from './gameServer.ts'
+import { Gathering } from './gathering.ts'
 import type { Message, Speaker } from './method.ts'
 import { methods } from './methods.ts'
 import { codes, SdkError } from './sdkError.ts'
@@ -31,7 +32,7 @@ export class RestSide {
     this.#speakers.set(socket, speaker)
     socket.setTimeout(idleMs, () => socket.destroy())
     this.#server.emit('connection', socket)
-    inPieces(socket)
+    inPieces(socket, speaker)
   }
 
   #hold(socket: Socket, refuseIt: () => void): void {
@@ -40,10 +41,24 @@ export class RestSide {
   }
 
   async #answer(speaker: Speaker, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const gathering = new Gathering(speaker.bounds)
+    try {
+      await this.#serve(speaker, request, response, gathering)
+    } finally {
+      gathering.release()
+    }
+  }
+
+  async #serve(
+    speaker: Speaker,
+    request: IncomingMessage,
+    response: ServerResponse,
+    gathering: Gathering,
+  ): Promise<void> {
     const [path = ''] = (request.url ?? '').split('?')
     const verb = request.method ?? ''
     if (verb === 'GET' && path === '/watch/gameserver') return watch(speaker, response)
-    const body = await bodyOf(request)
+    const body = await bodyOf(request, gathering)
     if (verb === 'POST' && path === '/health') {
       speaker.line.ping()
       return give(response, {})
@@ -64,11 +79,12 @@ export class RestSide {
  * Node reads 64 KB at once, and its parser calls for each request in it before anything else has its turn: some thousand
  * short ones. In pieces, the first that is too many ends them.
  */
-function inPieces(socket: Socket): void {
+function inPieces(socket: Socket, { bounds }: Speaker): void {
   const [feed] = socket.listeners('data') as ((data: Buffer) => void)[]
   if (!feed) return
   socket.off('data', feed)
   socket.on('data', (data: Buffer) => {
+    bounds.heard(data.length)
     for (let at = 0; at < data.length && !socket.destroyed; at += pieceBytes)
       feed.call(socket, data.subarray(at, at + pieceBytes))
   })
@@ -88,17 +104,14 @@ async function watch({ line, probe }: Speaker, response: ServerResponse): Promis
 }
 
 /** @throws SdkError, also when what is returned is called and the body is no JSON object. */
-async function bodyOf(request: IncomingMessage): Promise<() => Message> {
-  const parts: Buffer[] = []
-  let bytes = 0
+async function bodyOf(request: IncomingMessage, gathering: Gathering): Promise<() => Message> {
   for await (const part of request) {
-    bytes += (part as Buffer).length
-    if (bytes > mostMessageBytes)
+    if (gathering.length + (part as Buffer).length > mostMessageBytes)
       throw new SdkError('INVALID_ARGUMENT', `at most ${mostMessageBytes} bytes are taken`)
-    parts.push(part as Buffer)
+    gathering.add(part as Buffer)
   }
   return () => {
-    const text = Buffer.concat(parts).toString('utf8').trim()
+    const text = gathering.bytes.toString('utf8').trim()
     if (text === '') return {}
     try {
       const value: unknown = JSON.parse(text)

@@ -12,10 +12,12 @@ import { ShipSelf, type Word } from '../../shared/model/word.ts'
 import { type Aboard, about, keyOf, type ShipAttempt } from '../roster.ts'
 import { Slots } from '../slots.ts'
 import { Allowance } from './allowance.ts'
+import { Looks } from './bounds.ts'
 import { Line } from './line.ts'
+import { Peers } from './peer.ts'
 import { type PulseOptions, Pulses } from './pulses.ts'
 import { RestSide } from './rest.ts'
-import { serveShip } from './sockets.ts'
+import { type Serving, serveShip } from './sockets.ts'
 
 export interface SdkOptions extends PulseOptions {
   api: Client
@@ -33,13 +35,19 @@ export class Sdk {
   readonly #options: SdkOptions
   readonly #booths = new Map<string, Booth>()
   readonly #over = new AbortController()
-  /** Helpers at a time: each is a Node of its own for a moment. */
-  readonly #openings = new Slots(3)
-  readonly #rest = new RestSide()
+  readonly #serving: Serving
   readonly #pulses: Pulses
 
   constructor(options: SdkOptions) {
     this.#options = options
+    this.#serving = {
+      rest: new RestSide(),
+      // Each is a Node of its own for a moment.
+      openings: new Slots(3),
+      looks: new Looks(),
+      peers: new Peers(),
+      log: options.log,
+    }
     this.#pulses = new Pulses(options)
     void this.#pulses.run(this.#over.signal)
     options.roster.onChange((now, before) => this.#follow(now, before))
@@ -88,7 +96,7 @@ export class Sdk {
     // Outside of the change that is being told, so that its other listeners hear of it first.
     queueMicrotask(() => {
       const speaker = { line, probe: grant.spec.probe, allowance: new Allowance() }
-      serveShip(entry, speaker, { rest: this.#rest, openings: this.#openings, log }, signal).catch(failed)
+      serveShip(entry, speaker, this.#serving, signal).catch(failed)
       const { probe } = grant.spec
       if (probe.type !== 'sdk') return
       this.#pulses.keep({ entry, probe, line, startedHere }, signal)

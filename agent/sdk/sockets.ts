@@ -1,7 +1,8 @@
 // The sockets of one ship: they listen in its network until it leaves.
 //
-// INVARIANT: however often a ship connects, it costs little. Beyond so many connections at once further ones are
-// turned away; and where it goes on and on, nothing listens for a while, so that the kernel does the refusing.
+// INVARIANT: however often a ship connects and however much it sends, it costs little. Beyond so many connections at once
+// further ones are turned away; and where it goes on and on, nothing listens for a while, so that the kernel does the
+// refusing. On the host's network strangers can do no more than be turned away.
 import { once } from 'node:events'
 import type { Server, Socket } from 'node:net'
 import { messageOf } from '../../shared/errors.ts'
@@ -11,10 +12,11 @@ import type { Aboard } from '../roster.ts'
 import { usualPorts } from '../sdkPorts.ts'
 import type { Slots } from '../slots.ts'
 import { Allowance } from './allowance.ts'
+import { Bounds, type Looks } from './bounds.ts'
 import { speakGrpc } from './grpc.ts'
 import type { Speaker } from './method.ts'
 import { listenHere, listenInside } from './netns.ts'
-import { isFromContainer } from './peer.ts'
+import type { Peers } from './peer.ts'
 import type { RestSide } from './rest.ts'
 
 const mostConnections = 32
@@ -26,13 +28,17 @@ export interface Serving {
   rest: RestSide
   /** For the helpers that open sockets in networks of ships. */
   openings: Slots
+  looks: Looks
+  peers: Peers
   log: Log
 }
+
+type Unbounded = Omit<Speaker, 'bounds'>
 
 /** Listens until the signal fires. What fails is tried again. */
 export async function serveShip(
   entry: Aboard,
-  speaker: Speaker,
+  unbounded: Unbounded,
   serving: Serving,
   signal: AbortSignal,
 ): Promise<void> {
@@ -40,10 +46,13 @@ export async function serveShip(
   const { log } = serving
   for (let failures = 0; !signal.aborted; ) {
     try {
-      await listen(entry, speaker, serving, signal)
+      await listen(entry, unbounded, serving, signal)
       failures = 0
       if (signal.aborted) return
-      log.warn({ ship, closedMs }, 'it connects to its SDK without end, and is not listened to for a while')
+      log.warn(
+        { ship, closedMs },
+        'it connects or sends to its SDK without end, and is not listened to for a while',
+      )
       await sleep(closedMs, signal)
     } catch (error) {
       if (signal.aborted) return
@@ -53,11 +62,11 @@ export async function serveShip(
   }
 }
 
-/** Resolves when nothing listens any more: with the signal, or because the ship connects too often. */
+/** Resolves when nothing listens any more: with the signal, or because the ship connects or sends too much. */
 async function listen(
   entry: Aboard,
-  speaker: Speaker,
-  { rest, openings, log }: Serving,
+  unbounded: Unbounded,
+  { rest, openings, looks, peers, log }: Serving,
   signal: AbortSignal,
 ): Promise<void> {
   const { ship, spec } = entry.grant
@@ -69,10 +78,19 @@ async function listen(
   const over = new AbortController()
   const end = () => over.abort()
   signal.addEventListener('abort', end)
+  const bounds = new Bounds(looks, end)
+  const speaker = { ...unbounded, bounds }
+
+  function isInPace(): boolean {
+    const isOne = pace.take()
+    if (!isOne) end()
+    return isOne
+  }
 
   function begin(socket: Socket, port: number): void {
-    if (!pace.take()) end()
-    else if (port === ports.rest) rest.connected(socket, speaker)
+    if (socket.destroyed || !isInPace()) return
+    bounds.watch(socket)
+    if (port === ports.rest) rest.connected(socket, speaker)
     else speakGrpc(socket, speaker)
   }
 
@@ -80,11 +98,12 @@ async function listen(
     server.maxConnections = mostConnections
     // Too few file descriptors for a connection, for instance.
     server.on('error', (error) => log.warn({ ship, error: messageOf(error) }, 'SDK: no connection'))
+    if (!isOnHost) server.on('drop', isInPace)
     server.on('connection', (socket) => {
       sockets.add(socket)
       socket.on('error', () => socket.destroy()).once('close', () => sockets.delete(socket))
       if (!isOnHost) return begin(socket, port)
-      isFromContainer(entry.pid, socket).then(
+      peers.isFromContainer(entry.pid, socket).then(
         (isOwn) => (isOwn ? begin(socket, port) : socket.destroy()),
         () => socket.destroy(),
       )

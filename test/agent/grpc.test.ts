@@ -5,7 +5,8 @@ import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } f
 import { type AddressInfo, createServer, connect as dial, type Server, type Socket } from 'node:net'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { Allowance } from '../../agent/sdk/allowance.ts'
+import { Allowance, type Pace } from '../../agent/sdk/allowance.ts'
+import { Bounds, Looks } from '../../agent/sdk/bounds.ts'
 import { speakGrpc } from '../../agent/sdk/grpc.ts'
 import type { Line } from '../../agent/sdk/line.ts'
 import { SdkError } from '../../agent/sdk/sdkError.ts'
@@ -14,6 +15,7 @@ import { until } from '../harness/until.ts'
 
 const test = suite('agent: gRPC')
 const sdk = '/agones.dev.sdk.SDK'
+const none = Buffer.alloc(0)
 let server: Server
 let client: ClientHttp2Session
 let pings = 0
@@ -42,14 +44,23 @@ const line = {
 } as unknown as Line
 
 const accepted = new Set<Socket>()
+const looks = new Looks()
+/** Of the ship that connected last. */
+let bounds: Bounds
+let spent = 0
+/** Of ships that connect next. */
+let pace: Pace | undefined
 
 test.before(async () => {
   server = createServer((socket) => {
     accepted.add(socket)
     socket.on('error', () => socket.destroy()).once('close', () => accepted.delete(socket))
-    const speaker = { line, probe: { type: 'sdk' } as never, allowance: new Allowance() }
+    const own = new Bounds(looks, () => spent++)
+    bounds = own
+    const speaker = { line, probe: { type: 'sdk' } as never, allowance: new Allowance(pace), bounds: own }
+    own.watch(socket)
     // As on the host's network, where it is first asked whose the connection is.
-    setTimeout(() => speakGrpc(socket, speaker, { quietMs: 200, answerMs: 200 }), 20)
+    setTimeout(() => speakGrpc(socket, speaker, { quietMs: 200, answerMs: 200, wholeMs: 500 }), 20)
   })
   await once(server.listen(0, '127.0.0.1'), 'listening')
   client = connect(address())
@@ -82,15 +93,15 @@ function frame(type: number, flags: number, stream: number, payload: Buffer | st
   return Buffer.concat([head, Buffer.from(payload)])
 }
 
-/** The head of stream 1, with all names and values as they are: RFC 7541, section 6.2.2. */
-function head(path: string, type: string): Buffer {
+/** The head of a stream, with all names and values as they are: RFC 7541, section 6.2.2. */
+function head(path: string, type: string, stream = 1): Buffer {
   const literal = (text: string) => Buffer.concat([Buffer.from([text.length]), Buffer.from(text)])
   const fields = { ':method': 'POST', ':scheme': 'http', ':authority': 'ship', ':path': path }
   const pairs = Object.entries({ ...fields, 'content-type': type })
   return frame(
     1,
     4,
-    1,
+    stream,
     Buffer.concat(
       pairs
         .flat()
@@ -99,7 +110,7 @@ function head(path: string, type: string): Buffer {
   )
 }
 
-const reset = (code: number) => frame(3, 0, 1, Buffer.from([0, 0, 0, code]))
+const reset = (code: number, stream = 1) => frame(3, 0, stream, Buffer.from([0, 0, 0, code]))
 
 function framed(message: Buffer | string, flag = 0): Buffer {
   const prefix = Buffer.alloc(5)
@@ -285,6 +296,131 @@ test('whoever breaks the protocol and goes leaves no connection and no watcher',
   await until(() => watchers === 0 && accepted.size === 1, 5_000)
   // The one that is left was asked several times meanwhile.
   assert.is((await answered(`${sdk}/Ready`, framed(''))).status, '0')
+})
+
+test('a long message in frames of one byte takes as long as short ones in as many', async () => {
+  const tookMs = async (messages: number, bytes: number) => {
+    const frames = Array.from(framed(Buffer.alloc(bytes)), (byte) => frame(0, 0, 1, Buffer.from([byte])))
+    const all = Buffer.concat([head(`${sdk}/SetLabel`, 'application/grpc'), ...frames, frame(0, 1, 1)])
+    const { user, system } = process.cpuUsage()
+    for (let i = 0; i < messages; i++) {
+      const socket = await stranger()
+      let text = ''
+      socket.on('data', (data) => {
+        text += data.toString('latin1')
+      })
+      socket.write(all)
+      // The head of its answer: the message is no label.
+      await until(() => text.includes('\x01\x04\0\0\0\x01'), 20_000)
+      socket.destroy()
+    }
+    const took = process.cpuUsage({ user, system })
+    return (took.user + took.system) / 1_000
+  }
+  await tookMs(4, 6_000)
+  const shortMs = await tookMs(40, 6_000)
+  const longMs = await tookMs(4, 60_000)
+  console.log(`240,000 frames: ${Math.round(shortMs)} ms in 40 messages, ${Math.round(longMs)} ms in 4`)
+  assert.ok(longMs < 1.8 * shortMs, `${Math.round(longMs)} ms, ${Math.round(shortMs)} ms in short ones`)
+})
+
+test('all that comes costs, also frames that are no call', async () => {
+  const socket = await stranger()
+  const before = spent
+  const priorities = Buffer.concat(Array(2_000).fill(frame(2, 0, 1, Buffer.from([0, 0, 0, 3, 1]))))
+  for (let i = 0; i < 60; i++) socket.write(priorities)
+  await sleep(260)
+  assert.is(spent, before, `${socket.bytesWritten} bytes are too many`)
+  for (let i = 0; i < 40; i++) socket.write(priorities)
+  await until(() => spent > before, 5_000)
+  socket.destroy()
+})
+
+test('what is no call of the protocol costs as much as one', async () => {
+  const wrong = [
+    { path: '/nowhere', type: 'application/grpc', sent: [framed('')] },
+    { path: `${sdk}/Ready`, type: 'application/json', sent: [] },
+    { path: `${sdk}/Ready`, type: 'application/grpc', sent: [] },
+    { path: `${sdk}/Ready`, type: 'application/grpc', sent: [framed(''), framed('')] },
+    { path: `${sdk}/Ready`, type: 'application/grpc', sent: [framed('x', 1)] },
+  ]
+  pace = { perSecond: 1, burst: 10 }
+  const flood = async ({ path, type, sent }: (typeof wrong)[number]) => {
+    const other = connect(address())
+    await once(other, 'remoteSettings')
+    const one = () => {
+      const stream = other.request({ ':method': 'POST', ':path': path, 'content-type': type })
+      for (const part of sent) stream.write(part)
+      stream.end()
+      return said(stream)
+    }
+    const answers = await Promise.all(Array.from({ length: 14 }, one))
+    assert.ok(
+      answers.some(({ status }) => status === '8'),
+      `${path}, ${type}: none is refused`,
+    )
+    other.destroy()
+  }
+  await Promise.all(wrong.map(flood))
+  pace = undefined
+})
+
+test('a call of one message ends when a second begins, and when the one does not come', async () => {
+  const twice = call(`${sdk}/Ready`)
+  twice.write(framed(''))
+  twice.write(framed('').subarray(0, 1))
+  assert.is((await said(twice)).status, '12')
+  const slow = call(`${sdk}/SetLabel`)
+  slow.write(framed('\n\x01a').subarray(0, 6))
+  const { status, message } = await said(slow)
+  assert.is(status, '3')
+  assert.match(message as string, 'did not come whole within 500 ms')
+  // It has come, but not its end.
+  const open = call(`${sdk}/Ready`)
+  open.write(framed(''))
+  assert.is((await said(open)).status, '3')
+})
+
+test('what the calls of a ship hold has a bound, and all of it is given back, however they end', async () => {
+  const other = connect(address())
+  await once(other, 'remoteSettings')
+  const { length } = await new Promise<Said[]>((resolve) => {
+    const failed: Said[] = []
+    for (let i = 0; i < 30; i++) {
+      const path = i % 2 ? `${sdk}/Health` : `${sdk}/SetLabel`
+      const stream = other.request({ ':method': 'POST', ':path': path, 'content-type': 'application/grpc' })
+      void said(stream).then((answer) => answer.status === '8' && failed.push(answer))
+      stream.write(framed(Buffer.alloc(60_000)).subarray(0, 59_000))
+    }
+    setTimeout(() => resolve(failed), 400)
+  })
+  assert.ok(length >= 10, `${length} of 30 calls failed`)
+  assert.ok(bounds.heldBytes > 500_000 && bounds.heldBytes <= 1_048_576, `${bounds.heldBytes} bytes`)
+  // The half of what is left has come too late by then; the pings go with their connection.
+  await sleep(300)
+  assert.ok(bounds.heldBytes > 59_000, `${bounds.heldBytes} bytes`)
+  other.destroy()
+  await until(() => bounds.heldBytes === 0)
+  const ends = [
+    [frame(0, 0, 1, framed(Buffer.alloc(300)).subarray(0, 200)), reset(8)],
+    [frame(0, 1, 1, framed(Buffer.alloc(300)).subarray(0, 200))],
+    [frame(0, 0, 1, framed(Buffer.alloc(300)).subarray(0, 200)), frame(0, 0, 0, 'of no stream')],
+    [frame(0, 1, 1, framed(''))],
+    [frame(0, 0, 1, framed(Buffer.alloc(300))), frame(0, 1, 1, framed(''))],
+  ]
+  for (const path of [`${sdk}/Health`, `${sdk}/SetLabel`, `${sdk}/WatchGameServer`]) {
+    for (const [first = none, ...rest] of ends) {
+      const socket = await stranger()
+      socket.write(Buffer.concat([head(path, 'application/grpc'), first]))
+      await sleep(40)
+      for (const part of rest) socket.write(part)
+      await sleep(20)
+      const { heldBytes } = bounds
+      socket.destroy()
+      await until(() => bounds.heldBytes === 0, 5_000)
+      assert.ok(heldBytes >= 0)
+    }
+  }
 })
 
 test.run()
