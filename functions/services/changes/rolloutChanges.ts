@@ -23,10 +23,13 @@ const told: Readonly<Record<Exclude<RolloutState, 'canary'>, FleetEntry['what']>
 export function goingTo(fleet: Fleet, revision: number, by: string): Fleet {
   const { revision: now } = fleet.blueprint
   if (revision === now) return fleet
+  const proven = provenOf(fleet)
+  // Not a rollout that could be rolled back: there would be nothing else to go back to.
+  if (revision === proven) return goingBack(fleet, revision, `by ${by}`)
   const type = (fleet.strategy ?? defaultStrategy).type
   // A fleet without ships to keep has no canaries: nothing could be seen of them.
   const state = type === 'canary' && fleet.replicas > 0 ? 'canary' : 'rolling'
-  const next = on(fleet, { state, from: provenOf(fleet), to: revision, reason: `by ${by}` })
+  const next = on(fleet, { state, from: proven, to: revision, reason: `by ${by}` })
   return remembering(next, 'revised', `from ${now} to ${revision} by ${by}`)
 }
 

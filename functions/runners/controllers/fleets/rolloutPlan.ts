@@ -95,7 +95,9 @@ export function pausedNeed(fleet: FleetPicture & RolloutPicture): FleetNeed | Ro
 function turnOf({ replicas, strategy, rollout }: RolloutPicture, nowMs: number): RolloutNeed | undefined {
   const { state, from, to, since, updated, outdated, failures, lastFailure, lastFailureAt } = rollout
   const serving = updated.ready + updated.inUse
-  if (state !== 'rolling-back' && strategy.maxFailures !== null && failures > strategy.maxFailures) {
+  // Records of older versions may lead from a revision to itself: there is no way back from it.
+  const mayGoBack = state !== 'rolling-back' && from !== to
+  if (mayGoBack && strategy.maxFailures !== null && failures > strategy.maxFailures) {
     const allowed = `${failures} ${failures === 1 ? 'failure' : 'failures'} of revision ${to}, and ${strategy.maxFailures} are allowed`
     const reason = `${allowed}. The last: ${lastFailure}`.slice(0, 500)
     return { do: 'turn', to: 'rolling-back', reason }
