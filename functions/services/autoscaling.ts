@@ -3,7 +3,7 @@ import * as routes from '../../shared/api/autoscaling.ts'
 import { backoffMs, sleep } from '../../shared/loop.ts'
 import { type Autoscale, askedBy } from '../../shared/model/autoscale.ts'
 import type { Fleet } from '../../shared/model/fleet.ts'
-import { isLive } from '../../shared/model/shipState.ts'
+import { isInUse, isLive, isSpared } from '../../shared/model/shipState.ts'
 import { guarded } from '../middleware/authenticate.ts'
 import type { Fence } from '../stores/ships.ts'
 import type { Stores } from '../stores/stores.ts'
@@ -48,6 +48,7 @@ export function autoscalingService(stores: Stores) {
     return {
       ...{ name, replicas, labels, autoscale, ...(autoscaling && { autoscaling }) },
       ships: ships.index.countsOfFleet(name),
+      illInUse: live.filter((ship) => isSpared(ship) && !isInUse(ship.state)).length,
       waiting,
       measures: await measuresOf(fleet, live, stores),
       ...(askedBy(autoscale).length > 0 && { totals: totalsOf(live) }),

@@ -35,6 +35,12 @@ export type Totals = z.infer<typeof Totals>
 export const ScaledFleet = FleetView.pick({ name: true, replicas: true, labels: true, ships: true }).extend({
   autoscale: Autoscale,
   autoscaling: Autoscaling.optional(),
+  illInUse: z
+    .int()
+    .min(0)
+    .describe(
+      'Of those Unhealthy or Lost, the ships that were in use before, and are again when they are well',
+    ),
   waiting: z.int().min(0).describe('Requests for a ship of it that wait until one is free'),
   measures: z
     .record(z.string(), Measure)

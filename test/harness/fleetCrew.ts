@@ -69,6 +69,13 @@ export class FleetCrew {
     await report(client, { ship: id, attempt, state: 'Stopped', reason: 'the session is over', exit: null })
   }
 
+  /** Its health checks fail from now on. */
+  async fallIll(ship: string): Promise<void> {
+    const { attempt, host } = this.ships().find(({ id }) => id === ship) as Ship
+    const client = this.#hosts[this.#indexOf(host)] as Client
+    await report(client, { ship, attempt, state: 'Unhealthy', reason: 'no answer' })
+  }
+
   async #work(host: Client, index: number): Promise<void> {
     const ships = this.ships()
     const mine = ({ id, host }: Ship) =>

@@ -1,11 +1,15 @@
 // Fleets under the controller of fleets, on real stores and two ApiServers, with simulated hosts that claim, start and stop.
 import { setMaxListeners } from 'node:events'
+import { keepAutoscaled } from '../../functions/runners/controllers/autoscale/keepAutoscaled.ts'
+import { fleetsOf } from '../../functions/runners/controllers/autoscale/stream.ts'
 import { keepFleets } from '../../functions/runners/controllers/fleets/keepFleets.ts'
+import { AddressGuard } from '../../shared/addressGuard.ts'
 import { answerOf } from '../../shared/api/client.ts'
 import { createLog } from '../../shared/log.ts'
 import { Bell } from '../../shared/loop.ts'
 import type { Ship } from '../../shared/model/ship.ts'
 import { isInUse } from '../../shared/model/shipState.ts'
+import { runnerToken } from './apiServer.ts'
 import { FleetCrew } from './fleetCrew.ts'
 import { publish, startTwoServers, type TwoServers } from './twoServers.ts'
 import { until } from './until.ts'
@@ -17,15 +21,20 @@ export class KeptFleets {
   readonly #stop = new AbortController()
   readonly #running: Promise<unknown>[] = []
 
-  /** With three revisions of the blueprint `arena`. */
-  static async start(): Promise<KeptFleets> {
+  /** With three revisions of the blueprint `arena`. @param scaled also their policies are kept. */
+  static async start({ scaled = false } = {}): Promise<KeptFleets> {
     const kept = new KeptFleets(await startTwoServers())
     const { a } = kept.servers
     for (const VERSION of ['1', '2', '3']) await publish(a, 'arena', { env: { VERSION } })
     const epoch = await a.lead('controllers')
     const log = createLog('controllers', process.env.ARMADA_LOG ?? 'silent')
     const options = { client: a.runner, epoch, log, signal: kept.#stop.signal }
-    kept.#running.push(keepFleets(options, new Bell()))
+    const bell = new Bell()
+    kept.#running.push(keepFleets(options, bell))
+    if (!scaled) return kept
+    const streamed = fleetsOf({ api: a.url, runnerToken }, log)
+    const autoscale = { fleets: streamed, guard: new AddressGuard(''), scaled: bell }
+    kept.#running.push(keepAutoscaled({ ...options, ...autoscale }))
     return kept
   }
 

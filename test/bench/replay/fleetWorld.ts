@@ -110,7 +110,7 @@ export function play(arrivals: readonly Arrival[], options: WorldOptions): Outco
     // A ship is one session's: what counters and lists hold is the same as what is in use.
     const measure = { used: world.used, capacity: there(), each: 1 }
     const measures = new Proxy({}, { get: () => measure })
-    const fleet = { replicas: world.replicas, ships, waiting, measures, autoscale }
+    const fleet = { replicas: world.replicas, ships, illInUse: 0, waiting, measures, autoscale }
     const decision = decide({ fleet, advice: new Map(), clockMs: nowMs }, memory, nowMs)
     memory = decision.memory
     const { replicas, wanted, why } = decision

@@ -9,7 +9,7 @@ import { activity } from './schedule.ts'
 export type Advice = { replicas: number | null } | { fault: string }
 
 export interface Picture {
-  fleet: Pick<ScaledFleet, 'replicas' | 'ships' | 'waiting' | 'measures' | 'autoscale'>
+  fleet: Pick<ScaledFleet, 'replicas' | 'ships' | 'illInUse' | 'waiting' | 'measures' | 'autoscale'>
   /** By URL; one that was not asked yet is missing. */
   advice: ReadonlyMap<string, Advice>
   /** Time of day, for schedules, in ms since 1970. */
@@ -27,9 +27,14 @@ type Rules = { [Type in Policy['type']]: (policy: Of<Type>, picture: Picture) =>
 
 const rules: Rules = {
   buffer: ({ size }, picture) => {
+    const { ships, illInUse } = picture.fleet
     const { text, needed } = inUse(picture)
-    if (typeof size === 'number') return { ships: needed + size, why: `${text} + ${size} kept ready` }
-    return { ships: whole(needed, size), why: `${text}, and ${size} of all kept ready` }
+    const unwell = (ships.Unhealthy ?? 0) + (ships.Lost ?? 0) - illInUse
+    // They count towards the replicas, and nobody can have them.
+    const rest = needed + unwell
+    const told = `${text}${unwell > 0 ? ` + ${unwell} unwell` : ''}`
+    if (typeof size === 'number') return { ships: rest + size, why: `${told} + ${size} kept ready` }
+    return { ships: whole(rest, size), why: `${told}, and ${size} of all kept ready` }
   },
   counter: (policy, picture) => roomFor(policy, picture, `of counter ${policy.key}`),
   list: (policy, picture) => roomFor(policy, picture, `of list ${policy.key}`),
@@ -66,9 +71,9 @@ export function wishOf<Type extends Policy['type']>(policy: Of<Type>, picture: P
   return rules[policy.type as Type](policy, picture)
 }
 
-/** Ships that somebody has, and those that somebody waits for. */
-function inUse({ fleet: { ships, waiting } }: Picture): { needed: number; text: string } {
-  const used = (ships.Allocated ?? 0) + (ships.Reserved ?? 0)
+/** Ships that somebody has, be they ill meanwhile, and those that somebody waits for. */
+function inUse({ fleet: { ships, illInUse, waiting } }: Picture): { needed: number; text: string } {
+  const used = (ships.Allocated ?? 0) + (ships.Reserved ?? 0) + illInUse
   return { needed: used + waiting, text: `${used} in use${waiting > 0 ? ` + ${waiting} waited for` : ''}` }
 }
 

@@ -141,15 +141,16 @@ async function surplusOf(
 ): Promise<string[]> {
   const { states } = need
   const count = Math.min(need.count, shipsInStep.stop)
-  const ofRevision = ({ blueprint }: ShipView) =>
-    !('outdated' in need) || need.outdated === (blueprint.revision !== fleet.blueprint.revision)
+  const mayEnd = ({ blueprint, wasInUse }: ShipView) =>
+    !wasInUse &&
+    (!('outdated' in need) || need.outdated === (blueprint.revision !== fleet.blueprint.revision))
   const ships: ShipView[] = []
   // The least useful states first, so that a large fleet's Ready ships are listed only when they are needed.
   const others = states.filter((state) => state !== 'Ready')
   const byUse = [others, states.filter((state) => state === 'Ready')]
   for (const some of fleet.naming === 'ordinal' ? [states] : byUse) {
     if (some.length === 0 || ships.length >= count) continue
-    ships.push(...(await shipsIn(fleet.name, some, office)).filter(ofRevision))
+    ships.push(...(await shipsIn(fleet.name, some, office)).filter(mayEnd))
   }
   const crews = ships.some(({ state }) => state === 'Ready') ? await crewsOf(office) : new Map()
   return leastMissed(ships, { count, states, crews, nowMs: Date.now() })

@@ -18,7 +18,7 @@ const atOnce = (policy: object, change: object = {}) =>
   scaled({ policy, up: { stabilisationMs: 0 }, down: { stabilisationMs: 0 }, ...change })
 
 function asked(autoscale: Autoscale, fleet: Partial<Picture['fleet']>, more: Partial<Picture> = {}) {
-  const whole = { replicas: 0, ships: {}, waiting: 0, measures: {}, autoscale, ...fleet }
+  const whole = { replicas: 0, ships: {}, illInUse: 0, waiting: 0, measures: {}, autoscale, ...fleet }
   return decide({ fleet: whole, advice: new Map(), clockMs: 0, ...more }, undefined, 0)
 }
 
@@ -33,6 +33,15 @@ test('buffer: those in use, those waited for, and so many more', () => {
   const share = asked(atOnce({ type: 'buffer', size: '20%' }), { ships, replicas: 7 })
   assert.equal(share.replicas, 5)
   assert.match(share.why, /20% of all kept ready = 5$/)
+})
+
+test('buffer: who is in use and ill by now stays in use; who is ill and idle is no buffer', () => {
+  const ships = { Unhealthy: 4, Lost: 1, Allocated: 3 }
+  const { replicas, why } = asked(atOnce({ type: 'buffer', size: 3 }), { ships, illInUse: 3, waiting: 1 })
+  assert.equal(why, '6 in use + 1 waited for + 2 unwell + 3 kept ready = 12')
+  assert.equal(replicas, 12)
+  const share = asked(atOnce({ type: 'buffer', size: '20%' }), { ships, illInUse: 3 })
+  assert.deepEqual([share.replicas, share.why], [10, '6 in use + 2 unwell, and 20% of all kept ready = 10'])
 })
 
 test('to zero, and back when somebody waits', () => {
@@ -145,7 +154,7 @@ function course(autoscale: Autoscale, seen: readonly { passedMs: number; used: n
   let replicas = autoscale.min
   return seen.map(({ passedMs, used }) => {
     nowMs += passedMs
-    const fleet = { replicas, ships: { Allocated: used }, waiting: 0, measures: {}, autoscale }
+    const fleet = { replicas, ships: { Allocated: used }, illInUse: 0, waiting: 0, measures: {}, autoscale }
     const decision = decide({ fleet, advice: new Map(), clockMs: nowMs }, memory, nowMs)
     memory = decision.memory
     const look = { nowMs, before: replicas, after: decision.replicas, wanted: decision.wanted }
@@ -215,7 +224,7 @@ test('what stays wanted is reached, and then nothing moves any more', () => {
 
 test('a new leader, who remembers nothing, shrinks no fleet before a whole window has passed', () => {
   const autoscale = scaled({ policy: { type: 'buffer', size: 1 } })
-  const fleet = { replicas: 20, ships: { Ready: 20 }, waiting: 0, measures: {}, autoscale }
+  const fleet = { replicas: 20, ships: { Ready: 20 }, illInUse: 0, waiting: 0, measures: {}, autoscale }
   let memory: Memory | undefined
   for (let nowMs = 0; nowMs < 300_000; nowMs += 1_000) {
     const decision = decide({ fleet, advice: new Map(), clockMs: nowMs }, memory, nowMs)
@@ -237,7 +246,7 @@ test('a memory stays small, however often a fleet is looked at', () => {
   let replicas = 0
   for (let n = 0; n < 100_000; n++) {
     const ships = { Allocated: (n * 7_919) % 1_000 }
-    const fleet = { replicas, ships, waiting: 0, measures: {}, autoscale }
+    const fleet = { replicas, ships, illInUse: 0, waiting: 0, measures: {}, autoscale }
     const decision = decide({ fleet, advice: new Map(), clockMs: n * 10 }, memory, n * 10)
     ;({ replicas, memory } = decision)
     const { highs, lows, added, removed } = memory

@@ -12,7 +12,7 @@ const test = suite('review')
 const opened: (() => Promise<unknown>)[] = []
 const never = new AbortController().signal
 const fleet: ScaledFleet = {
-  ...{ name: 'lobby', replicas: 4, labels: { mode: 'duel' }, waiting: 0 },
+  ...{ name: 'lobby', replicas: 4, labels: { mode: 'duel' }, illInUse: 0, waiting: 0 },
   autoscale: Autoscale.parse({ policy: { type: 'fixed', replicas: 1 }, max: 9 }),
   ships: { Ready: 2, Reserved: 1, Allocated: 2, Stopping: 3, Failed: 1 },
   measures: {},
