@@ -7,14 +7,14 @@ import { Supply } from './supply.ts'
 
 /**
  * Fleet -> ships that are waited for. Each request counts once: for the first of the fleets whose next ships suit its
- * first selector, else the next one. For whoever no ship of any could serve, none grows.
+ * first selector, as long as that may have more, else for the next one. What none of them may have more for is told of
+ * the first. For whoever no ship of any could serve, none grows.
  */
 export async function waitingFor(
   fleets: readonly (Fleet & { autoscale: Autoscale })[],
   { waiters, blueprints, ships }: Pick<Stores, 'waiters' | 'blueprints' | 'ships'>,
 ): Promise<Map<string, number>> {
-  const waiting = new Map<string, number>()
-  if (waiters.table.size === 0) return waiting
+  if (waiters.table.size === 0) return new Map()
   const specs = await Promise.all(
     fleets.map(({ blueprint: { name, revision } }) => blueprints.get(name, revision)),
   )
@@ -23,17 +23,22 @@ export async function waitingFor(
     const itsShips = () => ships.index.ofFleet(fleet.name).map(({ value }) => value)
     return spec ? [new Supply(fleet, spec, itsShips)] : []
   })
-  for (const [, { value }] of waiters.inOrder()) {
-    const supply = firstOf(value, supplies)
-    if (supply) waiting.set(supply.name, (waiting.get(supply.name) ?? 0) + value.count)
-  }
-  return waiting
+  for (const [, { value }] of waiters.inOrder()) order(value, supplies)
+  return new Map(supplies.flatMap(({ name, ordered }) => (ordered > 0 ? [[name, ordered]] : [])))
 }
 
-function firstOf(waiter: Waiter, supplies: readonly Supply[]): Supply | undefined {
-  for (const want of waiter.wants) {
-    const found = supplies.find((supply) => supply.suits(want) && supply.mayServe(waiter))
-    if (found) return found
+function order({ wants, count }: Waiter, supplies: readonly Supply[]): void {
+  let missing = count
+  let first: Supply | undefined
+  for (const want of wants) {
+    for (const supply of supplies) {
+      if (!supply.suits(want) || !supply.mayServe({ wants, count })) continue
+      first ??= supply
+      const some = Math.min(missing, supply.left)
+      supply.order(some)
+      missing -= some
+      if (missing === 0) return
+    }
   }
-  return undefined
+  first?.order(missing)
 }

@@ -1,4 +1,5 @@
-// Supply: what the next ships of a scaled fleet will be, and whether somebody who waits could have one of them.
+// Supply: what the next ships of a scaled fleet will be, how many it may have yet, and whether somebody who waits could have
+// one of them.
 
 import type { Want } from '../../../shared/model/allocation.ts'
 import type { Autoscale } from '../../../shared/model/autoscale.ts'
@@ -7,6 +8,7 @@ import type { Fleet } from '../../../shared/model/fleet.ts'
 import { selects } from '../../../shared/model/labelSelector.ts'
 import type { Labels } from '../../../shared/model/name.ts'
 import type { Ship } from '../../../shared/model/ship.ts'
+import { isLive, isSpared } from '../../../shared/model/shipState.ts'
 import { covers } from '../../../shared/model/token.ts'
 import type { Waiter } from '../../stores/waiters.ts'
 
@@ -19,6 +21,8 @@ export class Supply {
   readonly #spec: BlueprintSpec
   readonly #ships: () => readonly Ship[]
   readonly #capacities = new Map<string, number>()
+  #ordered = 0
+  #taken: number | undefined
 
   /** @param ships those that the fleet has: they are looked at only when what its blueprint says is not enough. */
   constructor(
@@ -31,6 +35,21 @@ export class Supply {
     this.#labels = { ...spec.labels, ...labels }
     this.#spec = spec
     this.#ships = ships
+  }
+
+  /** Ships that it is to have for those who wait. */
+  get ordered(): number {
+    return this.#ordered
+  }
+
+  /** Ships that it may have beyond those ordered and those that nobody else can have: in use, or ill. */
+  get left(): number {
+    this.#taken ??= this.#ships().filter(isTaken).length
+    return Math.max(0, this.#max - this.#taken - this.#ordered)
+  }
+
+  order(ships: number): void {
+    this.#ordered += ships
   }
 
   /** Whether all that is waited for may be had one day, be it with ships of other fleets. */
@@ -87,4 +106,9 @@ export class Supply {
     // Keys are people's words: one may be that of something every object has.
     return all && Object.hasOwn(all, key) ? all[key] : undefined
   }
+}
+
+function isTaken(ship: Ship): boolean {
+  const { state } = ship
+  return isLive(state) && (isSpared(ship) || state === 'Unhealthy' || state === 'Lost')
 }
