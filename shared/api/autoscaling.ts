@@ -41,7 +41,10 @@ export const ScaledFleet = FleetView.pick({ name: true, replicas: true, labels: 
     .describe(
       'Of those Unhealthy or Lost, the ships that were in use before, and are again when they are well',
     ),
-  waiting: z.int().min(0).describe('Requests for a ship of it that wait until one is free'),
+  waiting: z
+    .int()
+    .min(0)
+    .describe('Ships of it for requests that wait until one is free: one for those that can share it'),
   measures: z
     .record(z.string(), Measure)
     .describe('By `counter:{key}`, `list:{key}` or `players`, as its policies name them'),

@@ -57,4 +57,47 @@ test('what no fleet has room for is told of the first', async () => {
   assert.deepEqual(await demand(full, { selectors: [{ fleet: 'a' }] }), { a: 1 })
 })
 
+const lobby = { selectors: [{ state: 'Allocated', counters: { players: { minAvailable: 1 } } }, {}] }
+const joins = (add: number, more: object = {}) => ({ ...lobby, counters: { players: { add } }, ...more })
+const many = { a: { max: 100 } }
+
+test('those who share a ship order as many as they fill', async () => {
+  const cases: [number, object, number][] = [
+    [16, joins(1), 1],
+    [17, joins(1), 2],
+    [40, joins(1), 3],
+    [6, joins(5), 2],
+    [3, joins(9), 3],
+    [16, lobby, 1],
+    [3, joins(1, { count: 2 }), 2],
+    [2, joins(16, { count: 2 }), 4],
+    [65, joins(1, { counters: { players: { add: 1, capacity: 100 } } }), 2],
+  ]
+  for (const [count, request, ships] of cases)
+    assert.deepEqual(await demand(many, ...times(count, request)), { a: ships }, JSON.stringify(request))
+  const mixed = [joins(9), joins(9), ...times(7, joins(1)), ...times(7, joins(1))]
+  assert.deepEqual(await demand(many, ...mixed), { a: 2 })
+  const list = { selectors: [{}, { state: 'Allocated' }], lists: { guests: { append: ['ann', 'bob'] } } }
+  assert.deepEqual(await demand(many, ...times(5, list)), { a: 3 })
+})
+
+test('whoever cannot be told to find room on the ship of another orders a whole one', async () => {
+  const inUse = (more: object) => ({ selectors: [{ state: 'Allocated', ...more }, {}] })
+  const requests = [
+    {},
+    { counters: { players: { add: 1 } } },
+    { ...inUse({ fleet: 'b' }), counters: { players: { add: 1 } } },
+    { ...inUse({ matchLabels: { map: 'caves' } }), counters: { players: { add: 1 } } },
+    { ...inUse({}), counters: { said: { add: 1 } } },
+    { ...inUse({ lists: { guests: { contains: 'ann' } } }), counters: { players: { add: 1 } } },
+    joins(1, { reserve: true, leaseSeconds: 9 }),
+  ]
+  for (const request of requests)
+    assert.deepEqual(await demand(many, ...times(3, request)), { a: 3 }, JSON.stringify(request))
+})
+
+test('a lobby that is full, in a fleet that may have no more, is followed by one of the next', async () => {
+  assert.deepEqual(await demand({ a: { max: 1 }, b: { max: 5 } }, ...times(20, joins(1))), { a: 1, b: 1 })
+})
+
 test.run()

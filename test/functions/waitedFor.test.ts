@@ -4,6 +4,7 @@ import { suite } from 'uvu'
 import { answerOf, type Client, connect } from '../../shared/api/client.ts'
 import { adminToken } from '../harness/apiServer.ts'
 import { KeptFleets, patienceMs } from '../harness/keptFleets.ts'
+import { publish } from '../harness/twoServers.ts'
 import { until } from '../harness/until.ts'
 
 const test = suite('waited for')
@@ -34,6 +35,23 @@ test('the fallback grows when the first fleet has as many ships in use as it may
     async () => (await fleets.get('b-second')).autoscaling?.why === '1 in use + 0 kept ready = 1',
     patienceMs,
   )
+})
+
+test('forty who wait for lobbies of sixteen get three of them', async () => {
+  await publish(fleets.servers.a, 'lobby', { counters: { players: { count: 0, capacity: 16 } } })
+  await fleets.sail('lobby', 0, { blueprint: 'lobby', ...toZero(50) })
+  const seat = {
+    selectors: [
+      { fleet: 'lobby', state: 'Allocated' as const, counters: { players: { minAvailable: 1 } } },
+      { fleet: 'lobby' },
+    ],
+    counters: { players: { add: 1 } },
+    waitSeconds: 20,
+  }
+  const seated = await Promise.all(Array.from({ length: 40 }, () => take(seat)))
+  assert.equal(new Set(seated.flat().map(({ ship }) => ship)).size, 3)
+  const { replicas } = await fleets.get('lobby')
+  assert.ok(replicas <= 4, `${replicas} ships were ordered`)
 })
 
 test.run()

@@ -6,7 +6,7 @@ import type { Waiter } from '../../stores/waiters.ts'
 import { Supply } from './supply.ts'
 
 /**
- * Fleet -> ships that are waited for. Each request counts once: for the first of the fleets whose next ships suit its
+ * Fleet -> ships that are waited for. Each request counts once, and those who can share a ship order one together: for the first of the fleets whose next ships suit its
  * first selector, as long as that may have more, else for the next one. What none of them may have more for is told of
  * the first. For whoever no ship of any could serve, none grows.
  */
@@ -34,11 +34,9 @@ function order({ wants, count }: Waiter, supplies: readonly Supply[]): void {
     for (const supply of supplies) {
       if (!supply.suits(want) || !supply.mayServe({ wants, count })) continue
       first ??= supply
-      const some = Math.min(missing, supply.left)
-      supply.order(some)
-      missing -= some
+      missing -= supply.order(missing, wants)
       if (missing === 0) return
     }
   }
-  first?.order(missing)
+  first?.orderBeyond(missing, wants)
 }

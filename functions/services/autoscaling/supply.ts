@@ -1,7 +1,7 @@
 // Supply: what the next ships of a scaled fleet will be, how many it may have yet, and whether somebody who waits could have
 // one of them.
 
-import type { Want } from '../../../shared/model/allocation.ts'
+import { mostAllocationsOfShip, type Want } from '../../../shared/model/allocation.ts'
 import type { Autoscale } from '../../../shared/model/autoscale.ts'
 import type { BlueprintSpec } from '../../../shared/model/blueprint.ts'
 import type { Fleet } from '../../../shared/model/fleet.ts'
@@ -11,8 +11,10 @@ import type { Ship } from '../../../shared/model/ship.ts'
 import { isLive, isSpared } from '../../../shared/model/shipState.ts'
 import { covers } from '../../../shared/model/token.ts'
 import type { Waiter } from '../../stores/waiters.ts'
+import { type Need, needsOf, Rooms } from './rooms.ts'
 
 type Kind = 'counters' | 'lists'
+type Declared = { capacity: number; count?: number; values?: readonly string[] }
 
 export class Supply {
   readonly name: string
@@ -21,6 +23,7 @@ export class Supply {
   readonly #spec: BlueprintSpec
   readonly #ships: () => readonly Ship[]
   readonly #capacities = new Map<string, number>()
+  readonly #rooms = new Rooms()
   #ordered = 0
   #taken: number | undefined
 
@@ -43,13 +46,40 @@ export class Supply {
   }
 
   /** Ships that it may have beyond those ordered and those that nobody else can have: in use, or ill. */
-  get left(): number {
+  get #left(): number {
     this.#taken ??= this.#ships().filter(isTaken).length
     return Math.max(0, this.#max - this.#taken - this.#ordered)
   }
 
-  order(ships: number): void {
+  /** Orders as many of the ships as it may. @returns how many of them there are to be. */
+  order(ships: number, wants: readonly Want[]): number {
+    const needs = this.#sharedBy(wants)
+    const found = needs ? this.#rooms.fill(ships, needs) : 0
+    const more = Math.min(ships - found, this.#left)
+    this.#add(more, needs)
+    return found + more
+  }
+
+  /** Orders them all, whatever it may have. */
+  orderBeyond(ships: number, wants: readonly Want[]): void {
+    this.#add(ships, this.#sharedBy(wants))
+  }
+
+  #add(ships: number, needs: readonly Need[] | undefined): void {
     this.#ordered += ships
+    if (needs) this.#rooms.add(ships, needs)
+  }
+
+  /** What a session takes of a ship on which others find room; undefined: it may need one to itself. */
+  #sharedBy(wants: readonly Want[]): Need[] | undefined {
+    const want = wants.find((want) => want.selector.state === 'Allocated' && this.#mayBe(want))
+    // A Reserved ship is not to be shared, and which values its list will have nobody knows.
+    if (!want || want.reserve) return undefined
+    if (Object.values(want.selector.lists).some(({ contains }) => contains !== undefined)) return undefined
+    const needs = needsOf(want, (kind, key, given) => this.#roomOf(kind, key, given))
+    const isBounded = needs.every(({ room }) => room < Number.POSITIVE_INFINITY)
+    if (!isBounded || needs.every(({ takes }) => takes === 0)) return undefined
+    return [...needs, { what: 'allocations', takes: 1, atLeast: 1, room: mostAllocationsOfShip }]
   }
 
   /** Whether all that is waited for may be had one day, be it with ships of other fleets. */
@@ -58,10 +88,13 @@ export class Supply {
   }
 
   /** Whether a new ship may be what is wanted. What it counts by then is its game's affair; how much it takes is known. */
-  suits({ selector, counters, lists, fleets }: Want): boolean {
-    const { fleet, matchLabels, matchExpressions, state } = selector
+  suits(want: Want): boolean {
+    return want.selector.state === 'Ready' && this.#mayBe(want)
+  }
+
+  #mayBe({ selector, counters, lists, fleets }: Want): boolean {
+    const { fleet, matchLabels, matchExpressions } = selector
     return (
-      state === 'Ready' &&
       (fleet === undefined || fleet === this.name) &&
       covers(fleets, this.name) &&
       Object.entries(matchLabels).every(([key, value]) => this.#labels[key] === value) &&
@@ -101,7 +134,14 @@ export class Supply {
     return largest
   }
 
-  #declared(kind: Kind, key: string): { capacity: number } | undefined {
+  /** Free on a new ship; without end while nobody has said how much it has. */
+  #roomOf(kind: Kind, key: string, given: number | undefined): number {
+    const declared = this.#declared(kind, key)
+    const capacity = given ?? (declared?.capacity || this.#largest(kind, key))
+    return capacity - (declared?.count ?? declared?.values?.length ?? 0)
+  }
+
+  #declared(kind: Kind, key: string): Declared | undefined {
     const all = this.#spec[kind]
     // Keys are people's words: one may be that of something every object has.
     return all && Object.hasOwn(all, key) ? all[key] : undefined
