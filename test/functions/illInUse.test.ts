@@ -1,6 +1,8 @@
 // Ships that fell ill while somebody had them: a policy counts them as in use, and a scale-down passes them over.
 import assert from 'node:assert/strict'
 import { suite } from 'uvu'
+import { answerOf } from '../../shared/api/client.ts'
+import { isFinished } from '../../shared/model/shipState.ts'
 import { KeptFleets, patienceMs, readyOf } from '../harness/keptFleets.ts'
 import { until } from '../harness/until.ts'
 
@@ -42,6 +44,13 @@ test('a scale-down ends Ready ships when all that are ill were in use', async ()
   await fleets.patch('dock', { replicas: 7 })
   await until(() => readyOf(crew).length === 4, 20_000)
   assert.ok(ill.every((id) => crew.ships().some((ship) => ship.id === id && ship.state === 'Unhealthy')))
+})
+
+test('a fleet that is deleted ends them as well', async () => {
+  const crew = await fleets.sail('wreck', 2)
+  await crew.fallIll((await crew.allocate()).ship)
+  await answerOf(fleets.api[':fleet'].$delete({ param: { fleet: 'wreck' }, header: {} }))
+  await until(() => crew.ships().every(({ state }) => isFinished(state)), 20_000)
 })
 
 test.run()

@@ -16,7 +16,7 @@ import { isDeposed, ledLoop } from '../../ledLoop.ts'
 import type { Office } from '../office.ts'
 import { Brakes } from './crashBrake.ts'
 import { type FleetNeed, type FleetPicture, needOf, shipsInStep } from './fleetPlan.ts'
-import { leastMissed } from './leastMissed.ts'
+import { leastMissed, mayEnd } from './leastMissed.ts'
 import { pausedNeed, type RolloutNeed, rolloutNeed } from './rolloutPlan.ts'
 
 /** As the client reads it. */
@@ -141,16 +141,16 @@ async function surplusOf(
 ): Promise<string[]> {
   const { states } = need
   const count = Math.min(need.count, shipsInStep.stop)
-  const mayEnd = ({ blueprint, wasInUse }: ShipView) =>
-    !wasInUse &&
-    (!('outdated' in need) || need.outdated === (blueprint.revision !== fleet.blueprint.revision))
+  const isMeant = (ship: ShipView) =>
+    mayEnd(ship, states) &&
+    (!('outdated' in need) || need.outdated === (ship.blueprint.revision !== fleet.blueprint.revision))
   const ships: ShipView[] = []
   // The least useful states first, so that a large fleet's Ready ships are listed only when they are needed.
   const others = states.filter((state) => state !== 'Ready')
   const byUse = [others, states.filter((state) => state === 'Ready')]
   for (const some of fleet.naming === 'ordinal' ? [states] : byUse) {
     if (some.length === 0 || ships.length >= count) continue
-    ships.push(...(await shipsIn(fleet.name, some, office)).filter(mayEnd))
+    ships.push(...(await shipsIn(fleet.name, some, office)).filter(isMeant))
   }
   const crews = ships.some(({ state }) => state === 'Ready') ? await crewsOf(office) : new Map()
   return leastMissed(ships, { count, states, crews, nowMs: Date.now() })

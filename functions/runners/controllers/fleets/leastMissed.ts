@@ -28,7 +28,7 @@ export interface Choice {
 /**
  * Of numbered ships the highest numbers. Those that serve nobody yet; then, of the Ready ones, those with the fewest
  * players, with the least in their counters and lists, empty the longest, on the hosts that are nearest to being empty,
- * of the oldest revision. Never one that was in use before it fell ill.
+ * of the oldest revision.
  */
 export function leastMissed(ships: readonly Candidate[], { count, states, crews, nowMs }: Choice): string[] {
   const keysOf = (ship: Candidate): readonly number[] => [
@@ -42,11 +42,16 @@ export function leastMissed(ships: readonly Candidate[], { count, states, crews,
     Date.parse(ship.createdAt),
   ]
   return ships
-    .filter((ship) => states.includes(ship.state) && !ship.wasInUse)
+    .filter((ship) => mayEnd(ship, states))
     .map((ship) => ({ id: ship.id, keys: keysOf(ship) }))
     .sort((a, b) => firstDifference(a.keys, b.keys) || (a.id < b.id ? -1 : 1))
     .slice(0, count)
     .map(({ id }) => id)
+}
+
+/** One that was in use before it fell ill only where those in use may end. */
+export function mayEnd({ state, wasInUse }: Pick<Candidate, 'state' | 'wasInUse'>, states: Choice['states']) {
+  return states.includes(state) && (!wasInUse || states.includes(wasInUse))
 }
 
 /** Of its counters and lists the one that is fullest, as a share: amounts of different things are not added up. */
