@@ -6,9 +6,9 @@ import type { Waiter } from '../../stores/waiters.ts'
 import { Supply } from './supply.ts'
 
 /**
- * Fleet -> ships that are waited for. Each request counts once, and those who can share a ship order one together: for the first of the fleets whose next ships suit its
- * first selector, as long as that may have more, else for the next one. What none of them may have more for is told of
- * the first. For whoever no ship of any could serve, none grows.
+ * Fleet -> ships that are waited for. Each request counts once, and those who can share a ship order one together: for
+ * the first of the fleets whose next ships suit its first selector, as long as that may have more, else for the next one.
+ * What none of them may have more for is told of the first. For whoever no ship of any could serve, none grows.
  */
 export async function waitingFor(
   fleets: readonly (Fleet & { autoscale: Autoscale })[],
