@@ -1,5 +1,6 @@
 // The SDK's gRPC as it goes over the wire, spoken by Node's HTTP/2 client: what official clients never send is refused
 // with gRPC's own statuses, and one call that goes wrong harms no other.
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } from 'node:http2'
 import { type AddressInfo, createServer, connect as dial, type Server, type Socket } from 'node:net'
@@ -7,6 +8,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Allowance, type Pace } from '../../agent/sdk/allowance.ts'
 import { Bounds, Looks } from '../../agent/sdk/bounds.ts'
+import { Gathering } from '../../agent/sdk/gathering.ts'
 import { speakGrpc } from '../../agent/sdk/grpc.ts'
 import type { Line } from '../../agent/sdk/line.ts'
 import { SdkError } from '../../agent/sdk/sdkError.ts'
@@ -298,30 +300,24 @@ test('whoever breaks the protocol and goes leaves no connection and no watcher',
   assert.is((await answered(`${sdk}/Ready`, framed(''))).status, '0')
 })
 
-test('a long message in frames of one byte takes as long as short ones in as many', async () => {
-  const tookMs = async (messages: number, bytes: number) => {
-    const frames = Array.from(framed(Buffer.alloc(bytes)), (byte) => frame(0, 0, 1, Buffer.from([byte])))
-    const all = Buffer.concat([head(`${sdk}/SetLabel`, 'application/grpc'), ...frames, frame(0, 1, 1)])
-    const { user, system } = process.cpuUsage()
-    for (let i = 0; i < messages; i++) {
-      const socket = await stranger()
-      let text = ''
-      socket.on('data', (data) => {
-        text += data.toString('latin1')
-      })
-      socket.write(all)
-      // The head of its answer: the message is no label.
-      await until(() => text.includes('\x01\x04\0\0\0\x01'), 20_000)
-      socket.destroy()
+test('a message in parts of one byte is copied a few times, not once for each part', () => {
+  let copies = 0
+  class CountedBounds extends Bounds {
+    override hold(bytes: number): void {
+      copies++
+      super.hold(bytes)
     }
-    const took = process.cpuUsage({ user, system })
-    return (took.user + took.system) / 1_000
   }
-  await tookMs(4, 6_000)
-  const shortMs = await tookMs(40, 6_000)
-  const longMs = await tookMs(4, 60_000)
-  console.log(`240,000 frames: ${Math.round(shortMs)} ms in 40 messages, ${Math.round(longMs)} ms in 4`)
-  assert.ok(longMs < 1.8 * shortMs, `${Math.round(longMs)} ms, ${Math.round(shortMs)} ms in short ones`)
+  const bounds = new CountedBounds(new Looks(), () => undefined)
+  const gathering = new Gathering(bounds)
+  const message = randomBytes(65_541)
+  for (const byte of message) gathering.add(Buffer.of(byte))
+  assert.ok(gathering.bytes.equals(message))
+  assert.ok(copies < 25, `${copies} times`)
+  assert.ok(bounds.heldBytes < 1.5 * 65_541 + 1)
+  gathering.release()
+  gathering.release()
+  assert.is(bounds.heldBytes, 0)
 })
 
 test('all that comes costs, also frames that are no call', async () => {
