@@ -40,7 +40,7 @@ export class AllocationStore {
     this.#answers = answers
   }
 
-  /** @throws ArmadaError unavailable: it is unknown whether they happened. The same deals may be committed again. */
+  /** @throws ArmadaError unavailable: it is unknown whether they happened. The same deals may be committed again. TooLargeError: none did. */
   async commit(deals: readonly Deal[]): Promise<Dealt[]> {
     const parts = await Promise.all(deals.map((deal) => this.#part(deal)))
     const results = await this.#kv.commitEach(parts).catch((error) => {

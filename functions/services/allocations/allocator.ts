@@ -17,12 +17,13 @@ import { backoffMs, sleep } from '../../../shared/loop.ts'
 import type { AllocationView } from '../../../shared/model/allocation.ts'
 import { keyReused } from '../../middleware/idempotency.ts'
 import type { Dealt } from '../../stores/allocations.ts'
+import { TooLargeError } from '../../stores/etcd/kv.ts'
 import type { Stores } from '../../stores/stores.ts'
 import { allocationId } from '../changes/allocating.ts'
 import { type Ask, type Draft, Drafts, dealOf } from './drafts.ts'
 import { Lanes } from './lanes.ts'
 import { isFor } from './promises.ts'
-import { contended, gone, Refusals, tooMany } from './refusal.ts'
+import { contended, gone, Refusals, tooLarge, tooMany } from './refusal.ts'
 import { Unclaimed } from './unclaimed.ts'
 import { heldMs, WaitingRoom } from './waiting.ts'
 
@@ -259,10 +260,29 @@ export class Allocator {
         for (const [i, result] of results.entries()) this.#settleOne(drafts[i] as Draft<Pending>, result)
         return
       } catch (error) {
+        if (error instanceof TooLargeError) return this.#oneByOne(drafts)
         if (performance.now() >= endMs) throw error
         await sleep(backoffMs(tries, 20, 500))
       }
     }
+  }
+
+  /** They were taken for less than they are: whatever is too large by itself is refused, and nothing else. */
+  async #oneByOne(drafts: readonly Draft<Pending>[]): Promise<void> {
+    const [only, ...others] = drafts
+    if (only && others.length === 0) {
+      this.#lanes.again([...only.ships.keys()])
+      for (const { of } of only.parts) this.#end(of, tooLarge(of))
+      return
+    }
+    for (const [i, draft] of drafts.entries())
+      try {
+        await this.#settle([draft])
+      } catch (error) {
+        // Those before have been given.
+        this.#breakOff([], drafts.slice(i), error)
+        return
+      }
   }
 
   /** The store is away: nobody waits in vain, and what was drafted may be had again, or happens after all. */

@@ -2,6 +2,7 @@
 
 import type { AllocationView, Want } from '../../../shared/model/allocation.ts'
 import type { Ship } from '../../../shared/model/ship.ts'
+import { mostDataBytes } from '../../../shared/model/shipData.ts'
 import { covers } from '../../../shared/model/token.ts'
 import { type Deal, mostBytes, mostDeals, mostInDeal } from '../../stores/allocations.ts'
 import type { Asked } from '../../stores/answers.ts'
@@ -37,6 +38,7 @@ export class Drafts<P extends Ask> {
   readonly #keys = new Set<string>()
   readonly #nowMs = Date.now()
   #bytes = 0
+  #isFull = false
 
   constructor(lanes: Lanes) {
     this.#lanes = lanes
@@ -48,7 +50,7 @@ export class Drafts<P extends Ask> {
    */
   add(ask: P, sure: boolean, mayTake: (ship: Ship) => boolean = () => true): Drafted {
     const key = ask.asked?.scope
-    const full = this.all.length >= mostDeals || this.#bytes > mostBytes
+    const full = this.#isFull || this.all.length >= mostDeals
     if (full || (key !== undefined && this.#keys.has(key))) return 'later'
     const drafted = ask.count === 1 ? this.#one(ask, sure, mayTake) : this.#many(ask, sure, mayTake)
     if (drafted === 'done' && key !== undefined) this.#keys.add(key)
@@ -62,8 +64,11 @@ export class Drafts<P extends Ask> {
       if (found === 'later') return 'later'
       if (!found) continue
       const { before, after } = found
-      const views = [this.#viewOf(after, ask)]
       const draft = this.#byShip.get(after.id)
+      const replaced = draft?.ships.get(after.id)?.after
+      const bytes = bytesOf(after) + answerBytesOf(after, ask) - (replaced ? bytesOf(replaced) : 0)
+      if (!this.#fits(bytes, [after.id])) return 'later'
+      const views = [this.#viewOf(after, ask)]
       if (draft) {
         draft.ships.set(after.id, { before, after })
         draft.parts.push({ of: ask, views })
@@ -89,6 +94,9 @@ export class Drafts<P extends Ask> {
       this.#lanes.again([...ships.keys()])
       return 'none'
     }
+    let bytes = 0
+    for (const { after } of ships.values()) bytes += bytesOf(after) + answerBytesOf(after, ask)
+    if (!this.#fits(bytes, [...ships.keys()])) return 'later'
     const views = [...ships.values()].map(({ after }) => this.#viewOf(after, ask))
     this.#begin({ ships, parts: [{ of: ask, views }] })
     return 'done'
@@ -96,11 +104,15 @@ export class Drafts<P extends Ask> {
 
   #begin(draft: Draft<P>): void {
     this.all.push(draft)
-    for (const [id, { before }] of draft.ships) {
-      this.#byShip.set(id, draft)
-      // About as long as what is written; to write it out just for its length would cost as much as to send it.
-      this.#bytes += 1_000 + 300 * (before.value.history?.length ?? 0) + dataOf(before.value)
-    }
+    for (const id of draft.ships.keys()) this.#byShip.set(id, draft)
+  }
+
+  /** Whether so much may go into this commit; if not, the ships are free again. What is too much by itself goes alone. */
+  #fits(bytes: number, ships: readonly string[]): boolean {
+    this.#isFull = this.all.length > 0 && this.#bytes + bytes > mostBytes
+    if (this.#isFull) this.#lanes.again(ships)
+    else this.#bytes += bytes
+    return !this.#isFull
   }
 
   #choose(ask: P, want: Want, sure: boolean, mayTake: (ship: Ship) => boolean) {
@@ -145,8 +157,8 @@ export class Drafts<P extends Ask> {
     const ship = draft?.ships.get(id)?.after ?? row?.value
     if (!row || !ship || !covers(want.fleets, ship.fleet)) return 'unfit'
     if (want.selector.fleet !== undefined && ship.fleet !== want.selector.fleet) return 'unfit'
-    if (mismatch(want.selector, ship) !== undefined || this.#lanes.tierOf(ship) === undefined)
-      return draft ? 'passed' : 'unfit'
+    if (mismatch(want.selector, ship) !== undefined) return draft ? 'passed' : 'unfit'
+    if (this.#lanes.tierOf(ship) === undefined) return draft ? 'passed' : 'unfit'
     if (draft && (draft.ships.size > 1 || ask.count > 1 || draft.parts.length >= mostInDeal / 2))
       return 'later'
     const isLeased = ask.taking.leaseMs !== null
@@ -174,7 +186,22 @@ export function dealOf<P extends Ask>({ ships, parts }: Draft<P>): Deal {
   }
 }
 
-function dataOf({ annotations, counters, lists, allocations = [] }: Ship): number {
-  const most = annotations || lists || allocations.length > 8 ? 8_192 : 1_000
-  return counters || annotations || lists || allocations.length > 0 ? most : 0
+/** About as long as its record; to write it out just for its length would cost as much as to send it. */
+function bytesOf(ship: Ship): number {
+  const { history = [], allocations = [] } = ship
+  const rest = allocations.length > 8 ? mostDataBytes : 1_000
+  return 1_000 + 300 * history.length + Math.min(mostDataBytes, rest + textBytesOf(ship))
+}
+
+/** What its key keeps is text within text: what was quoted there is quoted once more. */
+function answerBytesOf(ship: Ship, { asked }: Ask): number {
+  return asked ? 1_500 + 2 * textBytesOf(ship) : 0
+}
+
+/** At most: a character may take six bytes. */
+function textBytesOf({ annotations, lists }: Ship): number {
+  for (const _ in lists) return mostDataBytes
+  let bytes = 0
+  for (const key in annotations) bytes += 100 + 6 * (annotations[key]?.length ?? 0)
+  return Math.min(mostDataBytes, bytes)
 }

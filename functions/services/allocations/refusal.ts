@@ -90,6 +90,11 @@ export function contended(tries: number): ArmadaError {
   )
 }
 
+export function tooLarge({ count }: Ask): ArmadaError {
+  const message = `${count} ships with all that they are given are more than etcd takes at once. Ask for fewer ships, or give them less.`
+  return new ArmadaError('invalid_request', message)
+}
+
 export function tooMany(most: number): ArmadaError {
   return new ArmadaError('unavailable', `${most} allocations wait at this ApiServer. Try again.`, {
     retryAfterSeconds: 1,

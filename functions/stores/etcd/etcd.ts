@@ -3,7 +3,15 @@ import { bulkhead, isBulkheadRejectedError, noop } from 'cockatiel'
 import { Etcd3, type IKeyValue, Range } from 'etcd3'
 import { ArmadaError, messageOf } from '../../../shared/errors.ts'
 import { follow, history, type KeyRange } from './etcdWatch.ts'
-import type { Condition, KeyValue, Kv, Part, PartResult, Write } from './kv.ts'
+import {
+  type Condition,
+  type KeyValue,
+  type Kv,
+  type Part,
+  type PartResult,
+  TooLargeError,
+  type Write,
+} from './kv.ts'
 
 const pageSize = 500
 /**
@@ -49,6 +57,7 @@ export function connectEtcd(addresses: string, limitMs = 2_000): Kv {
     } catch (error) {
       if (isBulkheadRejectedError(error)) throw tooMany(error)
       if (isFull.test(messageOf(error))) throw full(addresses, error)
+      if (isTooLarge.test(messageOf(error))) throw new TooLargeError(error)
       throw new ArmadaError('unavailable', `etcd at ${addresses} does not answer: ${messageOf(error)}`, {
         cause: error,
         retryAfterSeconds: 1,
@@ -171,6 +180,8 @@ function tooMany(cause: unknown): ArmadaError {
   )
 }
 
+/** Of etcd, and of gRPC before it from 2 MB on. */
+const isTooLarge = /request is too large|received message larger than max/
 const isFull = /database space exceeded|NOSPACE/
 
 function full(addresses: string, cause: unknown): ArmadaError {

@@ -1,4 +1,5 @@
 // The key-value store as the rest sees it: records guarded by revision. etcd is behind it.
+import { ArmadaError, messageOf } from '../../../shared/errors.ts'
 
 export interface KeyValue {
   key: string
@@ -45,6 +46,13 @@ export class CompactedError extends Error {
   }
 }
 
+/** More than the store takes in one commit: it did not happen, and never will. */
+export class TooLargeError extends ArmadaError {
+  constructor(cause: unknown) {
+    super('unavailable', `etcd takes no commit as large as this one: ${messageOf(cause)}`, { cause })
+  }
+}
+
 export interface WatchHandlers {
   /** All changes of one or more whole commits, in order; `revision` is that of the store after them. */
   changes(changes: Change[], revision: number): void
@@ -76,7 +84,7 @@ export interface Kv extends KvReader {
    * Independent transactions in one commit, which costs the store one write: each happens if its own conditions hold.
    * No key may be written by two of them. Parts and the largest number of conditions or writes in one are together at
    * most 120.
-   * @throws ArmadaError unavailable: it is unknown whether they happened; repeat it, or read.
+   * @throws ArmadaError unavailable: it is unknown whether they happened; repeat it, or read. TooLargeError: none did.
    */
   commitEach(parts: readonly Part[]): Promise<PartResult[]>
   /** Highest revision that the store has named in an answer: nothing that was read or written here is newer. */

@@ -1,0 +1,96 @@
+// Ships that several sessions share, and requests that share a commit: none is in the way of the others.
+import assert from 'node:assert/strict'
+import { suite } from 'uvu'
+import { lose } from '../../functions/services/changes/lifecycle.ts'
+import { answerOf, type Client } from '../../shared/api/client.ts'
+import { sleep } from '../../shared/loop.ts'
+import { adminToken } from '../harness/apiServer.ts'
+import { fleetAboard } from '../harness/fleetAboard.ts'
+import {
+  describeHost,
+  joinHost,
+  publish,
+  report,
+  shipAt,
+  startTwoServers,
+  type TwoServers,
+} from '../harness/twoServers.ts'
+import { until } from '../harness/until.ts'
+
+const test = suite('sharing')
+let servers: TwoServers
+let north: Client
+
+type Wanted = Parameters<Client['v1']['allocations']['$post']>[0]['json']
+
+test.before(async () => {
+  servers = await startTwoServers()
+  await publish(servers.a, 'arena', { ports: [] })
+  const counters = { rooms: { count: 0, capacity: 16 } }
+  await publish(servers.a, 'hall', {
+    ports: [],
+    counters,
+    lists: { players: { values: ['owl'], capacity: 8 } },
+  })
+  north = (await joinHost(servers.a, 'north')).client
+})
+test.after(() => servers?.stop())
+
+const fleet = (name: string, blueprint: string, count: number) =>
+  fleetAboard(servers.a, { name, blueprint }, [north, count])
+/** More ships than one step of a fleet makes, told by a label. @returns when the first server knows them. */
+async function pool(name: string, count: number, labels: object = {}, spec: object = {}) {
+  await publish(servers.a, name, { ports: [], labels: { pool: name, ...labels }, ...spec })
+  const ids: string[] = []
+  for (let i = 0; ids.length < count; i++)
+    ids.push(...(await fleet(`${name}-${i}`, name, Math.min(50, count - ids.length))))
+  for (const id of ids) await known(id, 'Ready')
+  return { ids, selectors: [{ matchLabels: { pool: name } }] }
+}
+const post = (json: Wanted, key?: string, client = servers.a.admin) =>
+  client.v1.allocations.$post({ json, header: key ? { 'idempotency-key': key } : {} })
+const take = async (json: Wanted, client?: Client) =>
+  (await answerOf(post(json, undefined, client))).allocations
+const giveBack = (allocation: string, query: { afterUse?: 'ready' | 'stop' } = {}) =>
+  answerOf(servers.a.admin.v1.allocations[':allocation'].$delete({ param: { allocation }, query }))
+const known = (id: string, state: string) =>
+  until(() => servers.direct.every(({ stores }) => stores.ships.table.get(id)?.value.state === state))
+
+test('large requests that etcd takes one by one go in commits of their own, and refuse nobody', async () => {
+  const { selectors } = await pool('crowd', 203)
+  const { admin } = servers.direct[0]
+  const large: Wanted = { selectors, count: 50, annotations: { match: 'x'.repeat(7_600) } }
+  const answers = await Promise.all([
+    ...[1, 2, 3, 4].map((i) => post(large, `large-${i}`, admin)),
+    ...[1, 2, 3].map(() => post({ selectors }, undefined, admin)),
+  ])
+  assert.deepEqual(
+    answers.map(({ status }) => status),
+    Array.from({ length: 7 }, () => 201),
+  )
+})
+
+test('of requests in one commit only the one that etcd never takes is refused, at once and with the reason', async () => {
+  const labels = Object.fromEntries(
+    Array.from({ length: 31 }, (_, i) => [`${i}`.padStart(63, 'k'), 'v'.repeat(63)]),
+  )
+  const { selectors } = await pool('heavy', 55, labels)
+  const { admin } = servers.direct[0]
+  // Each of these is 4 bytes in the answer that is kept.
+  const hopeless: Wanted = { selectors, count: 50, annotations: { match: '"'.repeat(3_950) } }
+  const startMs = performance.now()
+  const answers = await Promise.all([
+    post({ selectors }, undefined, admin),
+    post(hopeless, 'hopeless', admin),
+    post({ selectors }, undefined, admin),
+  ])
+  assert.deepEqual(
+    answers.map(({ status }) => status),
+    [201, 400, 201],
+  )
+  assert.ok(performance.now() - startMs < 2_000)
+  assert.match(await (answers[1] as Response).text(), /fewer ships/)
+  assert.equal((await take({ selectors, count: 50 }, admin)).length, 50)
+})
+
+test.run()
