@@ -1,6 +1,7 @@
 // The order in which ships are given.
 import assert from 'node:assert/strict'
 import { suite } from 'uvu'
+import { MostRoom } from '../../functions/services/allocations/lines.ts'
 import { lined, ownership } from '../../functions/services/allocations/order.ts'
 import { AllocationRequest, type Want } from '../../shared/model/allocation.ts'
 import type { Ship } from '../../shared/model/ship.ts'
@@ -71,6 +72,33 @@ test('of ships in use packed fills the fullest that is asked for, distributed th
   const room = { selectors: [{ state: 'Allocated' }], counters: { rooms: { add: 1 } } }
   assert.equal(order(inUse, room), 'b c a')
   assert.equal(order(inUse, { ...room, strategy: 'distributed' }), 'a c b')
+})
+
+test('most room first: who was used goes behind his equals, who was used by others is found out', () => {
+  const rows = new Map(
+    ['a', 'b', 'c'].map((id) => [id, { value: ship(id, rooms(id === 'c' ? 5 : 0)), revision: 1 }]),
+  )
+  const use = (id: string, count: number, revision: number) => ({ value: ship(id, rooms(count)), revision })
+  const measure = ({ counters }: Ship) => [counters?.rooms?.count ?? 0]
+  const line = new MostRoom(['c', 'a', 'b'], (id) => rows.get(id), measure)
+  const before = rows.get('a') ?? assert.fail()
+  assert.equal(line.first(), 'a')
+  line.used({ before, after: ship('a', rooms(1)) })
+  assert.equal(line.first(), 'b')
+  rows.set('b', use('b', 7, 2))
+  // Memory does not show yet what was given of it here.
+  assert.equal(line.first(), 'a')
+  line.used({ before, after: ship('a', rooms(6)) })
+  assert.equal(line.first(), 'c')
+  line.drop()
+  line.drop()
+  line.back(['c', 'a', 'c'])
+  const all = []
+  for (let id = line.first(); id !== undefined; id = line.first()) {
+    all.push(id)
+    line.drop()
+  }
+  assert.equal(all.join(' '), 'a c b')
 })
 
 test('every ship is the own of one ApiServer, and each has about as many', () => {

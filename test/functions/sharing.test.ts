@@ -93,4 +93,28 @@ test('of requests in one commit only the one that etcd never takes is refused, a
   assert.equal((await take({ selectors, count: 50 }, admin)).length, 50)
 })
 
+for (const [name, more] of Object.entries({
+  distributed: { strategy: 'distributed' as const },
+  descending: { priorities: [{ type: 'counter' as const, key: 'rooms', order: 'descending' as const }] },
+}))
+  test(`${name}: of ships that are shared the one with most room is next, each time`, async () => {
+    const of: Wanted = { selectors: [{ fleet: name }], counters: { rooms: { add: 0 } } }
+    const ids = await fleet(name, 'hall', 10)
+    await take({ ...of, count: 10 })
+    for (const id of ids) await known(id, 'Allocated')
+    const room = {
+      ...more,
+      selectors: [{ fleet: name, state: 'Allocated' as const }],
+      counters: { rooms: { add: 1 } },
+    }
+    const { admin } = servers.direct[0]
+    const taken = new Map<string, number>()
+    for (let i = 0; i < 30; i++) {
+      // Several in one commit as well.
+      const some = await Promise.all(i < 20 ? [take(room, admin)] : [1, 2].map(() => take(room, admin)))
+      for (const { ship } of some.flat()) taken.set(ship, (taken.get(ship) ?? 0) + 1)
+    }
+    assert.deepEqual([...taken.values()].join(' '), '4 4 4 4 4 4 4 4 4 4')
+  })
+
 test.run()

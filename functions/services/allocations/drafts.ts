@@ -131,7 +131,7 @@ export class Drafts<P extends Ask> {
         const taken = this.#take(ask, want, id)
         if (taken === 'later') return 'later'
         if (typeof taken === 'object' && mayTake(taken.after)) {
-          if (!isRoom) lane.drop()
+          lane.used(taken)
           return taken
         }
         lane.drop()

@@ -19,7 +19,8 @@ import type { Sample } from '../../stores/lookups.ts'
 import type { Row } from '../../stores/mirror/table.ts'
 import type { Stores } from '../../stores/stores.ts'
 import { mismatch } from '../changes/allocating.ts'
-import { lined, ownership } from './order.ts'
+import { InOrder, type Line, MostRoom } from './lines.ts'
+import { isByMostRoom, lined, measuresOf, ownership, shelved } from './order.ts'
 
 const mostLanes = 200
 const orderMs = 5_000
@@ -34,8 +35,7 @@ const silentMs = 15_000
 export class Lane {
   readonly want: Want
   readonly #lanes: Lanes
-  #ids: string[] = []
-  #at = 0
+  #line: Line = new InOrder([], true)
   #freshAt = 0
   #madeAtMs = Number.NEGATIVE_INFINITY
   #made = ''
@@ -47,21 +47,31 @@ export class Lane {
     this.#lanes = lanes
   }
 
-  /** The next ship that may be had; it stays the next one until it is dropped. */
+  /** The next ship that may be had; it stays the next one until it is dropped or used. */
   peek(): string | undefined {
     const ageMs = performance.now() - this.#madeAtMs
     if (ageMs > oldOrderMs) this.make()
     // Should it fail, the order grows old, and who needs it next meets the error.
     else if (ageMs > orderMs) void this.#makeMeanwhile().catch(() => undefined)
     for (;;) {
-      const id = this.#ids[this.#at]
+      const id = this.#line.first()
       if (id !== undefined) return id
       if (!this.#grow()) return undefined
     }
   }
 
   drop(): void {
-    this.#at++
+    this.#line.drop()
+  }
+
+  /** The next one was taken, or room on it. */
+  used(taken: { before: Row<Ship>; after: Ship }): void {
+    this.#line.used(taken)
+  }
+
+  /** Those that were dropped by a request which they did not suit, while they may suit another one. */
+  back(ids: readonly string[]): void {
+    this.#line.back(ids)
   }
 
   /** Looks at all ships anew, unless nothing has changed since the last time. */
@@ -97,8 +107,7 @@ export class Lane {
     this.#epoch = epoch
     if (!ids) return
     this.#made = version
-    this.#ids = ids
-    this.#at = 0
+    this.#line = this.#lanes.line(this.want, ids)
     this.#freshAt = freshEnd
   }
 
@@ -108,13 +117,13 @@ export class Lane {
       const fresh = this.#lanes.freshFrom(this.#freshAt, mostAtOnce)
       if (!fresh) {
         this.make()
-        return this.#ids.length > 0
+        return this.#line.first() !== undefined
       }
       if (fresh.length === 0) return false
       this.#freshAt += fresh.length
-      this.#at = 0
-      this.#ids = [...new Set(fresh)].filter((id) => this.#lanes.takes(this.want, id))
-      if (this.#ids.length > 0) return true
+      const ids = [...new Set(fresh)].filter((id) => this.#lanes.takes(this.want, id))
+      this.#line = this.#lanes.line(this.want, ids)
+      if (ids.length > 0) return true
     }
   }
 }
@@ -163,6 +172,16 @@ export class Lanes {
     this.#lanes.set(key, lane)
     forgetOldest(this.#lanes, mostLanes)
     return lane
+  }
+
+  line(want: Want, ids: string[]): Line {
+    if (!isByMostRoom(want)) return new InOrder(ids, want.selector.state === 'Allocated')
+    const measures = measuresOf(want)
+    return new MostRoom(
+      ids,
+      (id) => this.row(id),
+      (ship) => [this.tierOf(ship) ?? 1, ...measures.map((measure) => measure(ship))],
+    )
   }
 
   /** The newest record that is known. */
@@ -245,15 +264,15 @@ export class Lanes {
       hosts.set(ship.host, at)
       at[isOwn(ship.id) ? 'own' : 'others'].push(ship.id)
     }
+    const shipOf = (id: string) => this.row(id)?.value
+    // Where most room is first, the own ones are first among equals only: the line puts them all in their places.
+    const isPlaced = isByMostRoom(want)
     return [0, 1].flatMap((tier) => {
       const those = [...hosts.values()].filter((at) => at.tier === tier)
-      return (['own', 'others'] as const).flatMap((whose) =>
-        lined(
-          those.map(({ use, [whose]: ships }) => ({ use, ships })),
-          want,
-          (id) => this.row(id)?.value,
-        ),
-      )
+      return (['own', 'others'] as const).flatMap((whose) => {
+        const shelves = those.map(({ use, [whose]: ships }) => ({ use, ships }))
+        return isPlaced ? shelved(shelves, want) : lined(shelves, want, shipOf)
+      })
     })
   }
 

@@ -16,11 +16,7 @@ export function lined(
   want: Want,
   shipOf: (id: string) => Ship | undefined,
 ): string[] {
-  const { strategy } = want
-  const packed = strategy === 'packed'
-  const ships = packed
-    ? [...shelves].sort((a, b) => b.use - a.use).flatMap((shelf) => shelf.ships)
-    : inTurn(shelves)
+  const ships = shelved(shelves, want)
   const measures = measuresOf(want)
   if (measures.length === 0) return ships
   const measured = ships.flatMap((id) => {
@@ -37,8 +33,26 @@ export function lined(
   return measured.map(({ id }) => id)
 }
 
+/** In the order of the strategy alone. */
+export function shelved(shelves: readonly Shelf[], { strategy }: Want): string[] {
+  if (strategy === 'distributed') return inTurn(shelves)
+  return [...shelves].sort((a, b) => b.use - a.use).flatMap((shelf) => shelf.ships)
+}
+
+/** Whether of ships that are shared those with more room come first: the first is another one after each use. */
+export function isByMostRoom({ selector, strategy, priorities }: Want): boolean {
+  if (selector.state !== 'Allocated') return false
+  return strategy === 'distributed' || priorities.some(({ order }) => order === 'descending')
+}
+
 /** By which ships are compared, one after the other: less comes first. */
-function measuresOf({ strategy, priorities, selector, counters, lists }: Want): ((ship: Ship) => number)[] {
+export function measuresOf({
+  strategy,
+  priorities,
+  selector,
+  counters,
+  lists,
+}: Want): ((ship: Ship) => number)[] {
   const measures = priorities.map(({ type, key, order }) => {
     const sign = order === 'ascending' ? 1 : -1
     return (ship: Ship) => sign * roomOf(ship, type, key, sign)
