@@ -1,6 +1,7 @@
 // Which ships are promised to whom of those who wait.
 import assert from 'node:assert/strict'
 import { suite } from 'uvu'
+import { likeness } from '../../functions/services/allocations/likeness.ts'
 import { promisesTo } from '../../functions/services/allocations/promises.ts'
 import { newShip } from '../../functions/services/changes/lifecycle.ts'
 import { AllocationRequest, type Want } from '../../shared/model/allocation.ts'
@@ -56,6 +57,18 @@ test('room on a ship is for as many as it has room for, those on a ship that was
   assert.deepEqual(told(promisesTo(waiting, fresh(inUse))), { a: 'ann' })
   const full = { ...inUse, counters: { seats: { count: 3, capacity: 3 } } }
   assert.deepEqual(told(promisesTo(waiting, fresh(full))), {})
+})
+
+test('of those who each bring a name of their own as many are promised a list as it has room for', () => {
+  const joining = (name: string) =>
+    wants({ selectors: [{ state: 'Allocated' }], lists: { guests: { append: [name] } } })
+  const [mine, theirs, pair] = [joining('me'), joining('they'), joining('we')]
+  assert.equal(likeness(mine[0] as Want), likeness(theirs[0] as Want))
+  const two = { ...(pair[0] as Want), lists: { guests: { append: ['we', 'you'], remove: [] } } }
+  assert.notEqual(likeness(mine[0] as Want), likeness(two))
+  const waiting = ['ann', 'bob', 'eve'].map((name) => ({ name, wants: mine, count: 1 }))
+  const hall = ship('a', { state: 'Allocated', lists: { guests: { values: ['joe'], capacity: 3 } } })
+  assert.deepEqual(told(promisesTo(waiting, fresh(hall))), { a: 'ann bob' })
 })
 
 test('a reservation is promised no ship in use', () => {

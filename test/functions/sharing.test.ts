@@ -117,4 +117,49 @@ for (const [name, more] of Object.entries({
     assert.deepEqual([...taken.values()].join(' '), '4 4 4 4 4 4 4 4 4 4')
   })
 
+test('a thousand full ships and 250 who each wait for one with a name of their own hold up nobody', async () => {
+  const { admin, url } = servers.direct[0]
+  const values = Array.from({ length: 16 }, (_, i) => `player-${i}`)
+  const { ids, selectors } = await pool('full', 1_000, {}, { lists: { players: { values, capacity: 16 } } })
+  await Promise.all(Array.from({ length: 20 }, () => take({ selectors, count: 50 }, admin)))
+  for (const id of ids) await known(id, 'Allocated')
+  const join = (name: string, waitSeconds: number): Wanted => ({
+    selectors: [{ matchLabels: { pool: 'full' }, state: 'Allocated' }],
+    lists: { players: { append: [name] } },
+    waitSeconds,
+  })
+  let over = false
+  let longestMs = 0
+  const watching = (async () => {
+    while (!over) {
+      const startMs = performance.now()
+      await fetch(`${url}/healthz`).then(
+        (answer) => answer.text(),
+        () => undefined,
+      )
+      longestMs = Math.max(longestMs, performance.now() - startMs)
+      await sleep(20)
+    }
+  })()
+  const headers = { authorization: `Bearer ${adminToken}`, 'content-type': 'application/json' }
+  const startCpu = process.cpuUsage()
+  const answers = await Promise.all(
+    Array.from({ length: 250 }, (_, i) =>
+      // Not through the client, which has few connections.
+      fetch(`${url}/v1/allocations`, { method: 'POST', headers, body: JSON.stringify(join(`own-${i}`, 3)) }),
+    ),
+  )
+  over = true
+  await watching
+  const { user } = process.cpuUsage(startCpu)
+  assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set([429]))
+  // It was 8 s of CPU when each name was a want of its own, and is 2.
+  assert.ok(user < 5_000_000 && longestMs < 1_500, `${user / 1_000} ms of CPU, ${longestMs} ms for /healthz`)
+  // Who is on one of the full lists already finds it, also when others have passed it over.
+  const [ship = ''] = ids
+  const json = { lists: { players: { remove: ['player-0'], append: ['own-7'] } } } as never
+  await answerOf(servers.a.admin.v1.ships[':ship'].$patch({ param: { ship }, json, header: {} }))
+  assert.equal((await take(join('own-7', 0), admin))[0]?.ship, ship)
+})
+
 test.run()

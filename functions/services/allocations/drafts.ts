@@ -7,7 +7,7 @@ import { covers } from '../../../shared/model/token.ts'
 import { type Deal, mostBytes, mostDeals, mostInDeal } from '../../stores/allocations.ts'
 import type { Asked } from '../../stores/answers.ts'
 import type { Row } from '../../stores/mirror/table.ts'
-import { allocate, allocationId, mismatch, type Taking, viewOf } from '../changes/allocating.ts'
+import { allocate, allocationId, mismatch, overfills, type Taking, viewOf } from '../changes/allocating.ts'
 import { thereBefore } from '../changes/firstPlayer.ts'
 import type { Lanes } from './lanes.ts'
 
@@ -146,7 +146,7 @@ export class Drafts<P extends Ask> {
       }
       return undefined
     } finally {
-      if (passed.length > 0) this.#lanes.again(passed)
+      if (passed.length > 0) lane.back(passed)
     }
   }
 
@@ -158,6 +158,8 @@ export class Drafts<P extends Ask> {
     if (!row || !ship || !covers(want.fleets, ship.fleet)) return 'unfit'
     if (want.selector.fleet !== undefined && ship.fleet !== want.selector.fleet) return 'unfit'
     if (mismatch(want.selector, ship) !== undefined) return draft ? 'passed' : 'unfit'
+    // Whoever is on the list already needs no room.
+    if (overfills(ship, ask.taking.gift)) return 'passed'
     if (this.#lanes.tierOf(ship) === undefined) return draft ? 'passed' : 'unfit'
     if (draft && (draft.ships.size > 1 || ask.count > 1 || draft.parts.length >= mostInDeal / 2))
       return 'later'

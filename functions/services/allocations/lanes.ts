@@ -19,6 +19,7 @@ import type { Sample } from '../../stores/lookups.ts'
 import type { Row } from '../../stores/mirror/table.ts'
 import type { Stores } from '../../stores/stores.ts'
 import { mismatch } from '../changes/allocating.ts'
+import { likeness } from './likeness.ts'
 import { InOrder, type Line, MostRoom } from './lines.ts'
 import { isByMostRoom, lined, measuresOf, ownership, shelved } from './order.ts'
 
@@ -164,7 +165,7 @@ export class Lanes {
   }
 
   lane(want: Want): Lane {
-    const key = this.#names.get(want) ?? JSON.stringify(want)
+    const key = this.#names.get(want) ?? likeness(want)
     this.#names.set(want, key)
     const lane = this.#lanes.get(key) ?? new Lane(want, this)
     // The one that was not asked for longest goes first.

@@ -7,6 +7,7 @@ import type { Want } from '../../../shared/model/allocation.ts'
 import type { Ship } from '../../../shared/model/ship.ts'
 import { allocate } from '../changes/allocating.ts'
 import { suits } from './lanes.ts'
+import { withOwnValues } from './likeness.ts'
 
 /** Ship -> the names of those for whom it is; nobody else may have it meanwhile. */
 export type Promises = ReadonlyMap<string, ReadonlySet<string>>
@@ -56,10 +57,11 @@ export function promisesTo(waiting: readonly Waiting[], offers: readonly Offer[]
   return promises
 }
 
-/** The ship once somebody has taken it who wants it so; undefined: he cannot. His labels and annotations are not known. */
+/** The ship once somebody has taken it who wants it so; undefined: he cannot. His labels, annotations and values are not known. */
 export function seated(want: Want, ship: Ship, name = ''): Ship | undefined {
   if (!suits(want, ship)) return undefined
-  const { counters, lists, reserve } = want
+  const { counters, reserve } = want
+  const lists = withOwnValues(want.lists, name)
   const gift = { labels: {}, annotations: {}, counters, lists, reserve }
   const after = allocate(ship, { suffix: name, by: name, leaseMs: null, gift }, Date.now())
   return after instanceof Error ? undefined : after

@@ -9,6 +9,7 @@ import type { Stores } from '../../stores/stores.ts'
 import { allocate, mismatch } from '../changes/allocating.ts'
 import type { Ask } from './drafts.ts'
 import type { Lanes } from './lanes.ts'
+import { likeness } from './likeness.ts'
 
 /** While many are refused for the same reasons, these are counted this often only. */
 const countedMs = 250
@@ -35,7 +36,7 @@ export class Refusals {
   }
 
   #textFor(want: Want, ask: Ask): string {
-    const key = JSON.stringify([want, ask.count > 1])
+    const key = `${ask.count > 1} ${likeness(want)}`
     const nowMs = performance.now()
     const known = this.#counted.get(key)
     if (known && nowMs - known.atMs < countedMs) return known.text

@@ -1,7 +1,8 @@
-// What those who wait want: each want once, however many want it.
+// What those who wait want: each want once, however many want it, or one like it.
 import type { Want } from '../../../shared/model/allocation.ts'
 import type { Table } from '../../stores/mirror/table.ts'
 import type { Waiter } from '../../stores/waiters.ts'
+import { likeness } from './likeness.ts'
 
 interface Counted {
   want: Want
@@ -31,7 +32,7 @@ export class Wanted {
 
   #join(name: string, wants: readonly Want[]): void {
     const all = wants.map((want) => {
-      const text = JSON.stringify(want)
+      const text = likeness(want)
       const counted = this.#byText.get(text) ?? { want, text, by: 0 }
       counted.by++
       this.#byText.set(text, counted)

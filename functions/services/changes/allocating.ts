@@ -61,6 +61,23 @@ export function mismatch(selector: ShipSelector, ship: Ship): string | undefined
   return undefined
 }
 
+/** Whether a list has no room for what is appended: asked of a thousand full ships, for which errors are too dear. */
+export function overfills({ lists = {} }: Ship, gift: Pick<Gift, 'lists'>): boolean {
+  for (const name in gift.lists) {
+    const list = lists[name]
+    const change = gift.lists[name]
+    if (!list || !change) continue
+    const { append, remove, capacity = list.capacity } = change
+    const { values } = list
+    if (values.length + append.length <= capacity) continue
+    const kept = remove.length > 0 ? values.filter((value) => !remove.includes(value)) : values
+    const coming = new Set(append)
+    for (const value of coming) if (kept.includes(value)) coming.delete(value)
+    if (kept.length + coming.size > capacity) return true
+  }
+  return false
+}
+
 /**
  * The record with the allocation on it, or why it cannot be.
  * @param there of the ship's players, what its lease remembers.
