@@ -117,6 +117,27 @@ for (const [name, more] of Object.entries({
     assert.deepEqual([...taken.values()].join(' '), '4 4 4 4 4 4 4 4 4 4')
   })
 
+test('what several sessions have put on a list stays until the last of them is given back', async () => {
+  const [ship = ''] = await fleet('guests', 'hall', 1)
+  const append = async (...names: string[]) => {
+    const selectors = [{ fleet: 'guests', state: 'Allocated' as const }, { fleet: 'guests' }]
+    const [one] = await take({ selectors, lists: { players: { append: names } } })
+    return one?.id ?? ''
+  }
+  const values = async () => (await shipAt(servers.a, ship)).lists?.players?.values
+  const first = await append('ann', 'owl')
+  const second = await append('ann', 'bob')
+  assert.deepEqual(await values(), ['owl', 'ann', 'bob'])
+  await giveBack(first)
+  assert.deepEqual(await values(), ['owl', 'ann', 'bob'])
+  const third = await append('bob')
+  await giveBack(second)
+  assert.deepEqual(await values(), ['owl', 'bob'])
+  await giveBack(third)
+  // It had been there before all of them.
+  assert.deepEqual(await values(), ['owl'])
+})
+
 test('a thousand full ships and 250 who each wait for one with a name of their own hold up nobody', async () => {
   const { admin, url } = servers.direct[0]
   const values = Array.from({ length: 16 }, (_, i) => `player-${i}`)

@@ -11,7 +11,7 @@ import { Labels } from '../../../shared/model/name.ts'
 import type { Ship } from '../../../shared/model/ship.ts'
 import { Annotations } from '../../../shared/model/shipData.ts'
 import { withoutOldestEnded } from './ended.ts'
-import { hiddenBy, withdrawn } from './given.ts'
+import { givenTo, hiddenBy, withdrawn } from './given.ts'
 import { move, remembering } from './lifecycle.ts'
 import { changeData, fitting, Refused } from './words.ts'
 
@@ -149,7 +149,9 @@ function give(ship: Ship, gift: Gift): { ship: Ship; undo: Allocation['undo'] } 
     if (added.length > 0) undo.counters = Object.fromEntries(added.map(([name, { add = 0 }]) => [name, add]))
     const lists = Object.entries(gift.lists).map(([name, { append }]) => {
       const had = new Set(ship.lists?.[name]?.values)
-      return [name, append.filter((value) => !had.has(value))] as const
+      const given = givenTo(ship.allocations ?? [], name)
+      // Also what another has given already: it stays until the last of them ends. The ship's own stays for ever.
+      return [name, [...new Set(append)].filter((value) => !had.has(value) || given.has(value))] as const
     })
     const appended = lists.filter(([, values]) => values.length > 0)
     if (appended.length > 0) undo.lists = Object.fromEntries(appended)

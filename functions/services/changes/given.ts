@@ -28,7 +28,8 @@ export function withdrawn(ship: Ship, id: string): Ship {
     labels: labels.texts,
     ...(ship.annotations && { annotations: annotations.texts }),
     ...(ship.counters && { counters: uncounted(ship.counters, added, ship.countedDown) }),
-    ...(ship.lists && undo.lists && { lists: unlisted(ship.lists, undo.lists) }),
+    ...(ship.lists &&
+      undo.lists && { lists: unlisted(ship.lists, undo.lists, [...all.slice(0, at), ...later]) }),
   }
   return withCountedDown(left, stillDown(ship.countedDown, added))
 }
@@ -96,11 +97,24 @@ function stillDown(down: Amounts = {}, added: Amounts): Amounts {
   return Object.fromEntries(Object.entries(down).map(([name, amount]) => [name, left(name, amount)]))
 }
 
-function unlisted(lists: NonNullable<Ship['lists']>, appended: Record<string, string[]>) {
+/** The values of a list that these allocations have given to it. */
+export function givenTo(allocations: readonly Allocation[], list: string): ReadonlySet<string> {
+  return new Set(allocations.flatMap(({ undo }) => undo?.lists?.[list] ?? []))
+}
+
+/** What another one has given as well stays. */
+function unlisted(
+  lists: NonNullable<Ship['lists']>,
+  appended: Record<string, string[]>,
+  others: readonly Allocation[],
+) {
   const next = { ...lists }
   for (const [name, values] of Object.entries(appended)) {
     const old = next[name]
-    if (old) next[name] = { ...old, values: old.values.filter((value) => !values.includes(value)) }
+    if (!old) continue
+    const kept = givenTo(others, name)
+    const goes = (value: string) => values.includes(value) && !kept.has(value)
+    next[name] = { ...old, values: old.values.filter((value) => !goes(value)) }
   }
   return next
 }
