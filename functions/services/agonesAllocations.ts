@@ -37,20 +37,20 @@ function possible(request: AllocationRequest): AllocationRequest {
 function requestOf(asked: AgonesRequest): AllocationRequest {
   const { gameServerSelectors, requiredGameServerSelector, preferredGameServerSelectors } = asked
   const { labels, annotations } = asked.metadata ?? asked.metaPatch ?? { labels: {}, annotations: {} }
-  const required = requiredGameServerSelector && selectorOf(requiredGameServerSelector)
+  // One that is not there requires nothing: as in Agones any ship that is Ready will do in the end.
+  const required = requiredGameServerSelector ? selectorOf(requiredGameServerSelector) : anyShip
   // What is preferred is preferred among those that are required.
   const older = [
     ...preferredGameServerSelectors.map((one) => {
       const selector = selectorOf(one)
-      const matchLabels = { ...selector.matchLabels, ...required?.matchLabels }
-      const fleet = required?.fleet ?? selector.fleet
+      const matchLabels = { ...selector.matchLabels, ...required.matchLabels }
+      const fleet = required.fleet ?? selector.fleet
       return { ...selector, matchLabels, ...(fleet !== undefined && { fleet }) }
     }),
-    ...(required ? [required] : []),
+    required,
   ]
-  const named = gameServerSelectors.length > 0 ? gameServerSelectors.map(selectorOf) : older
   return {
-    selectors: named.length > 0 ? named : [anyShip],
+    selectors: gameServerSelectors.length > 0 ? gameServerSelectors.map(selectorOf) : older,
     strategy: asked.scheduling === 'Packed' ? 'packed' : 'distributed',
     priorities: asked.priorities.map(({ type, key, order }) => ({
       type: type === 'Counter' ? 'counter' : 'list',

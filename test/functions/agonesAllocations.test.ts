@@ -117,6 +117,14 @@ test('the older selectors: what is preferred is preferred among what is required
   assert.equal((await shipAt(servers.a, plain)).state, 'Allocated')
 })
 
+test('what is preferred without anything that is required is no more than preferred', async () => {
+  const [, canary = ''] = await fleet('anyhow', [north, 2])
+  await label(canary, { version: 'canary' })
+  const preferred = { preferredGameServerSelectors: [{ matchLabels: { version: 'canary' } }] }
+  assert.equal((await taken(preferred)).gameServerName, canary)
+  assert.notEqual((await taken(preferred)).gameServerName, canary)
+})
+
 test('Distributed, priorities, Decrement, values of lists, annotations as long as Agones takes them', async () => {
   await fleet('filled', [north, 1])
   await taken({ gameServerSelectors: [of('filled')] })
