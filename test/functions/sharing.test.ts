@@ -138,6 +138,20 @@ test('what several sessions have put on a list stays until the last of them is g
   assert.deepEqual(await values(), ['owl'])
 })
 
+test('a Lost ship whose last session is given back to stop has ended, and its host ends the container', async () => {
+  const [ship = ''] = await fleet('lost', 'arena', 1)
+  const [taken] = await take({ selectors: [{ fleet: 'lost' }] })
+  await servers.direct[0].stores.ships.change(ship, ({ value }) => lose(value, 'its host is gone') ?? value)
+  await known(ship, 'Lost')
+  assert.equal((await giveBack(taken?.id ?? '', { afterUse: 'stop' })).state, 'Stopped')
+  const carried = [{ ship, attempt: 1 }]
+  const json = { host: describeHost('north'), ships: carried } as never
+  const { strays } = await answerOf(north.v1.monitor.hello.$post({ json }))
+  assert.deepEqual(strays, carried)
+  await report(north, { ship, attempt: 1, state: 'Ready' })
+  assert.equal((await shipAt(servers.a, ship)).state, 'Stopped')
+})
+
 test('a thousand full ships and 250 who each wait for one with a name of their own hold up nobody', async () => {
   const { admin, url } = servers.direct[0]
   const values = Array.from({ length: 16 }, (_, i) => `player-${i}`)

@@ -170,7 +170,8 @@ export function giveBack(ship: Ship, id: string, then: 'ready' | 'stop', reason:
   // It is unwell, and its host says when it is not: then nobody has it any more.
   if (ship.state === 'Unhealthy' || ship.state === 'Lost') {
     if (then === 'ready') return remembering({ ...left, reason: ship.reason, wasInUse: null })
-    return ship.state === 'Lost' ? { ...left, wasInUse: null } : move(left, 'Stopping', 'api', reason)
+    // Nobody can stop what is Lost: should its host come back, that one ends it as a stray.
+    return move(left, ship.state === 'Lost' ? 'Stopped' : 'Stopping', 'api', reason)
   }
   return move(left, then === 'stop' ? 'Stopping' : 'Ready', 'api', reason)
 }
