@@ -111,8 +111,10 @@ function hostTable(hosts: readonly HostView[]): string {
 }
 
 /** Last in its line, so that however long it is the columns stay. */
-function noteOn({ cordon, drain, sample }: HostView): string {
-  return [ordersOn({ cordon, drain }), clockOn(sample)].filter(Boolean).join('; ')
+function noteOn({ cordon, drain, sample, state, lastReportAt }: HostView): string {
+  const silent =
+    state === 'Silent' ? `no report ${lastReportAt ? `since ${second(lastReportAt)}` : 'yet'}` : ''
+  return [silent, ordersOn({ cordon, drain }), clockOn(sample)].filter(Boolean).join('; ')
 }
 
 function ordersOn({ cordon, drain }: Pick<HostView, 'cordon' | 'drain'>): string {

@@ -14,6 +14,7 @@ import type { Line } from '../../agent/sdk/line.ts'
 import { SdkError } from '../../agent/sdk/sdkError.ts'
 import { sleep } from '../../shared/loop.ts'
 import { until } from '../harness/until.ts'
+import { frame, framed, head, reset, type Said, said } from './wire.ts'
 
 const test = suite('agent: gRPC')
 const sdk = '/agones.dev.sdk.SDK'
@@ -85,71 +86,8 @@ async function stranger(): Promise<Socket> {
   return socket
 }
 
-/** RFC 9113, section 4.1. */
-function frame(type: number, flags: number, stream: number, payload: Buffer | string = ''): Buffer {
-  const head = Buffer.alloc(9)
-  head.writeUIntBE(Buffer.byteLength(payload), 0, 3)
-  head[3] = type
-  head[4] = flags
-  head.writeUInt32BE(stream, 5)
-  return Buffer.concat([head, Buffer.from(payload)])
-}
-
-/** The head of a stream, with all names and values as they are: RFC 7541, section 6.2.2. */
-function head(path: string, type: string, stream = 1): Buffer {
-  const literal = (text: string) => Buffer.concat([Buffer.from([text.length]), Buffer.from(text)])
-  const fields = { ':method': 'POST', ':scheme': 'http', ':authority': 'ship', ':path': path }
-  const pairs = Object.entries({ ...fields, 'content-type': type })
-  return frame(
-    1,
-    4,
-    stream,
-    Buffer.concat(
-      pairs
-        .flat()
-        .map((text, i) => (i % 2 ? literal(text) : Buffer.concat([Buffer.from([0]), literal(text)]))),
-    ),
-  )
-}
-
-const reset = (code: number, stream = 1) => frame(3, 0, stream, Buffer.from([0, 0, 0, code]))
-
-function framed(message: Buffer | string, flag = 0): Buffer {
-  const prefix = Buffer.alloc(5)
-  prefix[0] = flag
-  prefix.writeUInt32BE(Buffer.byteLength(message), 1)
-  return Buffer.concat([prefix, Buffer.from(message)])
-}
-
 function call(path: string, type = 'application/grpc+proto'): ClientHttp2Stream {
   return client.request({ ':method': 'POST', ':path': path, te: 'trailers', 'content-type': type })
-}
-
-interface Said {
-  http: unknown
-  status: unknown
-  message: unknown
-  body: Buffer
-  rst: number | undefined
-}
-
-async function said(stream: ClientHttp2Stream): Promise<Said> {
-  const parts: Buffer[] = []
-  let headers: Record<string, unknown> = {}
-  let trailers: Record<string, unknown> = {}
-  stream.on('data', (part) => parts.push(part))
-  stream.on('response', (got) => {
-    headers = got
-  })
-  stream.on('trailers', (got) => {
-    trailers = got
-  })
-  stream.on('error', () => undefined)
-  await once(stream, 'close')
-  // As the client of Node does it, which leaves some that others would not.
-  const message = decodeURI(String(trailers['grpc-message'] ?? ''))
-  const body = Buffer.concat(parts)
-  return { http: headers[':status'], status: trailers['grpc-status'], message, body, rst: stream.rstCode }
 }
 
 async function answered(path: string, ...sent: Buffer[]): Promise<Said> {

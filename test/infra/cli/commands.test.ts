@@ -56,6 +56,7 @@ test('a host that drains is told of at the end of its line, and the columns stay
   assert.match(north ?? '', /Draining: 2 left, 0 in use, until \S{19}Z \(a new disk\)$/)
   assert.ok((north?.indexOf('Draining') ?? 0) < 90, north)
   assert.equal(south, before[2])
+  assert.match(south ?? '', /Silent .* no report yet$/)
   const annotations = { 'armada.dev/done-by': '2099-01-01T20:15:00.000Z' }
   await servers.a.stores.ships.update(ids, (ship) => ({
     ...{ ...ship, state: 'Allocated' },
