@@ -44,7 +44,7 @@ const entry = (change: Partial<NewEntry> = {}): NewEntry => ({
 
 test('a change is in the log when its answer comes, on every ApiServer, with who, what and how it ended', async () => {
   const { a, b } = servers
-  const response = await fetch(`${a.url}/v1/fleets?token=in-the-query`, {
+  const response = await fetch(`${a.url}/v1/fleets?consistent=in-the-query`, {
     method: 'POST',
     headers: {
       authorization: `Bearer ${adminToken}`,

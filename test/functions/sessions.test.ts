@@ -119,11 +119,12 @@ test('what was lost on the way is asked for again from the last line; what comes
   reader.end()
 })
 
-test('stamps of one session may go back, as of a game that prints to both streams: every line is shown', async () => {
+test('stamps of two streams may go back: every line is shown, and once', async () => {
   const before = calls.length
   const reader = follow()
   const first = await calledAfter(before)
-  await send(host, first.session, chunkOf(0, { lines: [line(5), line(3), line(4)] }))
+  const told = (n: number) => ({ ...line(n), stream: 'stderr' as const })
+  await send(host, first.session, chunkOf(0, { lines: [line(5), told(3), told(4), line(5), told(3)] }))
   await until(() => reader.text === 'line 5\nline 3\nline 4\n')
   await until(() => calls.at(-1)?.session !== first.session, 20_000)
   const second = calls.at(-1) as SessionCall

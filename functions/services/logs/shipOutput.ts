@@ -88,6 +88,8 @@ export async function* shipOutput(
     const session = newSession()
     const inbox = new Inbox((taken) => sessions.take(host, session, taken))
     const seenTo = position?.attempt === attempt ? position.at : null
+    // Stdout and stderr are stamped apart. Each only goes forward: what does not was passed on before.
+    const passed = { stdout: seenTo, stderr: seenTo }
     const since = seenTo ?? (shown === undefined ? request.since : null)
     const tail = shown === undefined ? request.tail : null
     let close: (() => void) | undefined
@@ -111,7 +113,7 @@ export async function* shipOutput(
           const { ended } = chunk
           if (ended?.why === 'busy') throw busy(id)
           if (ended?.why !== 'absent') lastSignMs = nowMs
-          const events = eventsOf(chunk, ship, host, seenTo)
+          const events = eventsOf(chunk, ship, host, passed)
           if (events.length > 0) waited = idleSinceMs = undefined
           yield events
           inbox.take()
@@ -141,12 +143,12 @@ export async function* shipOutput(
     return [{ is: 'waiting', reason }]
   }
 
-  /** @param seenTo what an earlier session passed on. In one, stamps may go back: stdout and stderr are stamped apart. */
+  /** @param passed stamps of the last lines that were passed on; changed here. */
   function eventsOf(
     { skipped, more, lines }: Chunk,
     { attempt }: Ship,
     host: string,
-    seenTo: string | null,
+    passed: Record<LogLine['stream'], string | null>,
   ): OutputEvent[] {
     const events: OutputEvent[] = []
     if (lines.length > 0 && shown !== attempt) {
@@ -155,7 +157,8 @@ export async function* shipOutput(
     }
     if (skipped > 0 || more) events.push({ is: 'skipped', lines: skipped, more })
     for (const line of lines) {
-      if (seenTo !== null && line.at <= seenTo) continue
+      if (line.at <= (passed[line.stream] ?? '')) continue
+      passed[line.stream] = line.at
       if (position?.attempt !== attempt || line.at > position.at) position = { attempt, at: line.at }
       events.push({ is: 'line', attempt, line })
     }
