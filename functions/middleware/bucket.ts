@@ -5,6 +5,9 @@
 import { forgetOldest } from '../../shared/forget.ts'
 import type { Rate } from '../../shared/model/token.ts'
 
+/** What sums of times are off by: the last one of a burst is not refused for that. */
+const roundingMs = 1e-6
+
 export class Buckets {
   /** Key -> when its bucket is full again. The longest unused first. */
   #fullAtMs = new Map<string, number>()
@@ -29,6 +32,7 @@ export class Buckets {
   /** The ms until there is one to take; 0 when there is. */
   waitMs(key: string, { perSecond, burst }: Rate, nowMs = performance.now()): number {
     const everyMs = 1_000 / perSecond
-    return Math.max(0, (this.#fullAtMs.get(key) ?? 0) + everyMs - nowMs - burst * everyMs)
+    const waitMs = (this.#fullAtMs.get(key) ?? 0) + everyMs - nowMs - burst * everyMs
+    return waitMs > roundingMs ? waitMs : 0
   }
 }

@@ -60,6 +60,13 @@ test('a bucket lets the burst through at once, then its rate, whatever the patte
   )
 })
 
+test('no one of a burst is refused for what sums of times are off by', () => {
+  const buckets = new Buckets()
+  const rate = { perSecond: 1_055.2, burst: 2 }
+  assert.deepEqual([buckets.take('key', rate, 1), buckets.take('key', rate, 1)], [0, 0])
+  assert.ok(buckets.take('key', rate, 1) > 0.9)
+})
+
 test('keys do not share a bucket, and a bounded number is remembered', () => {
   const buckets = new Buckets(2)
   const rate = { perSecond: 1, burst: 1 }
