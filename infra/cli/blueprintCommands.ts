@@ -28,10 +28,10 @@ export const blueprintCommands: Commands = {
     takes: ['<blueprint>', '<file.json>'],
     about: 'publish a blueprint, or its next revision',
     async run(client, [blueprint = '', file = '']) {
-      const data = await answerOf(
-        client.v1.blueprints[':blueprint'].$put({ param: { blueprint }, json: read(file) }),
-      )
+      const json = read(file)
+      // Asked before: a command that fails has published nothing.
       const following = await followers(client, blueprint)
+      const data = await answerOf(client.v1.blueprints[':blueprint'].$put({ param: { blueprint }, json }))
       const who = following.length > 0 ? `${following.join(', ')} follow; other fleets` : 'fleets'
       const text = `${data.name} is at revision ${data.revision}; ${who} stay at theirs until \`rollout\``
       return { text, data }

@@ -58,8 +58,10 @@ export const hostCommands: Commands = {
     options: ['reason', 'deadline'],
     async run(client, [host = ''], { reason = '', deadline = '3600' }) {
       const json = { reason, deadlineSeconds: wholeNumber('deadline', deadline) }
+      // Asked before: a command that fails has drained nothing.
+      const isLast = !(await othersTakeShips(client, host))
       const data = await answerOf(client.v1.hosts[':host'].drain.$post({ param: { host }, json }))
-      return { text: `${hostTable([data])}${await nowhereToGo(client, data)}`, data }
+      return { text: `${hostTable([data])}${isLast && data.ships > 0 ? nowhereToGo : ''}`, data }
     },
   },
   'remove-host': {
@@ -83,15 +85,16 @@ export const hostCommands: Commands = {
   },
 }
 
-/** Ships that are not in use are stopped at once, wherever they may go. */
-async function nowhereToGo(client: Client, { ships }: HostView): Promise<string> {
+const nowhereToGo =
+  '\nNo other host takes ships now: those that leave it wait until one does. `armada uncordon` ends the drain.'
+
+async function othersTakeShips(client: Client, host: string): Promise<boolean> {
   const fieldSelector = 'state=Online'
   const hosts = await allOf(
     (page) => client.v1.hosts.$get({ query: { ...page, fieldSelector } }),
     ({ hosts }) => hosts,
   )
-  if (ships === 0 || hosts.some(({ cordon }) => !cordon)) return ''
-  return '\nNo other host takes ships now: those that leave it wait until one does. `armada uncordon` ends the drain.'
+  return hosts.some(({ id, cordon }) => id !== host && !cordon)
 }
 
 function hostTable(hosts: readonly HostView[]): string {
